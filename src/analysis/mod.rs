@@ -1,0 +1,1 @@
+//! From a run's folder to its result: verdicts, drift, comparison. Knows nothing of how it is shown.

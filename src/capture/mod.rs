@@ -1,0 +1,1 @@
+//! The profile while it is still being written: follow, compact, release.

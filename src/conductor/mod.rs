@@ -1,0 +1,1 @@
+//! The order of a run: launch, ready, preflight, waves, settle, stop, seal.

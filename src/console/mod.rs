@@ -1,0 +1,1 @@
+//! Progress and closing table, drawn from journal events alone.

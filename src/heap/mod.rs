@@ -1,0 +1,1 @@
+//! The census of a running PHP, read from outside.

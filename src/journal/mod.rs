@@ -1,0 +1,1 @@
+//! The run folder's one format, its writer and its reader.

@@ -1,0 +1,1 @@
+//! The load: scenarios made into sessions, replies checked, latencies counted.

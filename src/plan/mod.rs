@@ -1,0 +1,1 @@
+//! What was asked, as plain values: no sockets, no processes, no clock.

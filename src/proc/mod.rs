@@ -1,0 +1,1 @@
+//! Pure readers of /proc, sock_diag, maps: text or bytes in, struct out.

@@ -1,0 +1,1 @@
+//! What a reader sees: view model, plots, flamegraphs, HTML, Markdown, JSON.

@@ -1,0 +1,1 @@
+//! The server under test: launch, process tree, readiness, Xdebug's settings, the stop ladder.
