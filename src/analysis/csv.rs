@@ -219,7 +219,7 @@ impl FloorTable {
             parallel: self.sessions_a_wave.map_or(1, |sessions| sessions as u32),
             garbage_known: false,
         };
-        if is_sparse(&case, bounds) {
+        if is_sparse(&case) {
             return finding(column, judge_sparse(&case, bounds), None);
         }
         let (judgement, wave) = look_by_look(&case, bounds);

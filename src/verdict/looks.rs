@@ -127,10 +127,7 @@ impl Looks {
             return None;
         }
         let seconds = self.budget.rest_seconds;
-        let Some(rested_at) = self.rested_at.or_else(|| {
-            // Floors that were rested from the first look's window on need no further one.
-            None
-        }) else {
+        let Some(rested_at) = self.rested_at else {
             self.rested_at = Some(work);
             return Some(Next::Rest { seconds, work: work / 4, each: look.wants_rest });
         };

@@ -6,19 +6,19 @@ use super::floor::{Case, Per};
 use super::judgement::{Growth, GrowthPer, Judgement, MoreWork, Reason, State};
 use super::series::Series;
 
-/// Floors needed: three parameters are fitted, and three degrees of freedom are the least for an interval.
+/// Floors with work that are needed: three parameters are fitted, and an interval wants a few degrees of freedom.
 const LEAST: usize = 6;
 
 /// The 97.5% quantiles of Student's t for 1 to 10 degrees of freedom; the normal's is near enough beyond.
 const T975: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
-/// Whether the floors are few and the work at least doubles from each to the next.
-pub fn is_sparse(case: &Case, bounds: &Bounds) -> bool {
+/// Whether the work at least doubles from each to the next.
+pub fn is_sparse(case: &Case) -> bool {
     let series = Series::of(case);
-    (LEAST..bounds.waves.least).contains(&series.len()) && series.x.windows(2).all(|x| x[1] >= 2.0 * x[0])
+    series.len() >= LEAST && series.x.windows(2).all(|x| x[1] >= 2.0 * x[0])
 }
 
-/// Judges sparse floors by the least-squares fit of `a + b·ln(x) + L·x`: `leak` where L's interval lies above the
+/// Judges sparse floors by the least-squares fit of `a + b·ln(1 + x) + L·x`: `leak` where L's interval lies above the
 /// bound. It never says `clean`: a handful of floors cannot.
 pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
     let mut sorted = *case;
@@ -29,21 +29,24 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
         Per::Messages => GrowthPer::Messages,
         Per::Sessions => GrowthPer::Sessions,
     };
-    let Some((linear, error)) = linear_part(&series.x, &series.y) else {
+    let (mut x, mut y) = series.start.into_iter().unzip::<f64, f64, Vec<_>, Vec<_>>();
+    x.extend(&series.x);
+    y.extend(&series.y);
+    let Some((linear, error)) = linear_part(&x, &y) else {
         return Judgement::not_judged(Reason::TooShort, "too few floors for a fit");
     };
-    let free = series.len() - 3;
+    let free = x.len() - 3;
     let reach = error * T975.get(free - 1).copied().unwrap_or(1.96);
     let (low, high) = (linear - reach, linear + reach);
     let metric = case.metric;
     let amount = |value: f64| metric.amount(value * 1000.0);
     let fitted = format!(
-        "with growth as the logarithm taken away, {} [{}, {}] {} are left of {} floors at 1 to {} {}",
+        "with growth as the logarithm taken away, {} [{}, {}] {} are left of {} floors over {} {}",
         amount(linear),
         amount(low),
         amount(high),
         per.phrase(),
-        series.len(),
+        x.len(),
         crate::units::grouped(series.work() as u64),
         case.per.noun(),
     );
@@ -62,10 +65,10 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
     }
 }
 
-/// L of `a + b·ln(x) + L·x` by least squares, and its standard error.
+/// L of `a + b·ln(1 + x) + L·x` by least squares, and its standard error.
 fn linear_part(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
     let n = x.len();
-    if n < 4 || x[0] <= 0.0 {
+    if n < 4 {
         return None;
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / n as f64;
@@ -74,7 +77,7 @@ fn linear_part(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
         values.iter().map(|v| v - mean).collect::<Vec<f64>>()
     };
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let logs: Vec<f64> = x.iter().map(|x| x.ln()).collect();
+    let logs: Vec<f64> = x.iter().map(|x| x.ln_1p()).collect();
     let (u, v, w) = (centred(&logs), centred(x), centred(y));
     // What of x and y the logarithm does not explain (Frisch-Waugh-Lovell).
     let without = |z: &[f64]| {
@@ -95,16 +98,31 @@ fn linear_part(x: &[f64], y: &[f64]) -> Option<(f64, f64)> {
 mod tests {
     use super::*;
 
-    /// Resident memory in MB after 1 to 100,000 requests, as published for one long-running PHP service.
-    const PUBLISHED: [(f64, f64); 6] =
-        [(1.0, 95.0), (10.0, 166.0), (100.0, 209.0), (1e3, 359.0), (1e4, 375.0), (1e5, 428.0)];
+    /// Resident memory in MB after 0 to 100,000 requests, as published for a long-running PHP service.
+    const REQUESTS: [f64; 7] = [0.0, 1.0, 10.0, 100.0, 1e3, 1e4, 1e5];
+    const PUBLISHED: [f64; 7] = [69.0, 95.0, 166.0, 209.0, 359.0, 375.0, 428.0];
+
+    fn judge(megabytes: impl Fn(usize) -> f64) -> Judgement {
+        let floor = |i: usize| crate::verdict::Floor::new(i as u32, REQUESTS[i] as u64, 0, 1e6 * megabytes(i));
+        let floors: Vec<_> = (0..7).map(floor).collect();
+        let case = Case { per: Per::Messages, ..Case::new(crate::verdict::Metric::Rss, &floors) };
+        assert!(is_sparse(&case));
+        judge_sparse(&case, &Bounds::default())
+    }
 
     #[test]
     fn published_floors_have_no_linear_part() {
-        let (x, y): (Vec<f64>, Vec<f64>) = PUBLISHED.into_iter().unzip();
-        let (linear, error) = linear_part(&x, &y).unwrap();
-        let per = 1e4 * linear;
-        let reach = 1e4 * error * T975[2];
-        assert!((-17.6..-17.4).contains(&(per - reach)) && (5.7..5.9).contains(&(per + reach)), "{per} ± {reach}");
+        let judgement = judge(|i| PUBLISHED[i]);
+        assert_eq!(judgement.state, State::Inconclusive);
+        let [low, high] = judgement.ci95.unwrap().map(|rate| rate / 1e5);
+        assert!((-17.6..-17.4).contains(&low) && (5.7..5.9).contains(&high), "{low} to {high} MB per 10,000");
+    }
+
+    #[test]
+    fn a_leak_upon_them_is_found() {
+        let judgement = judge(|i| PUBLISHED[i] + 60.0 * REQUESTS[i] / 1e4);
+        assert_eq!(judgement.state, State::Leak);
+        let [low, high] = judgement.ci95.unwrap().map(|rate| rate / 1e5);
+        assert!(low < 60.0 && 60.0 < high, "{low} to {high} MB per 10,000");
     }
 }
