@@ -4,6 +4,7 @@ mod analyze;
 mod compare;
 mod doctor;
 mod exit;
+mod floors;
 mod load;
 mod main_job;
 mod report;

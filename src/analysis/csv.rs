@@ -1,0 +1,376 @@
+//! Floors that were recorded elsewhere: a CSV with the header `wave,messages,METRIC...` (`sessions` beside or instead
+//! of `messages`), `#` comments, one row a wave. Text in, findings out; it opens no file.
+//!
+//! One comment is read, where it fits the rows: `# wave: N messages in M sessions, B bytes each` tells the sessions of
+//! a wave and the size of a mail. All else is taken from the columns alone.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::verdict::{
+    Bounds, Budget, Case, Floor, Growth, Judgement, Looks, Metric, MoreWork, Next, Per, Reason, State, is_sparse,
+    judge_sparse,
+};
+
+/// What makes a CSV of floors unreadable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CsvError {
+    /// There is no header.
+    #[error("{path}: no header; the first line that is no comment must be `wave,messages,METRIC...`")]
+    NoHeader {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The header or a row is wrong.
+    #[error("{path}:{line}: {what}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What is wrong, and what belongs there.
+        what: String,
+    },
+    /// There is a header, and no row.
+    #[error("{path}: no rows after the header; each wave needs one")]
+    NoRows {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// One column of figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Its name in the header.
+    pub name: String,
+    /// A value for each row; none where the field was empty.
+    pub values: Vec<Option<f64>>,
+}
+
+/// A CSV of floors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FloorTable {
+    /// The wave of each row.
+    pub waves: Vec<u32>,
+    /// Messages since the start, where they were counted.
+    pub messages: Option<Vec<u64>>,
+    /// Sessions since the start, where they were counted or a comment tells them.
+    pub sessions: Option<Vec<u64>>,
+    /// Bytes of a mail, where a comment tells them.
+    pub mail: Option<f64>,
+    /// Sessions of a wave, where a comment tells them.
+    pub sessions_a_wave: Option<u64>,
+    /// The other columns, in their order.
+    pub columns: Vec<Column>,
+}
+
+/// What is said of one column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColumnFinding {
+    /// The column's name.
+    pub metric: String,
+    /// What its floors show.
+    pub state: State,
+    /// Why it was not judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Its growth.
+    pub growth: Option<Growth>,
+    /// The growth's 95% interval.
+    pub ci95: Option<[f64; 2]>,
+    /// A leak below this could have been missed, in the growth's unit.
+    pub could_have_missed: Option<f64>,
+    /// What was seen.
+    pub evidence: String,
+    /// The condition that failed, where it is not decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_condition: Option<String>,
+    /// The work that would decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_decide: Option<MoreWork>,
+    /// The wave after which it was decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_after_wave: Option<u32>,
+    /// What holds the memory: totals do not tell.
+    pub holders: Vec<String>,
+}
+
+impl FloorTable {
+    /// Reads the text of a CSV. `path` is for the errors' text alone.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, CsvError> {
+        let mut header: Option<Header> = None;
+        let mut hint = None;
+        let mut table = FloorTable {
+            waves: Vec::new(),
+            messages: None,
+            sessions: None,
+            mail: None,
+            sessions_a_wave: None,
+            columns: Vec::new(),
+        };
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if let Some(comment) = line.strip_prefix('#') {
+                hint = hint.or_else(|| WaveHint::parse(comment));
+                continue;
+            }
+            if line.is_empty() {
+                continue;
+            }
+            let wrong = |what: String| CsvError::Line { path: path.to_owned(), line: index + 1, what };
+            let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"').trim()).collect();
+            match &header {
+                None => {
+                    let found = Header::parse(&fields).map_err(wrong)?;
+                    table.messages = found.messages.map(|_| Vec::new());
+                    table.sessions = found.sessions.map(|_| Vec::new());
+                    let column = |&(_, ref name): &(usize, String)| Column { name: name.clone(), values: Vec::new() };
+                    table.columns = found.metrics.iter().map(column).collect();
+                    header = Some(found);
+                }
+                Some(header) => table.push(header, &fields).map_err(wrong)?,
+            }
+        }
+        if header.is_none() {
+            return Err(CsvError::NoHeader { path: path.to_owned() });
+        }
+        if table.waves.is_empty() {
+            return Err(CsvError::NoRows { path: path.to_owned() });
+        }
+        if let Some(hint) = hint {
+            table.take_hint(&hint);
+        }
+        Ok(table)
+    }
+
+    fn push(&mut self, header: &Header, fields: &[&str]) -> Result<(), String> {
+        if fields.len() != header.width {
+            return Err(format!("{} fields, the header has {}", fields.len(), header.width));
+        }
+        let wave: u32 = whole(fields[header.wave], "wave")?;
+        if let Some(&last) = self.waves.last().filter(|&&last| wave <= last) {
+            return Err(format!("wave {wave} after wave {last}; waves must rise"));
+        }
+        for (name, at, into) in
+            [("messages", header.messages, &mut self.messages), ("sessions", header.sessions, &mut self.sessions)]
+        {
+            let (Some(at), Some(into)) = (at, into) else { continue };
+            let count: u64 = whole(fields[at], name)?;
+            if let Some(&last) = into.last().filter(|&&last| count < last) {
+                return Err(format!(
+                    "{name} fell from {last} to {count}; they are counted from the start, not by wave"
+                ));
+            }
+            into.push(count);
+        }
+        for ((at, name), column) in header.metrics.iter().zip(&mut self.columns) {
+            let value = match fields[*at] {
+                "" => None,
+                field => match field.parse::<f64>() {
+                    Ok(value) if value.is_finite() && value >= 0.0 => Some(value),
+                    _ => return Err(format!("`{field}` in column {name} is no figure (0 or more, or nothing)")),
+                },
+            };
+            column.values.push(value);
+        }
+        self.waves.push(wave);
+        Ok(())
+    }
+
+    /// Believes the comment on a wave's make-up only where the counted messages agree with it.
+    fn take_hint(&mut self, hint: &WaveHint) {
+        let fits = self.messages.as_ref().is_some_and(|messages| {
+            messages.iter().zip(&self.waves).all(|(&messages, &wave)| messages == u64::from(wave) * hint.messages)
+        });
+        if !fits {
+            return;
+        }
+        self.mail = Some(hint.bytes);
+        self.sessions_a_wave = Some(hint.sessions);
+        if self.sessions.is_none() {
+            self.sessions = Some(self.waves.iter().map(|&wave| u64::from(wave) * hint.sessions).collect());
+        }
+    }
+
+    /// Judges each column by the rule.
+    pub fn judge(&self, bounds: &Bounds) -> Vec<ColumnFinding> {
+        self.columns.iter().map(|column| self.judge_column(column, bounds)).collect()
+    }
+
+    fn judge_column(&self, column: &Column, bounds: &Bounds) -> ColumnFinding {
+        let Some(metric) = Metric::from_column(&column.name) else {
+            let what = format!("no bounds are known for a column called `{}`", column.name);
+            return finding(column, Judgement::not_judged(Reason::NotReadable, what), None);
+        };
+        let floors = self.floors(column);
+        if floors.is_empty() {
+            return finding(column, Judgement::not_judged(Reason::NotReadable, "the column is empty"), None);
+        }
+        let worked = self.messages.as_ref().is_some_and(|messages| messages.iter().any(|&count| count > 0));
+        let by_session = self.sessions.is_some() && (metric.is_count() || !worked);
+        let case = Case {
+            metric,
+            floors: &floors,
+            per: if by_session { Per::Sessions } else { Per::Messages },
+            large_mail: self.mail,
+            parallel: self.sessions_a_wave.map_or(1, |sessions| sessions as u32),
+            garbage_known: false,
+        };
+        if is_sparse(&case, bounds) {
+            return finding(column, judge_sparse(&case, bounds), None);
+        }
+        let (judgement, wave) = look_by_look(&case, bounds);
+        finding(column, judgement, wave)
+    }
+
+    fn floors(&self, column: &Column) -> Vec<Floor> {
+        let count = |counts: &Option<Vec<u64>>, row: usize| counts.as_ref().map_or(0, |counts| counts[row]);
+        let row = |(row, value): (usize, &Option<f64>)| {
+            let (messages, sessions) = (count(&self.messages, row), count(&self.sessions, row));
+            value.map(|value| Floor::new(self.waves[row], messages, sessions, value))
+        };
+        column.values.iter().enumerate().filter_map(row).collect()
+    }
+}
+
+/// Looks after every wave, as a run does; the first verdict on which two looks running agree stands.
+pub fn look_by_look(case: &Case, bounds: &Bounds) -> (Judgement, Option<u32>) {
+    let budget = Budget { waves: usize::MAX, work: u64::MAX, rest: false, ..Budget::default() };
+    let mut looks = Looks::new(bounds.clone(), budget);
+    for &floor in case.floors {
+        if let Next::Decided(judgement) = looks.feed(floor, case) {
+            return (judgement, Some(floor.wave));
+        }
+    }
+    (looks.outcome(), None)
+}
+
+fn finding(column: &Column, judgement: Judgement, decided_after_wave: Option<u32>) -> ColumnFinding {
+    let Judgement { state, reason, growth, ci95, could_have_missed, evidence, failed_condition, would_decide, .. } =
+        judgement;
+    ColumnFinding {
+        metric: column.name.clone(),
+        state,
+        reason,
+        growth,
+        ci95,
+        could_have_missed,
+        evidence,
+        failed_condition,
+        would_decide,
+        decided_after_wave,
+        holders: Vec::new(),
+    }
+}
+
+fn whole<T: std::str::FromStr>(field: &str, name: &str) -> Result<T, String> {
+    field.parse().map_err(|_| format!("`{field}` in column {name} is no whole number"))
+}
+
+/// Where the columns stand.
+#[derive(Debug, Clone)]
+struct Header {
+    width: usize,
+    wave: usize,
+    messages: Option<usize>,
+    sessions: Option<usize>,
+    metrics: Vec<(usize, String)>,
+}
+
+impl Header {
+    fn parse(fields: &[&str]) -> Result<Self, String> {
+        let place = |name: &str| fields.iter().position(|field| *field == name);
+        if let Some((at, name)) = fields.iter().enumerate().find(|(at, name)| fields[..*at].contains(name)) {
+            return Err(format!("column {} is called `{name}` like one before it", at + 1));
+        }
+        let wave = place("wave").ok_or("no column `wave`; the header is `wave,messages,METRIC...`")?;
+        let (messages, sessions) = (place("messages"), place("sessions"));
+        if messages.is_none() && sessions.is_none() {
+            return Err(
+                "neither a column `messages` nor one `sessions`: growth needs work to be measured by".to_owned()
+            );
+        }
+        let taken = |at: usize| at == wave || Some(at) == messages || Some(at) == sessions;
+        let metrics: Vec<(usize, String)> = fields
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| !taken(*at))
+            .map(|(at, name)| (at, (*name).to_owned()))
+            .collect();
+        if metrics.is_empty() {
+            return Err("no column to judge after the work".to_owned());
+        }
+        Ok(Header { width: fields.len(), wave, messages, sessions, metrics })
+    }
+}
+
+/// `wave: N messages in M sessions, B bytes each`.
+#[derive(Debug, Clone, PartialEq)]
+struct WaveHint {
+    messages: u64,
+    sessions: u64,
+    bytes: f64,
+}
+
+impl WaveHint {
+    fn parse(comment: &str) -> Option<Self> {
+        let words: Vec<&str> = comment.trim().strip_prefix("wave:")?.split_whitespace().collect();
+        let [messages, "messages", "in", sessions, "sessions,", bytes, "bytes", "each"] = words[..] else {
+            return None;
+        };
+        Some(WaveHint {
+            messages: messages.parse().ok()?,
+            sessions: sessions.parse().ok()?,
+            bytes: bytes.parse::<u64>().ok()? as f64,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<FloorTable, CsvError> {
+        FloorTable::parse(Path::new("floors.csv"), text)
+    }
+
+    #[test]
+    fn columns_comments_and_the_make_up_of_a_wave() {
+        let text = "# case: none\n# wave: 500 messages in 20 sessions, 200 bytes each\nwave,messages,heap,rss\n0,0,5,\n1,500,6,7\n";
+        let table = parse(text).unwrap();
+        assert_eq!(table.sessions, Some(vec![0, 20]));
+        assert_eq!(table.mail, Some(200.0));
+        assert_eq!(table.columns[1], Column { name: "rss".into(), values: vec![None, Some(7.0)] });
+    }
+
+    #[test]
+    fn a_comment_that_does_not_fit_the_rows_is_not_believed() {
+        let table = parse("# wave: 500 messages in 20 sessions, 200 bytes each\nwave,messages,heap\n0,0,5\n1,300,6\n");
+        assert_eq!(table.unwrap().sessions, None);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line() {
+        for (text, said) in [
+            ("", "floors.csv: no header"),
+            ("# only\n", "floors.csv: no header"),
+            ("wave,messages,heap\n", "no rows"),
+            ("messages,heap\n1,2\n", "floors.csv:1: no column `wave`"),
+            ("wave,heap\n1,2\n", "neither a column `messages`"),
+            ("wave,messages\n1,2\n", "no column to judge"),
+            ("wave,messages,heap,heap\n1,2,3,4\n", "called `heap` like one before it"),
+            ("wave,messages,heap\n1,2\n", "floors.csv:2: 2 fields, the header has 3"),
+            ("wave,messages,heap\n1,2,3\n1,4,3\n", "floors.csv:3: wave 1 after wave 1"),
+            ("wave,messages,heap\n1,2,3\n2,1,3\n", "messages fell from 2 to 1"),
+            ("wave,messages,heap\n1,2,nan\n", "`nan` in column heap is no figure"),
+            ("wave,messages,heap\n1,2,-1\n", "is no figure"),
+            ("wave,messages,heap\n1,x,3\n", "`x` in column messages is no whole number"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(said), "{text:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What a look says: the state, the growth with its interval, the limit, and what would decide.
+
+use serde::{Deserialize, Serialize};
+
+use super::floor::Per;
+
+/// What the floors show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It grows steadily with the work.
+    Leak,
+    /// It does not grow by more than the stated limit.
+    Clean,
+    /// It grew, and stays below a mark that it has reached; counts as clean.
+    Plateau,
+    /// Growth was seen and is not decided.
+    Inconclusive,
+    /// Nothing can be said; see the reason.
+    NotJudged,
+}
+
+impl State {
+    /// `clean` or `plateau`: no leak above the stated limit.
+    pub fn holds(self) -> bool {
+        matches!(self, State::Clean | State::Plateau)
+    }
+
+    /// A verdict, as opposed to "not yet".
+    pub fn is_decided(self) -> bool {
+        self == State::Leak || self.holds()
+    }
+
+    /// Whether two looks say the same: `clean` and `plateau` both say that nothing leaks.
+    pub fn agrees(self, other: State) -> bool {
+        self == other || (self.holds() && other.holds())
+    }
+}
+
+/// Why a cell was not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Too few waves or too little work; no growth was seen.
+    TooShort,
+    /// The server refused the traffic.
+    Refused,
+    /// The metric could not be read, or has no bounds.
+    NotReadable,
+    /// The server was not running.
+    NotRunning,
+}
+
+/// What a growth is counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum GrowthPer {
+    /// Per 1,000 accepted messages.
+    #[serde(rename = "1000_messages")]
+    Messages,
+    /// Per 1,000 sessions.
+    #[serde(rename = "1000_sessions")]
+    Sessions,
+    /// Per hour, with or without work.
+    #[serde(rename = "hour")]
+    Hour,
+}
+
+impl GrowthPer {
+    /// How a sentence says it.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            GrowthPer::Messages => "per 1,000 messages",
+            GrowthPer::Sessions => "per 1,000 sessions",
+            GrowthPer::Hour => "per hour",
+        }
+    }
+}
+
+impl From<Per> for GrowthPer {
+    fn from(per: Per) -> Self {
+        match per {
+            Per::Messages => GrowthPer::Messages,
+            Per::Sessions => GrowthPer::Sessions,
+        }
+    }
+}
+
+/// A rate of growth.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// Units per 1,000 messages, 1,000 sessions or hour.
+    pub value: f64,
+    /// `bytes` or `count`.
+    #[serde(skip_deserializing, default = "bytes")]
+    pub unit: &'static str,
+    /// What it is counted by.
+    pub per: GrowthPer,
+}
+
+fn bytes() -> &'static str {
+    "bytes"
+}
+
+/// Work that would decide what is not decided. A forecast from the figures so far, not a promise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MoreWork {
+    /// Further messages or sessions (as the case counts).
+    pub work: u64,
+    /// What they are needed for.
+    pub reason: String,
+}
+
+/// What one look says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// What the floors show.
+    pub state: State,
+    /// Why nothing was said, for `not_judged`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The growth in the window, where there is one.
+    pub growth: Option<Growth>,
+    /// The growth's 95% interval, the wider of Sen's and the bootstrap's, in the growth's unit; none for `not_judged`.
+    pub ci95: Option<[f64; 2]>,
+    /// A leak below this could have been missed, in the growth's unit.
+    pub could_have_missed: Option<f64>,
+    /// What was seen, for people.
+    pub evidence: String,
+    /// For an undecided look, the condition that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_condition: Option<String>,
+    /// For an undecided look, the work that would decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub would_decide: Option<MoreWork>,
+    /// Whether the floors fell somewhere, so that `leak` needs a rest before each floor.
+    pub wants_rest: bool,
+}
+
+impl Judgement {
+    /// A cell of which nothing can be said.
+    pub fn not_judged(reason: Reason, evidence: impl Into<String>) -> Self {
+        Judgement {
+            state: State::NotJudged,
+            reason: Some(reason),
+            growth: None,
+            ci95: None,
+            could_have_missed: None,
+            evidence: evidence.into(),
+            failed_condition: None,
+            would_decide: None,
+            wants_rest: false,
+        }
+    }
+}

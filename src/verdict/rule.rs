@@ -1,0 +1,281 @@
+//! The rule: one look at the floors of one metric. `docs/verdict.md` explains it and names the data behind it.
+
+use super::bounds::{Bounds, Limits};
+use super::floor::{Case, Metric};
+use super::judgement::{Growth, Judgement, MoreWork, Reason, State};
+use super::series::{Noise, Series};
+use super::stats::{LogFit, Slope, slope, theil_sen};
+use crate::units::{grouped, plural};
+
+/// A condition that failed, and the work in all at which it may hold.
+#[derive(Debug, Clone, PartialEq)]
+struct Failed {
+    what: String,
+    at: f64,
+}
+
+/// Looks once at the floors of one metric.
+pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
+    let series = Series::of(case);
+    let limits = bounds.for_case(case);
+    if series.len() < bounds.waves.least {
+        let wave = if series.len() > 0 { series.work() / series.len() as f64 } else { 0.0 };
+        let missing = (bounds.waves.least - series.len()) as f64 * wave;
+        let mut out = Judgement::not_judged(
+            Reason::TooShort,
+            format!(
+                "{} with work, {} are needed",
+                plural(series.len() as u64, "wave"),
+                grouped(bounds.waves.least as u64)
+            ),
+        );
+        out.failed_condition = Some("too few waves".to_owned());
+        out.would_decide = Some(MoreWork { work: missing.ceil() as u64, reason: "too few waves".to_owned() });
+        return out;
+    }
+    Look::new(case, bounds, limits, series).judge()
+}
+
+/// What a look computes once and its conditions share.
+struct Look<'a> {
+    case: &'a Case<'a>,
+    bounds: &'a Bounds,
+    limits: Limits,
+    series: Series,
+    /// The whole series as `leak` judges it: of resident memory one step is taken out of the window.
+    leak_series: Series,
+    window: Series,
+    noise: Noise,
+    slope: Slope,
+    fit: Option<LogFit>,
+}
+
+impl<'a> Look<'a> {
+    fn new(case: &'a Case<'a>, bounds: &'a Bounds, limits: Limits, series: Series) -> Self {
+        let leak_series = match case.metric.is_resident() {
+            true => series.without_largest_step_from(bounds.waves.window),
+            false => series.clone(),
+        };
+        let window = leak_series.from(bounds.waves.window);
+        let noise = window.noise();
+        let flat = Slope { value: 0.0, low: 0.0, high: f64::INFINITY };
+        let slope = slope(&window.x, &window.y).unwrap_or(flat);
+        let fit = LogFit::through([leak_series.at(0.25), leak_series.at(0.5), leak_series.at(1.0)]);
+        Look { case, bounds, limits, series, leak_series, window, noise, slope, fit }
+    }
+
+    fn judge(&self) -> Judgement {
+        let leak = self.leak();
+        let seen = self.slope.low > self.limits.leak;
+        if leak.is_none() {
+            return self.say(State::Leak, None, self.limit());
+        }
+        let limit = self.limit();
+        // Growth that is a leak but for the least work must not be called clean before that work is done.
+        let only_short = seen && self.leak_shape().is_none() && self.limits.leak_work > self.series.work();
+        let clean = self.clean(limit);
+        if clean.is_none() && !only_short {
+            let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
+            return self.say(state, None, limit);
+        }
+        if self.slows(limit) {
+            return self.say(State::Plateau, None, limit);
+        }
+        let failed = if seen { leak } else { clean.or(leak) };
+        self.say(if seen { State::Inconclusive } else { State::NotJudged }, failed, limit)
+    }
+
+    /// The first condition of `leak` that fails.
+    fn leak(&self) -> Option<Failed> {
+        let Limits { leak, leak_work, .. } = self.limits;
+        if self.slope.low <= leak {
+            return Some(Failed {
+                what: "the interval of growth reaches below the bound of a leak".to_owned(),
+                at: self.series.work() * 2.0,
+            });
+        }
+        if self.series.work() < leak_work {
+            let noun = self.case.per.noun();
+            return Some(Failed { what: format!("fewer than {} {noun}", grouped(leak_work as u64)), at: leak_work });
+        }
+        self.leak_shape()
+    }
+
+    /// The first condition on the shape of a leak that fails.
+    fn leak_shape(&self) -> Option<Failed> {
+        let waves = &self.bounds.waves;
+        let (noise, growth, work) = (self.noise.total(), self.window.growth(), self.series.work());
+        let amount = |value: f64| self.case.metric.amount(value);
+        if growth <= waves.over_noise * noise {
+            return Some(Failed {
+                what: format!("growth of {} within falls and steps of {}", amount(growth), amount(noise)),
+                at: waves.over_noise * noise / ((1.0 - waves.window) * self.slope.value.max(f64::MIN_POSITIVE)),
+            });
+        }
+        if self.noise.grew < waves.grew {
+            return Some(Failed {
+                what: format!("{} that grew", plural(self.noise.grew as u64, "wave")),
+                at: work * waves.grew as f64 / (self.noise.grew.max(1)) as f64,
+            });
+        }
+        let least = waves.steady * growth / 3.0 - noise / 2.0;
+        let thirds = self.window.thirds();
+        if thirds.iter().any(|&third| third < least) {
+            return Some(Failed {
+                what: format!("not steady: thirds of the window grew by {}", thirds.map(amount).join(", ")),
+                at: work * 1.5,
+            });
+        }
+        let left = self.fit.map_or(f64::NEG_INFINITY, |fit| fit.linear - noise * fit.weight);
+        if left <= self.limits.leak {
+            return Some(Failed { what: "growth as the logarithm would explain it".to_owned(), at: work * 2.0 });
+        }
+        None
+    }
+
+    /// The growth that the later half cannot rule out, per unit of work.
+    fn limit(&self) -> f64 {
+        let waves = &self.bounds.waves;
+        let half = self.series.from(0.5);
+        let end_to_end = half.growth() / half.span();
+        let fell = self.series.from(waves.window).noise().fall > 0.0;
+        let mut limit = slope(&half.x, &half.y).map_or(f64::INFINITY, |slope| slope.high);
+        if fell && let Some(lowest) = half.lowest_of_blocks(4).and_then(|low| theil_sen(&low.x, &low.y)) {
+            limit = limit.min(lowest.high);
+        }
+        limit = limit.max(end_to_end);
+        let (since, then) = self.series.at(waves.doubling_from);
+        let since_then = (self.series.y[self.series.len() - 1] - then) / (self.series.work() - since);
+        limit = limit.max(waves.doubling_factor * since_then);
+        if self.case.metric.is_resident() {
+            limit = limit.max((half.growth().max(0.0) + self.slack()) / self.series.work());
+        }
+        limit.max(self.resolution())
+    }
+
+    /// Memory that was freed and kept by the allocator, in which a leak may live unseen.
+    fn slack(&self) -> f64 {
+        let first = self.series.start.map_or(0.0, |(_, before)| self.series.y[0] - before);
+        let in_flight = self
+            .case
+            .floors
+            .iter()
+            .filter_map(|floor| Some(floor.peak_in_wave? - floor.value))
+            .fold(self.case.large_mail.map_or(0.0, |bytes| 2.0 * f64::from(self.case.parallel) * bytes), f64::max);
+        self.series.noise().fall.max(first).max(in_flight)
+    }
+
+    /// The least limit that can be stated: below a leak's bound nothing is looked for; of what happens in no session
+    /// of n, fewer than 3 in n (rule of three).
+    fn resolution(&self) -> f64 {
+        if self.case.metric.is_count() {
+            3.0 / self.series.span()
+        } else if self.case.metric.is_resident() {
+            4.0 * 4096.0 / self.series.work()
+        } else {
+            self.limits.leak
+        }
+    }
+
+    /// The first condition of `clean` that fails.
+    fn clean(&self, limit: f64) -> Option<Failed> {
+        let Limits { clean, clean_work, clean_half, .. } = self.limits;
+        let work = self.series.work();
+        let noun = self.case.per.noun();
+        if work < clean_work {
+            return Some(Failed { what: format!("fewer than {} {noun}", grouped(clean_work as u64)), at: clean_work });
+        }
+        if self.series.from(0.5).span() < clean_half {
+            let what = format!("fewer than {} {noun} in the later half", grouped(clean_half as u64));
+            return Some(Failed { what, at: work * 1.25 });
+        }
+        // The rule of three belongs to the stated limit of a count, not to its bound.
+        let counted = self.case.metric.is_count() && limit <= self.resolution();
+        if limit >= clean && !counted {
+            let what = format!(
+                "a leak of up to {} {} is not ruled out",
+                self.case.metric.amount(limit * 1000.0),
+                super::GrowthPer::from(self.case.per).phrase()
+            );
+            return Some(Failed { what, at: work * limit / clean });
+        }
+        None
+    }
+
+    /// Whether the early work brought growth worth a word, or the floors swing by as much: a mark was reached.
+    fn warmed_up(&self, limit: f64) -> bool {
+        let (half, middle) = self.series.at(0.5);
+        let first = self.series.start.map_or(self.series.y[0], |(_, before)| before);
+        let swing = self.series.noise().fall > 4.0 * self.limits.step;
+        let early = middle - first;
+        swing || (early > 4.0 * self.limits.step && early / half > 4.0 * limit)
+    }
+
+    /// Growth that slows like a logarithm or faster and has slowed below the bound of clean.
+    fn slows(&self, limit: f64) -> bool {
+        let [first, _, last] = self.series.from(self.bounds.waves.window).thirds();
+        self.case.metric == Metric::Heap
+            && self.clean_but_for_limit()
+            && self.slope_of_half().is_some_and(|slope| slope.high < self.limits.clean)
+            && limit < 1.5 * self.limits.clean
+            && last < self.bounds.waves.slowing * first
+            && self.fit.is_some_and(|fit| fit.linear < self.limits.clean / 4.0)
+    }
+
+    fn clean_but_for_limit(&self) -> bool {
+        self.series.work() >= self.limits.clean_work && self.series.from(0.5).span() >= self.limits.clean_half
+    }
+
+    fn slope_of_half(&self) -> Option<Slope> {
+        let half = self.series.from(0.5);
+        slope(&half.x, &half.y)
+    }
+
+    fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {
+        let metric = self.case.metric;
+        let per = super::GrowthPer::from(self.case.per);
+        let work = self.series.work();
+        let rate = |value: f64| format!("{} {}", metric.amount(value * 1000.0), per.phrase());
+        let over = format!("{} {} in {} waves", grouped(work as u64), self.case.per.noun(), self.series.len());
+        let evidence = match state {
+            State::Leak => format!(
+                "{} grew by {} [{}, {}], steadily, over {over}",
+                metric.noun(),
+                rate(self.slope.value),
+                metric.amount(self.slope.low * 1000.0),
+                metric.amount(self.slope.high * 1000.0),
+            ),
+            State::Clean => format!("{} stayed below {} over {over}", metric.noun(), rate(limit)),
+            State::Plateau => format!(
+                "{} reached {} and since grew by less than {} over {over}",
+                metric.noun(),
+                metric.amount(self.series.y.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+                rate(limit),
+            ),
+            State::Inconclusive => format!(
+                "{} grew by {} over {over}, not decided: {}",
+                metric.noun(),
+                rate(self.slope.value),
+                failed.as_ref().map_or("", |failed| &failed.what),
+            ),
+            State::NotJudged => {
+                format!("too short over {over}: {}", failed.as_ref().map_or("", |failed| &failed.what),)
+            }
+        };
+        let judged = state != State::NotJudged;
+        Judgement {
+            state,
+            reason: (!judged).then_some(Reason::TooShort),
+            growth: Some(Growth { value: self.slope.value * 1000.0, unit: metric.unit(), per }),
+            ci95: judged.then_some([self.slope.low * 1000.0, self.slope.high * 1000.0]),
+            could_have_missed: Some(limit * 1000.0),
+            evidence,
+            would_decide: failed.as_ref().map(|failed| MoreWork {
+                work: (failed.at - work).max(work / self.series.len() as f64).min(1e15).ceil() as u64,
+                reason: failed.what.clone(),
+            }),
+            failed_condition: failed.map(|failed| failed.what),
+            wants_rest: self.leak_series.noise().fall > 0.0,
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A case's floors as points (work, value), and what is read off them: falls, steps, halves, thirds.
+
+use super::floor::{Case, Per};
+use super::stats::{interpolate, median};
+
+/// Points in order of work, without wave 0.
+#[derive(Debug, Clone)]
+pub(super) struct Series {
+    /// Work done since the start.
+    pub x: Vec<f64>,
+    /// The metric.
+    pub y: Vec<f64>,
+    /// Work and value before any load.
+    pub start: Option<(f64, f64)>,
+}
+
+/// The falls and steps of a stretch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Noise {
+    /// Largest fall from an earlier high.
+    pub fall: f64,
+    /// Largest step above the median step.
+    pub step: f64,
+    /// Waves that grew.
+    pub grew: usize,
+}
+
+impl Noise {
+    /// Both together.
+    pub fn total(&self) -> f64 {
+        self.fall + self.step
+    }
+}
+
+impl Series {
+    /// The series of a case. Garbage is taken out; of resident memory the lower of each floor and the next is
+    /// taken, for memory that the next floor did without was not kept.
+    pub fn of(case: &Case) -> Self {
+        let work = |messages: u64, sessions: u64| match case.per {
+            Per::Messages => messages as f64,
+            Per::Sessions => sessions as f64,
+        };
+        let point =
+            |floor: &super::Floor| (work(floor.messages, floor.sessions), floor.value - floor.garbage.unwrap_or(0.0));
+        let start = case.floors.first().filter(|floor| floor.wave == 0).map(point);
+        let mut x: Vec<f64> = Vec::with_capacity(case.floors.len());
+        let mut y: Vec<f64> = Vec::with_capacity(case.floors.len());
+        for (at, value) in case.floors.iter().filter(|floor| floor.wave > 0).map(point) {
+            match x.last() {
+                // A wave without work adds no point: the later floor of the same work stands.
+                Some(&last) if at <= last => *y.last_mut().expect("as long as x") = value,
+                _ => {
+                    x.push(at);
+                    y.push(value);
+                }
+            }
+        }
+        if case.metric.is_resident() {
+            for i in 1..y.len() {
+                y[i - 1] = y[i - 1].min(y[i]);
+            }
+        }
+        Series { x, y, start }
+    }
+
+    /// Number of waves.
+    pub fn len(&self) -> usize {
+        self.x.len()
+    }
+
+    /// All work.
+    pub fn work(&self) -> f64 {
+        self.x.last().copied().unwrap_or(0.0)
+    }
+
+    /// The value when `share` of the work was done.
+    pub fn at(&self, share: f64) -> (f64, f64) {
+        let at = share * self.work();
+        (at, interpolate(&self.x, &self.y, at))
+    }
+
+    /// From `share` of the work on.
+    pub fn from(&self, share: f64) -> Series {
+        // A hair of tolerance, so that a wave that ends exactly there is in.
+        let from = self.x.partition_point(|&x| x < share * self.work() * (1.0 - 1e-9));
+        Series { x: self.x[from..].to_vec(), y: self.y[from..].to_vec(), start: None }
+    }
+
+    /// Growth from the first point to the last.
+    pub fn growth(&self) -> f64 {
+        match (self.y.first(), self.y.last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => 0.0,
+        }
+    }
+
+    /// Work from the first point to the last.
+    pub fn span(&self) -> f64 {
+        match (self.x.first(), self.x.last()) {
+            (Some(first), Some(last)) => last - first,
+            _ => 0.0,
+        }
+    }
+
+    /// The median rate of the waves.
+    fn usual_rate(&self) -> f64 {
+        let mut rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
+        median(&mut rates)
+    }
+
+    fn steps(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.x.windows(2).zip(self.y.windows(2)).map(|(x, y)| (x[1] - x[0], y[1] - y[0]))
+    }
+
+    /// Falls and steps.
+    pub fn noise(&self) -> Noise {
+        let usual = self.usual_rate();
+        let (mut high, mut fall) = (f64::NEG_INFINITY, 0.0_f64);
+        for &y in &self.y {
+            high = high.max(y);
+            fall = fall.max(high - y);
+        }
+        Noise {
+            fall,
+            step: self.steps().map(|(dx, dy)| dy - usual * dx).fold(0.0, f64::max),
+            grew: self.steps().filter(|&(_, dy)| dy > 0.0).count(),
+        }
+    }
+
+    /// The same without the largest step of its window: what an allocator took at once is no growth with the work.
+    pub fn without_largest_step_from(&self, share: f64) -> Series {
+        let window = self.from(share);
+        let skipped = self.len() - window.len();
+        let usual = window.usual_rate();
+        let excess: Vec<f64> = window.steps().map(|(dx, dy)| dy - usual * dx).collect();
+        let mut out = self.clone();
+        if let Some(i) = (0..excess.len()).max_by(|&a, &b| excess[a].total_cmp(&excess[b])) {
+            let step = excess[i].max(0.0);
+            out.y[skipped + i + 1..].iter_mut().for_each(|y| *y -= step);
+        }
+        out
+    }
+
+    /// Growth of each third of the span.
+    pub fn thirds(&self) -> [f64; 3] {
+        let (Some(&first), span) = (self.x.first(), self.span()) else { return [0.0; 3] };
+        let at = |k: f64| interpolate(&self.x, &self.y, first + span * k / 3.0);
+        let marks = [at(0.0), at(1.0), at(2.0), at(3.0)];
+        [marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2]]
+    }
+
+    /// The lowest points of `blocks` blocks of equally many floors.
+    pub fn lowest_of_blocks(&self, blocks: usize) -> Option<Series> {
+        if self.len() < 2 * blocks {
+            return None;
+        }
+        let (mut x, mut y) = (Vec::new(), Vec::new());
+        for block in 0..blocks {
+            let range = block * self.len() / blocks..(block + 1) * self.len() / blocks;
+            let lowest = range.min_by(|&a, &b| self.y[a].total_cmp(&self.y[b]))?;
+            x.push(self.x[lowest]);
+            y.push(self.y[lowest]);
+        }
+        Some(Series { x, y, start: None })
+    }
+}
