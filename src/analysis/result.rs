@@ -1,0 +1,401 @@
+//! `result.json`: the one object that a run comes down to. `docs/result.md` describes it for readers
+//! outside; a test holds both together. New keys may be added within a schema; none changes its meaning.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of this shape.
+pub const SCHEMA: u32 = 1;
+
+/// What a run comes down to. In order of precedence: leak, failed, inconclusive, clean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Something grows with each further wave of work, or with time.
+    Leak,
+    /// The target ended, stalled, or accepted nothing.
+    Failed,
+    /// Growth was seen and not decided, or something was never judged at all.
+    Inconclusive,
+    /// Memory, descriptors and sockets were each judged clean in at least one scenario.
+    Clean,
+}
+
+/// The state of one metric in one scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Grows with work or time, and goes on growing.
+    Leak,
+    /// Stands where it stood, within `could_have_missed`.
+    Clean,
+    /// Rose once, then stood still: counts as clean.
+    Plateau,
+    /// Growth was seen and not decided.
+    Inconclusive,
+    /// Not judged, for `reason`; changes no verdict.
+    NotJudged,
+}
+
+/// Why a cell was not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Too few waves or too little work.
+    TooShort,
+    /// Too many sessions did not go as the scenario means them to.
+    Refused,
+    /// The figure could not be read.
+    NotReadable,
+    /// The scenario did not run.
+    NotRunning,
+}
+
+/// What a growth is counted against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Per {
+    /// 1,000 accepted messages.
+    #[serde(rename = "1000_messages")]
+    Messages,
+    /// 1,000 sessions.
+    #[serde(rename = "1000_sessions")]
+    Sessions,
+    /// An hour, whatever the load.
+    #[serde(rename = "hour")]
+    Hour,
+}
+
+/// What a growth counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Memory.
+    Bytes,
+    /// Open descriptors.
+    Descriptors,
+    /// TCP sockets.
+    Sockets,
+    /// Threads.
+    Threads,
+}
+
+/// Growth of a metric for a unit of work.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Growth {
+    /// In `unit` for each `per`.
+    pub value: f64,
+    /// What is counted.
+    pub unit: Unit,
+    /// What it is counted against.
+    pub per: Per,
+}
+
+/// What holds on to the memory or descriptors that grew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Holder {
+    /// As PHP writes it: `App\Server->sessions[]`, or `sockets in CLOSE_WAIT`.
+    pub path: String,
+    /// What it holds: a class, a type, a kind of descriptor.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How many at each census or floor, in order.
+    pub counts: Vec<u64>,
+    /// The work done at each of `counts`.
+    pub work: Vec<u64>,
+    /// More entries for 1,000 units of work.
+    pub per_1000: f64,
+    /// Share of the growth of the metric that it explains, 0 to 1.
+    pub explains: Option<f64>,
+    /// What hangs below it: classes and counts, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<String>,
+}
+
+/// One metric in one scenario, judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `heap`, `rss`, `fd`, `sockets`, `threads`.
+    pub metric: String,
+    /// The scenario whose floors were judged; `idle` for growth with time.
+    pub scenario: String,
+    /// The state.
+    pub state: State,
+    /// Why it was not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Growth in the window that was judged.
+    pub growth: Option<Growth>,
+    /// 95% interval of the growth, same unit; null where not judged.
+    pub ci95: Option<[f64; 2]>,
+    /// A leak below this, in the metric's unit for 1,000 messages or sessions, could have been missed.
+    pub could_have_missed: Option<f64>,
+    /// The evidence in words.
+    pub evidence: String,
+    /// What would decide it, where it is undecided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub would_decide: Option<String>,
+    /// Who holds what grew.
+    pub holders: Vec<Holder>,
+    /// An entry of the accepted leaks covers it, for this reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
+}
+
+/// One floor: the figure after a wave, when the server had come to rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FloorRow {
+    /// Scenario.
+    pub scenario: String,
+    /// Wave; 0 stands before the load.
+    pub wave: u32,
+    /// Messages accepted in this scenario up to here.
+    pub messages: u64,
+    /// Sessions ended in this scenario up to here.
+    pub sessions: u64,
+    /// Metric; more of them than are judged (`rss_file`, `vsz`, `fd_socket`, ...).
+    pub metric: String,
+    /// Bytes or a count.
+    pub value: f64,
+}
+
+/// One wave of load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaveRow {
+    /// `clean` or `profile`.
+    pub pass: String,
+    /// Scenario.
+    pub scenario: String,
+    /// Number within scenario and pass, from 1; 0 is the warm-up.
+    pub wave: u32,
+    /// Second of the run's clock at which it began.
+    pub begin: f64,
+    /// Second at which its last session ended.
+    pub end: f64,
+    /// Seconds until the server had come to rest after it.
+    pub settle: f64,
+    /// The rest was not reached; the floor was taken at the deadline.
+    pub settle_deadline: bool,
+    /// Messages accepted.
+    pub messages: u64,
+    /// Sessions ended as the scenario means them to.
+    pub sessions: u64,
+    /// Sessions in flight at once, at most.
+    pub parallel: u32,
+}
+
+/// Latency in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: f64,
+    /// 90th percentile.
+    pub p90: f64,
+    /// 99th percentile.
+    pub p99: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// The load of one wave, or of a whole scenario (`wave` null).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadRow {
+    /// Scenario, `preflight` for the first conversation.
+    pub scenario: String,
+    /// Wave; null for the whole scenario.
+    pub wave: Option<u32>,
+    /// `clean` or `profile`.
+    pub pass: String,
+    /// Messages that were sent whole.
+    pub messages_sent: u64,
+    /// Messages that the server accepted.
+    pub messages_accepted: u64,
+    /// Sessions that went as the scenario means them to.
+    pub sessions: u64,
+    /// What was asked for by name: messages, or sessions where the scenario has no messages.
+    #[serde(default)]
+    pub asked: u64,
+    /// Refusals by step and code, failures by kind.
+    pub errors: BTreeMap<String, u64>,
+    /// From the first connection to the last session's end.
+    pub seconds: f64,
+    /// From connect to the final reply of each message (or of each session without messages).
+    pub latency_ms: Latency,
+    /// Most sessions open at once.
+    #[serde(default)]
+    pub peak_open: u64,
+    /// CPU of the load itself, seconds.
+    #[serde(default)]
+    pub client_cpu_seconds: f64,
+    /// CPU of the server's tree meanwhile, seconds.
+    #[serde(default)]
+    pub server_cpu_seconds: f64,
+}
+
+/// One function of the profile. Costs in nanoseconds and bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FunctionRow {
+    /// As the profile names it.
+    pub name: String,
+    /// File.
+    pub file: String,
+    /// Own time.
+    #[serde(rename = "self")]
+    pub own: u64,
+    /// With callees, recursion counted once.
+    pub inclusive: u64,
+    /// Calls.
+    pub calls: u64,
+    /// Growth of PHP's heap while it ran, itself: pressure, never retained memory.
+    pub allocation: u64,
+    /// Calls for each accepted message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_message: Option<f64>,
+    /// It waits rather than works.
+    #[serde(default)]
+    pub waiting: bool,
+    /// Change of the cost of a call from the first tenth to the last, as a share (0.38: +38%).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<f64>,
+}
+
+/// The profile pass in figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileSummary {
+    /// The files read.
+    pub files: Vec<String>,
+    /// Records: one for each finished call.
+    pub records: u64,
+    /// Every file was closed properly.
+    pub complete: bool,
+    /// Share of the bytes that could be used, 0 to 1.
+    pub recovered_share: f64,
+    /// By self time, largest first.
+    pub functions: Vec<FunctionRow>,
+    /// The names of the largest by self time, without waiting.
+    pub top: Vec<String>,
+    /// Messages accepted while it was recorded.
+    #[serde(default)]
+    pub messages: u64,
+    /// How many times slower the server was than in the clean pass, by messages a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead: Option<f64>,
+    /// Sum of all self times, nanoseconds.
+    #[serde(default)]
+    pub total_ns: u64,
+    /// The part of it spent waiting.
+    #[serde(default)]
+    pub waiting_ns: u64,
+}
+
+/// A command and how it ran in one pass.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TargetInfo {
+    /// As it was typed.
+    pub command: Vec<String>,
+    /// Per pass: the exact command, and the environment that was set for it.
+    pub settings: BTreeMap<String, PassSettings>,
+    /// `php`, `xdebug`, ... as far as they are known.
+    pub versions: BTreeMap<String, String>,
+    /// How it ended in each pass, in words.
+    pub exit: BTreeMap<String, String>,
+}
+
+/// What one pass ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PassSettings {
+    /// Exact argument vector.
+    pub command: Vec<String>,
+    /// Variables that were set or changed.
+    pub environment: BTreeMap<String, String>,
+    /// `HOST:PORT` that was loaded.
+    pub address: Option<String>,
+}
+
+/// A warning, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable word: `app_debug`, `memory_limit`, ...
+    pub kind: String,
+    /// What was found.
+    pub text: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// The project under test.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Its git commit.
+    pub commit: Option<String>,
+    /// It had uncommitted changes.
+    pub dirty: Option<bool>,
+}
+
+/// A target that stopped, stalled or crashed, diagnosed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// A stable word: `select_limit`, `crash`, `memory_limit`, `spinning`, ...
+    pub kind: String,
+    /// In which scenario; empty outside one.
+    pub scenario: String,
+    /// `clean` or `profile`.
+    pub pass: String,
+    /// In one sentence.
+    pub sentence: String,
+}
+
+/// The whole result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunResult {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The verdict in one sentence.
+    pub sentence: String,
+    /// The evidence in one or two sentences, then where to look.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// Exit code that the program gave or would give.
+    #[serde(default)]
+    pub exit_code: u8,
+    /// When it began, RFC 3339.
+    #[serde(default)]
+    pub started: String,
+    /// Seconds from launch to the last stop.
+    #[serde(default)]
+    pub seconds: f64,
+    /// The run was interrupted, or its journal has no end.
+    #[serde(default)]
+    pub cut_off: bool,
+    /// Metric by scenario.
+    pub findings: Vec<Finding>,
+    /// The evidence itself.
+    pub floors: Vec<FloorRow>,
+    /// The waves.
+    pub waves: Vec<WaveRow>,
+    /// The load, by scenario and wave.
+    pub load: Vec<LoadRow>,
+    /// The profile, where there is one.
+    pub profile: Option<ProfileSummary>,
+    /// The target.
+    pub target: TargetInfo,
+    /// Peaks and counts of the samples, by metric: `rss_peak`, `fd_peak`, `samples`, ...
+    pub samples_summary: BTreeMap<String, f64>,
+    /// Machine: kernel, cpus, memory, load, versions.
+    pub host: BTreeMap<String, Value>,
+    /// The project under test.
+    pub source: Source,
+    /// What falsifies it.
+    pub warnings: Vec<Warning>,
+    /// What could not be measured, and why.
+    pub not_measured: Vec<String>,
+    /// What stopped, stalled or crashed.
+    #[serde(default)]
+    pub failures: Vec<Failure>,
+    /// Against the baseline, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Value>,
+}
