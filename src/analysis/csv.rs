@@ -216,7 +216,7 @@ impl FloorTable {
             floors: &floors,
             per: if by_session { Per::Sessions } else { Per::Messages },
             large_mail: self.mail,
-            parallel: self.sessions_a_wave.map_or(1, |sessions| sessions as u32),
+            parallel: self.sessions_a_wave.and_then(|sessions| u32::try_from(sessions).ok()),
             garbage_known: false,
         };
         if is_sparse(&case) {

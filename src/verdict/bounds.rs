@@ -35,13 +35,22 @@ pub struct HeapLimits {
     /// root a message looks like a leak for 10,000 messages. By 11,500 a heap has fallen, and of resident memory,
     /// which stays, the last third of the window grew by half of the mean.
     pub leak_work_garbage: f64,
+    /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
+    pub resolution: f64,
     /// Growth of the warm-up, in bytes, from which on a still heap is a `plateau`: below, nobody would ask.
     pub step: f64,
 }
 
 impl Default for HeapLimits {
     fn default() -> Self {
-        HeapLimits { leak: 500.0, clean: 16_000.0, leak_work: 5_000.0, leak_work_garbage: 11_500.0, step: 16_384.0 }
+        HeapLimits {
+            leak: 500.0,
+            clean: 16_000.0,
+            leak_work: 5_000.0,
+            leak_work_garbage: 11_500.0,
+            resolution: 500.0,
+            step: 16_384.0,
+        }
     }
 }
 
@@ -58,13 +67,25 @@ pub struct RssLimits {
     pub leak_work: f64,
     /// Messages before `leak` while a collector's garbage may be in it: as for the heap.
     pub leak_work_garbage: f64,
+    /// The least limit that `clean` states: the creep of a sound runtime comes near it.
+    pub resolution: f64,
+    /// Buffers that a session may have had and given back, beside its mail: a reader's 64 kB.
+    pub session: f64,
     /// Growth of the warm-up, in bytes, from which on still memory is a `plateau`.
     pub step: f64,
 }
 
 impl Default for RssLimits {
     fn default() -> Self {
-        RssLimits { leak: 64_000.0, clean: 64_000.0, leak_work: 10_000.0, leak_work_garbage: 11_500.0, step: 131_072.0 }
+        RssLimits {
+            leak: 64_000.0,
+            clean: 64_000.0,
+            leak_work: 10_000.0,
+            leak_work_garbage: 11_500.0,
+            resolution: 32_000.0,
+            session: 65_536.0,
+            step: 131_072.0,
+        }
     }
 }
 
@@ -134,6 +155,8 @@ pub struct Waves {
     pub steady: f64,
     /// The last third of slowing growth is below this share of the first.
     pub slowing: f64,
+    /// Falls in the window from which on its noise counts as noise, and not as one slow swing that hides a leak.
+    pub swings: usize,
     /// A container that doubles is flat while the work doubles: clean looks back to this share of the work ...
     pub doubling_from: f64,
     /// ... and takes this many times the rate since then.
@@ -152,6 +175,7 @@ impl Default for Waves {
             grew: 4,
             steady: 0.75,
             slowing: 0.7,
+            swings: 4,
             doubling_from: 0.4,
             doubling_factor: 1.5,
         }
@@ -171,6 +195,8 @@ pub struct Limits {
     pub clean_work: f64,
     /// Work of the later half before `clean`.
     pub clean_half: f64,
+    /// The least limit that can be stated.
+    pub resolution: f64,
     /// Growth of a warm-up worth a word.
     pub step: f64,
 }
@@ -193,6 +219,7 @@ impl Bounds {
                     leak_work: 0.0,
                     clean_work: 0.0,
                     clean_half: 0.0,
+                    resolution: 0.0,
                     step: self.count.step,
                 }
             }
@@ -203,6 +230,7 @@ impl Bounds {
                     leak_work: 0.0,
                     clean_work: 0.0,
                     clean_half: 0.0,
+                    resolution: self.heavy.heap_leak,
                     step: self.heap.step,
                 },
                 None => Limits {
@@ -211,6 +239,7 @@ impl Bounds {
                     leak_work: work(self.heap.leak_work, self.heap.leak_work_garbage),
                     clean_work,
                     clean_half,
+                    resolution: self.heap.resolution / 1000.0,
                     step: self.heap.step,
                 },
             },
@@ -221,6 +250,7 @@ impl Bounds {
                     leak_work: 0.0,
                     clean_work: 0.0,
                     clean_half: 0.0,
+                    resolution: self.heavy.rss_leak,
                     step: self.rss.step,
                 },
                 None => Limits {
@@ -229,6 +259,7 @@ impl Bounds {
                     leak_work: work(self.rss.leak_work, self.rss.leak_work_garbage),
                     clean_work,
                     clean_half,
+                    resolution: self.rss.resolution / 1000.0,
                     step: self.rss.step,
                 },
             },

@@ -145,10 +145,10 @@ pub struct Case<'a> {
     pub floors: &'a [Floor],
     /// What counts as work.
     pub per: Per,
-    /// Bytes of one mail where the mails are large; their bounds count by the mail.
+    /// Bytes of one mail, where known. Bounds of large ones count by the mail.
     pub large_mail: Option<f64>,
-    /// The most sessions at once.
-    pub parallel: u32,
+    /// The most sessions at once, where known.
+    pub parallel: Option<u32>,
     /// Whether collector garbage is known and taken out (or the runtime has no collector).
     pub garbage_known: bool,
 }
@@ -157,6 +157,6 @@ impl<'a> Case<'a> {
     /// A case in the usual way: small mails, counts per session, all else per message.
     pub fn new(metric: Metric, floors: &'a [Floor]) -> Self {
         let per = if metric.is_count() { Per::Sessions } else { Per::Messages };
-        Case { metric, floors, per, large_mail: None, parallel: 1, garbage_known: false }
+        Case { metric, floors, per, large_mail: None, parallel: None, garbage_known: false }
     }
 }

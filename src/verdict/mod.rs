@@ -8,6 +8,7 @@
 mod bounds;
 mod floor;
 mod judgement;
+mod limit;
 mod looks;
 mod rule;
 mod series;

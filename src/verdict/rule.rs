@@ -1,10 +1,11 @@
 //! The rule: one look at the floors of one metric. `docs/verdict.md` explains it and names the data behind it.
 
 use super::bounds::{Bounds, Limits};
-use super::floor::{Case, Metric};
+use super::floor::Case;
 use super::judgement::{Growth, Judgement, MoreWork, Reason, State};
+use super::limit;
 use super::series::{Noise, Series};
-use super::stats::{LogFit, Slope, slope, theil_sen};
+use super::stats::{LogFit, Slope, slope};
 use crate::units::{grouped, plural};
 
 /// A condition that failed, and the work in all at which it may hold.
@@ -67,10 +68,10 @@ impl<'a> Look<'a> {
     fn judge(&self) -> Judgement {
         let leak = self.leak();
         let seen = self.slope.low > self.limits.leak;
+        let limit = limit::later_half(self.case, self.bounds, &self.limits, &self.series);
         if leak.is_none() {
-            return self.say(State::Leak, None, self.limit());
+            return self.say(State::Leak, None, limit);
         }
-        let limit = self.limit();
         // Growth that is a leak but for the least work must not be called clean before that work is done.
         let only_short = seen && self.leak_shape().is_none() && self.limits.leak_work > self.series.work();
         let clean = self.clean(limit);
@@ -78,8 +79,8 @@ impl<'a> Look<'a> {
             let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
             return self.say(state, None, limit);
         }
-        if self.slows(limit) {
-            return self.say(State::Plateau, None, limit);
+        if !only_short && let Some(slowed) = limit::slowing(self.case, self.bounds, &self.limits, &self.series) {
+            return self.say(State::Plateau, None, slowed);
         }
         let failed = if seen { leak } else { clean.or(leak) };
         self.say(if seen { State::Inconclusive } else { State::NotJudged }, failed, limit)
@@ -133,50 +134,6 @@ impl<'a> Look<'a> {
         None
     }
 
-    /// The growth that the later half cannot rule out, per unit of work.
-    fn limit(&self) -> f64 {
-        let waves = &self.bounds.waves;
-        let half = self.series.from(0.5);
-        let end_to_end = half.growth() / half.span();
-        let fell = self.series.from(waves.window).noise().fall > 0.0;
-        let mut limit = slope(&half.x, &half.y).map_or(f64::INFINITY, |slope| slope.high);
-        if fell && let Some(lowest) = half.lowest_of_blocks(4).and_then(|low| theil_sen(&low.x, &low.y)) {
-            limit = limit.min(lowest.high);
-        }
-        limit = limit.max(end_to_end);
-        let (since, then) = self.series.at(waves.doubling_from);
-        let since_then = (self.series.y[self.series.len() - 1] - then) / (self.series.work() - since);
-        limit = limit.max(waves.doubling_factor * since_then);
-        if self.case.metric.is_resident() {
-            limit = limit.max((half.growth().max(0.0) + self.slack()) / self.series.work());
-        }
-        limit.max(self.resolution())
-    }
-
-    /// Memory that was freed and kept by the allocator, in which a leak may live unseen.
-    fn slack(&self) -> f64 {
-        let first = self.series.start.map_or(0.0, |(_, before)| self.series.y[0] - before);
-        let in_flight = self
-            .case
-            .floors
-            .iter()
-            .filter_map(|floor| Some(floor.peak_in_wave? - floor.value))
-            .fold(self.case.large_mail.map_or(0.0, |bytes| 2.0 * f64::from(self.case.parallel) * bytes), f64::max);
-        self.series.noise().fall.max(first).max(in_flight)
-    }
-
-    /// The least limit that can be stated: below a leak's bound nothing is looked for; of what happens in no session
-    /// of n, fewer than 3 in n (rule of three).
-    fn resolution(&self) -> f64 {
-        if self.case.metric.is_count() {
-            3.0 / self.series.span()
-        } else if self.case.metric.is_resident() {
-            4.0 * 4096.0 / self.series.work()
-        } else {
-            self.limits.leak
-        }
-    }
-
     /// The first condition of `clean` that fails.
     fn clean(&self, limit: f64) -> Option<Failed> {
         let Limits { clean, clean_work, clean_half, .. } = self.limits;
@@ -190,7 +147,7 @@ impl<'a> Look<'a> {
             return Some(Failed { what, at: work * 1.25 });
         }
         // The rule of three belongs to the stated limit of a count, not to its bound.
-        let counted = self.case.metric.is_count() && limit <= self.resolution();
+        let counted = self.case.metric.is_count() && limit <= limit::resolution(self.case, &self.limits, &self.series);
         if limit >= clean && !counted {
             let what = format!(
                 "a leak of up to {} {} is not ruled out",
@@ -209,26 +166,6 @@ impl<'a> Look<'a> {
         let swing = self.series.noise().fall > 4.0 * self.limits.step;
         let early = middle - first;
         swing || (early > 4.0 * self.limits.step && early / half > 4.0 * limit)
-    }
-
-    /// Growth that slows like a logarithm or faster and has slowed below the bound of clean.
-    fn slows(&self, limit: f64) -> bool {
-        let [first, _, last] = self.series.from(self.bounds.waves.window).thirds();
-        self.case.metric == Metric::Heap
-            && self.clean_but_for_limit()
-            && self.slope_of_half().is_some_and(|slope| slope.high < self.limits.clean)
-            && limit < 1.5 * self.limits.clean
-            && last < self.bounds.waves.slowing * first
-            && self.fit.is_some_and(|fit| fit.linear < self.limits.clean / 4.0)
-    }
-
-    fn clean_but_for_limit(&self) -> bool {
-        self.series.work() >= self.limits.clean_work && self.series.from(0.5).span() >= self.limits.clean_half
-    }
-
-    fn slope_of_half(&self) -> Option<Slope> {
-        let half = self.series.from(0.5);
-        slope(&half.x, &half.y)
     }
 
     fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {

@@ -55,12 +55,17 @@ impl Series {
                 }
             }
         }
-        if case.metric.is_resident() {
-            for i in 1..y.len() {
-                y[i - 1] = y[i - 1].min(y[i]);
-            }
+        let series = Series { x, y, start };
+        if case.metric.is_resident() { series.lower_of_next() } else { series }
+    }
+
+    /// The lower of each floor and the next: a single high floor is no growth.
+    pub fn lower_of_next(&self) -> Series {
+        let mut out = self.clone();
+        for (y, next) in out.y.iter_mut().zip(self.y.iter().skip(1)) {
+            *y = y.min(*next);
         }
-        Series { x, y, start }
+        out
     }
 
     /// Number of waves.
@@ -125,6 +130,56 @@ impl Series {
             step: self.steps().map(|(dx, dy)| dy - usual * dx).fold(0.0, f64::max),
             grew: self.steps().filter(|&(_, dy)| dy > 0.0).count(),
         }
+    }
+
+    /// How often it fell by half of `fall` and rose by as much again, or fell at last.
+    pub fn swings(&self, fall: f64) -> usize {
+        let (mut high, mut low, mut falling, mut count) = (f64::NEG_INFINITY, f64::INFINITY, false, 0);
+        for &y in &self.y {
+            if falling {
+                low = low.min(y);
+                if y - low >= fall / 2.0 {
+                    (falling, high) = (false, y);
+                }
+            } else {
+                high = high.max(y);
+                if high - y >= fall / 2.0 {
+                    (falling, low) = (true, y);
+                    count += 1;
+                }
+            }
+        }
+        count
+    }
+
+    /// The rate between the mean of the floors just after `share` of the work and that of the last ones, each over a
+    /// quarter of the work between.
+    pub fn rise_of_means(&self, share: f64) -> f64 {
+        let (from, to) = (share * self.work(), self.work());
+        let quarter = (to - from) / 4.0;
+        let mean = |from: f64, to: f64| {
+            let (mut x, mut y, mut n) = (0.0, 0.0, 0.0);
+            for (&at, &value) in self.x.iter().zip(&self.y).filter(|&(&at, _)| from <= at && at <= to) {
+                (x, y, n) = (x + at, y + value, n + 1.0);
+            }
+            (n > 0.0).then(|| (x / n, y / n))
+        };
+        match (mean(from, from + quarter), mean(to - quarter, to)) {
+            (Some((x, y)), Some((later, high))) if later > x => (high - y) / (later - x),
+            _ => f64::INFINITY,
+        }
+    }
+
+    /// The rate of a container that doubled in one of the steps: what the step took beyond its neighbours, by the
+    /// work at which it did.
+    pub fn doubling_seen(&self) -> f64 {
+        let rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
+        let beyond = |i: usize| {
+            let beside =
+                rates.get(i + 1).copied().unwrap_or(f64::NEG_INFINITY).max(if i > 0 { rates[i - 1] } else { rates[i] });
+            (rates[i] - beside) * (self.x[i + 1] - self.x[i]) / self.x[i + 1]
+        };
+        (0..rates.len()).map(beyond).fold(0.0, f64::max)
     }
 
     /// The same without the largest step of its window: what an allocator took at once is no growth with the work.

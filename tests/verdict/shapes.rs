@@ -134,7 +134,7 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
                     if x < 8 {
                         8.0
                     } else {
-                        x.next_power_of_two() as f64 * per_message / 1.5
+                        x.next_power_of_two() as f64 * per_message
                     }
                 }
                 Leak::Eighth => eighth(at) * per_message,
@@ -145,7 +145,7 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
             let live = base + leaked + shaped.at(random, at, w) + walk;
             let value = if resident {
                 // Freed memory stays; what is live first fills the slack that the start left behind.
-                top = top.max(if w == 0 { live } else { live.max(base + slack.min(at * 40.0)) });
+                top = top.max(if w == 0 { live } else { live.max(base + slack) });
                 let kept = if matches!(shape, Shape::Noise | Shape::Outliers | Shape::Swings | Shape::RandomWalk) {
                     live.max(base)
                 } else {

@@ -1,0 +1,88 @@
+//! The upper limit: growth that the floors cannot rule out. `clean` and `plateau` state it, so it must hold whatever
+//! hides a leak: noise, teeth, memory that an allocator kept, a container that doubles and is flat meanwhile.
+
+use super::bounds::{Bounds, Limits};
+use super::floor::Case;
+use super::series::Series;
+use super::stats::{LogFit, slope, theil_sen};
+
+/// The growth that the later half of the work cannot rule out, per unit of work.
+pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> f64 {
+    let waves = &bounds.waves;
+    let low = series.lower_of_next();
+    let (half, window) = (low.from(0.5), low.from(waves.window));
+    let high = |part: &Series| slope(&part.x, &part.y).map_or(f64::INFINITY, |slope| slope.high);
+    let fall = window.noise().fall;
+    let mut limit = if fall > 0.0 && window.swings(fall) >= waves.swings {
+        // Noise that goes up and down all the time: means over stretches see through it, single floors do not.
+        let steady = high(&half).min(high(&window)).min(envelope(&half));
+        steady.max(waves.doubling_factor * low.rise_of_means(waves.doubling_from)).max(fall / 2.0 / series.work())
+    } else {
+        let (since, then) = low.at(waves.doubling_from);
+        let since_then = (low.y[low.len() - 1] - then) / (low.work() - since);
+        let swung = if fall > 0.0 { (half.growth().max(0.0) + fall) / series.work() } else { 0.0 };
+        high(&half).max(half.growth() / half.span()).max(waves.doubling_factor * since_then).max(swung)
+    };
+    if case.metric.is_resident() {
+        limit = limit.max((half.growth().max(0.0) + slack(case, bounds, series)) / series.work());
+    }
+    limit.max(resolution(case, limits, series))
+}
+
+/// The limit of growth that slows faster than the logarithm, where it is below the bound: what leaks is in the rate
+/// of the last third, however much of that rate is still warm-up.
+pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> Option<f64> {
+    let waves = &bounds.waves;
+    let low = series.lower_of_next();
+    let window = low.from(waves.window);
+    let third = low.from(2.0 / 3.0);
+    let [first, _, last] = window.thirds();
+    let noise = window.noise();
+    let fit = LogFit::through([low.at(waves.window), low.at(0.5), low.at(1.0)])?;
+    let smooth = window.growth() > waves.over_noise * noise.total() && noise.grew >= waves.grew;
+    let slows = last < waves.slowing * first && fit.linear + noise.fall * fit.weight < limits.clean / 4.0;
+    if case.metric.is_count()
+        || !smooth
+        || !slows
+        || third.len() < 4
+        || series.work() < limits.clean_work
+        || third.span() < limits.clean_half
+    {
+        return None;
+    }
+    let mut limit = slope(&third.x, &third.y)?.high.max(third.growth() / third.span()).max(window.doubling_seen());
+    if case.metric.is_resident() {
+        limit = limit.max((third.growth().max(0.0) + slack(case, bounds, series)) / series.work());
+    }
+    let limit = limit.max(resolution(case, limits, series));
+    (limit < limits.clean).then_some(limit)
+}
+
+/// The rise of the lowest floors of four blocks, and twice what they scatter: troughs of teeth show what stays.
+fn envelope(half: &Series) -> f64 {
+    let Some(low) = half.lowest_of_blocks(4) else { return f64::INFINITY };
+    let Some(line) = theil_sen(&low.x, &low.y) else { return f64::INFINITY };
+    let residuals = low.x.iter().zip(&low.y).map(|(x, y)| y - line.value * x);
+    let (least, most) =
+        residuals.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), r| (least.min(r), most.max(r)));
+    line.value.max(0.0) + 2.0 * (most - least) / low.span()
+}
+
+/// Memory that was freed and kept by the allocator, in which a leak may live unseen.
+fn slack(case: &Case, bounds: &Bounds, series: &Series) -> f64 {
+    let parallel = case.parallel.map(f64::from);
+    let mail = 2.0 * case.large_mail.unwrap_or(0.0);
+    // The first wave's rise can be freed buffers only as far as its sessions could have had buffers at once.
+    let buffers = parallel.map_or(f64::INFINITY, |parallel| parallel * (bounds.rss.session + mail));
+    let first = series.start.map_or(0.0, |(_, before)| series.y[0] - before).min(buffers);
+    let in_flight = case.large_mail.filter(|&bytes| bytes >= bounds.heavy.from);
+    let in_flight = in_flight.map_or(0.0, |_| parallel.unwrap_or(1.0) * mail);
+    let peaks = case.floors.iter().filter_map(|floor| Some(floor.peak_in_wave? - floor.value));
+    series.noise().fall.max(first).max(peaks.fold(in_flight, f64::max))
+}
+
+/// The least limit that can be stated: below it nothing is looked for; of what happens in no session of n, fewer
+/// than 3 in n (rule of three).
+pub(super) fn resolution(case: &Case, limits: &Limits, series: &Series) -> f64 {
+    if case.metric.is_count() { 3.0 / series.span() } else { limits.resolution }
+}
