@@ -36,21 +36,26 @@ pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Se
     let low = series.lower_of_next();
     let window = low.from(waves.window);
     let third = low.from(2.0 / 3.0);
-    let [first, _, last] = window.thirds();
+    let [first, _, last] = window.parts();
     let noise = window.noise();
+    let gradual = window.slows_gradually(noise.fall + limits.step / 8.0);
     let fit = LogFit::through([low.at(waves.window), low.at(0.5), low.at(1.0)])?;
     let smooth = window.growth() > waves.over_noise * noise.total() && noise.grew >= waves.grew;
     let slows = last < waves.slowing * first && fit.linear + noise.fall * fit.weight < limits.clean / 4.0;
     if case.metric.is_count()
         || !smooth
         || !slows
+        || !gradual
         || third.len() < 4
         || series.work() < limits.clean_work
         || third.span() < limits.clean_half
     {
         return None;
     }
-    let mut limit = slope(&third.x, &third.y)?.high.max(third.growth() / third.span()).max(window.doubling_seen());
+    let mut limit = slope(&third.x, &third.y)?
+        .high
+        .max(third.growth() / third.span())
+        .max(waves.doubling_factor * window.doubling_seen());
     if case.metric.is_resident() {
         limit = limit.max((third.growth().max(0.0) + slack(case, bounds, series)) / series.work());
     }

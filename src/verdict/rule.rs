@@ -120,7 +120,7 @@ impl<'a> Look<'a> {
             });
         }
         let least = waves.steady * growth / 3.0 - noise / 2.0;
-        let thirds = self.window.thirds();
+        let thirds: [f64; 3] = self.window.parts();
         if thirds.iter().any(|&third| third < least) {
             return Some(Failed {
                 what: format!("not steady: thirds of the window grew by {}", thirds.map(amount).join(", ")),

@@ -196,12 +196,17 @@ impl Series {
         out
     }
 
-    /// Growth of each third of the span.
-    pub fn thirds(&self) -> [f64; 3] {
-        let (Some(&first), span) = (self.x.first(), self.span()) else { return [0.0; 3] };
-        let at = |k: f64| interpolate(&self.x, &self.y, first + span * k / 3.0);
-        let marks = [at(0.0), at(1.0), at(2.0), at(3.0)];
-        [marks[1] - marks[0], marks[2] - marks[1], marks[3] - marks[2]]
+    /// Growth of each of `N` equal parts of the span.
+    pub fn parts<const N: usize>(&self) -> [f64; N] {
+        let (Some(&first), span) = (self.x.first(), self.span()) else { return [0.0; N] };
+        let at = |k: usize| interpolate(&self.x, &self.y, first + span * k as f64 / N as f64);
+        std::array::from_fn(|k| at(k + 1) - at(k))
+    }
+
+    /// Whether each sixth grew by less than the one before it (within `noise`) and none stopped at once, as growth does
+    /// that goes over to a plateau by itself. What stops at once may go on: a collector's next tooth, the next doubling.
+    pub fn slows_gradually(&self, noise: f64) -> bool {
+        self.parts::<6>().windows(2).all(|grew| grew[1] <= 1.1 * grew[0] + noise && grew[1] >= 0.35 * grew[0] - noise)
     }
 
     /// The lowest points of `blocks` blocks of equally many floors.

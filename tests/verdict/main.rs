@@ -31,7 +31,8 @@ fn simulated_series_are_never_judged_wrongly() {
                 for seed in 0..n {
                     let mut random = Random::new(u64::from(seed) << 20 | (i as u64) << 8 | leak as u64);
                     let series = shapes::series(&mut random, metric, shape, leak, 60);
-                    let case = Case::new(metric, &series.floors);
+                    let parallel = (seed % 2 == 0).then_some(10);
+                    let case = Case { parallel, ..Case::new(metric, &series.floors) };
                     let (judgement, wave) = look_by_look(&case, &bounds);
                     let row = table.entry((format!("{metric:?}"), leak, shape)).or_default();
                     row.n += 1;

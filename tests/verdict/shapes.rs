@@ -193,7 +193,7 @@ impl Shaped {
             Shape::Creep => (random.between(2e4, 1.5e5), random.between(2_000.0, 8_000.0)),
             Shape::AllocatorSteps => (random.pick(&[65_536.0, 262_144.0, 2_097_152.0]), 0.0),
             Shape::LargeFirst => (random.scale(1e6, 2e7), 2.0 * wave as f64),
-            Shape::Swings => (random.scale(2e5, 4e6), random.between(3_000.0, 20_000.0)),
+            Shape::Swings => (random.scale(2e5, 4e6), random.between(1_500.0, 6_000.0)),
             Shape::RandomWalk => (0.0, 0.0),
         };
         // Steps that an allocator takes for good, ever rarer.
