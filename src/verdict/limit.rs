@@ -13,9 +13,13 @@ pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: 
     let (half, window) = (low.from(0.5), low.from(waves.window));
     let high = |part: &Series| slope(&part.x, &part.y).map_or(f64::INFINITY, |slope| slope.high);
     let fall = window.noise().fall;
-    let mut limit = if fall > 0.0 && window.swings(fall) >= waves.swings {
-        // Noise that goes up and down all the time: means over stretches see through it, single floors do not.
-        let steady = high(&half).min(high(&window)).min(envelope(&half));
+    let raw = series.from(waves.window);
+    let swings = window.swings(fall).max(raw.swings(raw.noise().fall));
+    let mut limit = if fall > 0.0 && swings >= waves.swings {
+        // Noise that goes up and down all the time comes back: Sen's interval holds for it, while increments, which
+        // are taken for independent, would make a walk of it. Means over stretches see through it.
+        let sen = theil_sen(&window.x, &window.y).map_or(f64::INFINITY, |slope| slope.high);
+        let steady = sen.min(high(&half)).min(envelope(&window));
         steady.max(waves.doubling_factor * low.rise_of_means(waves.doubling_from)).max(fall / 2.0 / series.work())
     } else {
         let (since, then) = low.at(waves.doubling_from);
@@ -63,14 +67,18 @@ pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Se
     (limit < limits.clean).then_some(limit)
 }
 
-/// The rise of the lowest floors of four blocks, and twice what they scatter: troughs of teeth show what stays.
-fn envelope(half: &Series) -> f64 {
-    let Some(low) = half.lowest_of_blocks(4) else { return f64::INFINITY };
-    let Some(line) = theil_sen(&low.x, &low.y) else { return f64::INFINITY };
-    let residuals = low.x.iter().zip(&low.y).map(|(x, y)| y - line.value * x);
-    let (least, most) =
-        residuals.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), r| (least.min(r), most.max(r)));
-    line.value.max(0.0) + 2.0 * (most - least) / low.span()
+/// The rise of the lowest floors of blocks, and twice what they scatter: troughs of teeth show what stays. The worst
+/// of three ways to cut the blocks, for a few lowest floors of mere noise can lie in a line by chance.
+fn envelope(window: &Series) -> f64 {
+    let rise = |blocks: usize| {
+        let Some(low) = window.lowest_of_blocks(blocks) else { return f64::INFINITY };
+        let Some(line) = theil_sen(&low.x, &low.y) else { return f64::INFINITY };
+        let residuals = low.x.iter().zip(&low.y).map(|(x, y)| y - line.value * x);
+        let (least, most) =
+            residuals.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), r| (least.min(r), most.max(r)));
+        line.value.max(0.0) + 2.0 * (most - least) / low.span()
+    };
+    [3, 4, 5].map(rise).into_iter().fold(0.0, f64::max)
 }
 
 /// Memory that was freed and kept by the allocator, in which a leak may live unseen.

@@ -168,19 +168,29 @@ impl<'a> Look<'a> {
         swing || (early > 4.0 * self.limits.step && early / half > 4.0 * limit)
     }
 
+    /// The interval that is stated: that of the window with and without its largest step, down to what is left
+    /// when growth as the logarithm is taken away, for of what still slows that much may remain.
+    fn interval(&self) -> [f64; 2] {
+        let window = self.series.from(self.bounds.waves.window);
+        let whole = slope(&window.x, &window.y).unwrap_or(self.slope);
+        let left = self.fit.map_or(f64::INFINITY, |fit| fit.linear);
+        [self.slope.low.min(whole.low).min(left), self.slope.high.max(whole.high)]
+    }
+
     fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {
         let metric = self.case.metric;
         let per = super::GrowthPer::from(self.case.per);
         let work = self.series.work();
         let rate = |value: f64| format!("{} {}", metric.amount(value * 1000.0), per.phrase());
         let over = format!("{} {} in {} waves", grouped(work as u64), self.case.per.noun(), self.series.len());
+        let [low, high] = self.interval();
         let evidence = match state {
             State::Leak => format!(
                 "{} grew by {} [{}, {}], steadily, over {over}",
                 metric.noun(),
                 rate(self.slope.value),
-                metric.amount(self.slope.low * 1000.0),
-                metric.amount(self.slope.high * 1000.0),
+                metric.amount(low * 1000.0),
+                metric.amount(high * 1000.0),
             ),
             State::Clean => format!("{} stayed below {} over {over}", metric.noun(), rate(limit)),
             State::Plateau => format!(
@@ -204,7 +214,7 @@ impl<'a> Look<'a> {
             state,
             reason: (!judged).then_some(Reason::TooShort),
             growth: Some(Growth { value: self.slope.value * 1000.0, unit: metric.unit(), per }),
-            ci95: judged.then_some([self.slope.low * 1000.0, self.slope.high * 1000.0]),
+            ci95: judged.then_some([low * 1000.0, high * 1000.0]),
             could_have_missed: Some(limit * 1000.0),
             evidence,
             would_decide: failed.as_ref().map(|failed| MoreWork {
