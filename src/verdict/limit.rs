@@ -4,7 +4,7 @@
 use super::bounds::{Bounds, Limits};
 use super::floor::Case;
 use super::series::Series;
-use super::stats::{LogFit, slope, theil_sen};
+use super::stats::{LogFit, Z99, sen, slope, theil_sen};
 
 /// The growth that the later half of the work cannot rule out, per unit of work.
 pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> f64 {
@@ -15,11 +15,14 @@ pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: 
     let fall = window.noise().fall;
     let raw = series.from(waves.window);
     let swings = window.swings(fall).max(raw.swings(raw.noise().fall));
-    let mut limit = if fall > 0.0 && swings >= waves.swings {
-        // Noise that goes up and down all the time comes back: Sen's interval holds for it, while increments, which
-        // are taken for independent, would make a walk of it. Means over stretches see through it.
-        let sen = theil_sen(&window.x, &window.y).map_or(f64::INFINITY, |slope| slope.high);
-        let steady = sen.min(high(&half)).min(envelope(&window));
+    let mut limit = if fall > 0.0 && (swings >= waves.swings || raw.scatters()) {
+        // What goes up and down all the time comes back, while increments, taken for independent, would make a walk
+        // of it. Floors that scatter about a line obey Sen's interval; of teeth the troughs show what stays. Means
+        // over stretches see a container double behind both.
+        let steady = match raw.scatters() {
+            true => sen(&window.x, &window.y, Z99).map_or(f64::INFINITY, |slope| slope.high),
+            false => high(&half).min(envelope(&window)),
+        };
         steady.max(waves.doubling_factor * low.rise_of_means(waves.doubling_from)).max(fall / 2.0 / series.work())
     } else {
         let (since, then) = low.at(waves.doubling_from);

@@ -1,7 +1,7 @@
 //! A case's floors as points (work, value), and what is read off them: falls, steps, halves, thirds.
 
 use super::floor::{Case, Per};
-use super::stats::{interpolate, median};
+use super::stats::{interpolate, median, theil_sen};
 
 /// Points in order of work, without wave 0.
 #[derive(Debug, Clone)]
@@ -150,6 +150,17 @@ impl Series {
             }
         }
         count
+    }
+
+    /// Whether it crosses its own line so often that its floors look independent: of n such floors half the steps cross
+    /// (runs test; Wald and Wolfowitz 1940), of teeth and slow swings few do.
+    pub fn scatters(&self) -> bool {
+        let Some(line) = theil_sen(&self.x, &self.y) else { return false };
+        let mut offsets: Vec<f64> = self.x.iter().zip(&self.y).map(|(x, y)| y - line.value * x).collect();
+        let middle = median(&mut offsets.clone());
+        offsets.retain(|offset| *offset != middle);
+        let crossings = offsets.windows(2).filter(|pair| (pair[0] > middle) != (pair[1] > middle)).count();
+        offsets.len() >= 2 * self.len() / 3 && 3 * crossings >= offsets.len()
     }
 
     /// The rate between the mean of the floors just after `share` of the work and that of the last ones, each over a

@@ -6,6 +6,8 @@
 
 /// A 95% interval's quantile of the normal distribution.
 const Z95: f64 = 1.959_963_985;
+/// A 99% interval's.
+pub const Z99: f64 = 2.575_829_304;
 /// Resamples of the bootstrap: the 2.5% quantile then rests on ten of them.
 const RESAMPLES: usize = 400;
 
@@ -30,8 +32,13 @@ pub fn median(values: &mut [f64]) -> f64 {
     if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
 }
 
-/// Theil-Sen's slope with Sen's interval (variance corrected for ties in y).
+/// Theil-Sen's slope with Sen's 95% interval.
 pub fn theil_sen(x: &[f64], y: &[f64]) -> Option<Slope> {
+    sen(x, y, Z95)
+}
+
+/// Theil-Sen's slope with Sen's interval at the given quantile (variance corrected for ties in y).
+pub fn sen(x: &[f64], y: &[f64], quantile: f64) -> Option<Slope> {
     let n = x.len();
     let mut slopes = Vec::with_capacity(n * n.saturating_sub(1) / 2);
     for i in 0..n {
@@ -51,7 +58,7 @@ pub fn theil_sen(x: &[f64], y: &[f64]) -> Option<Slope> {
         sorted.chunk_by(|a, b| a == b).map(|run| run.len() as f64).map(|t| t * (t - 1.0) * (2.0 * t + 5.0)).sum();
     let count = n as f64;
     let variance = ((count * (count - 1.0) * (2.0 * count + 5.0) - ties) / 18.0).max(0.0);
-    let reach = Z95 * variance.sqrt();
+    let reach = quantile * variance.sqrt();
     let pairs = slopes.len() as f64;
     let low = ((pairs - reach) / 2.0).floor().max(1.0) as usize - 1;
     let high = (((pairs + reach) / 2.0).ceil() as usize).min(slopes.len() - 1);
