@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use crate::analysis::csv::{ColumnFinding, FloorTable};
 use crate::units::significant;
-use crate::verdict::{Bounds, State};
+use crate::verdict::Bounds;
 
 #[derive(Debug, Serialize)]
 struct Output {
@@ -60,20 +60,10 @@ fn print(findings: &[Found], with_file: bool) {
             println!("{}", of.display());
             file = Some(of);
         }
-        println!("{:<14} {:<12} {}", finding.metric, word(finding.state), finding.evidence);
+        println!("{:<14} {:<12} {}", finding.metric, finding.state.word(), finding.evidence);
         if let Some(more) = &finding.would_decide {
             let work = significant(more.work as f64);
             println!("{:<27} about {work} more would decide", "");
         }
-    }
-}
-
-fn word(state: State) -> &'static str {
-    match state {
-        State::Leak => "leak",
-        State::Clean => "clean",
-        State::Plateau => "plateau",
-        State::Inconclusive => "inconclusive",
-        State::NotJudged => "not judged",
     }
 }

@@ -21,6 +21,17 @@ pub enum State {
 }
 
 impl State {
+    /// How it is written for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Leak => "leak",
+            State::Clean => "clean",
+            State::Plateau => "plateau",
+            State::Inconclusive => "inconclusive",
+            State::NotJudged => "not judged",
+        }
+    }
+
     /// `clean` or `plateau`: no leak above the stated limit.
     pub fn holds(self) -> bool {
         matches!(self, State::Clean | State::Plateau)

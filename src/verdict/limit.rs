@@ -4,7 +4,7 @@
 use super::bounds::{Bounds, Limits};
 use super::floor::Case;
 use super::series::Series;
-use super::stats::{LogFit, Z99, sen, slope, theil_sen};
+use super::stats::{Z99, sen, slope, theil_sen};
 
 /// The growth that the later half of the work cannot rule out, per unit of work.
 pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> f64 {
@@ -15,14 +15,14 @@ pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: 
     let fall = window.noise().fall;
     let raw = series.from(waves.window);
     let swings = window.swings(fall).max(raw.swings(raw.noise().fall));
-    let mut limit = if fall > 0.0 && (swings >= waves.swings || raw.scatters()) {
+    let (scatters, swings) = (raw.scatters(), swings >= waves.swings);
+    let mut limit = if fall > 0.0 && (scatters || swings) {
         // What goes up and down all the time comes back, while increments, taken for independent, would make a walk
         // of it. Floors that scatter about a line obey Sen's interval; of teeth the troughs show what stays. Means
         // over stretches see a container double behind both.
-        let steady = match raw.scatters() {
-            true => sen(&window.x, &window.y, Z99).map_or(f64::INFINITY, |slope| slope.high),
-            false => high(&half).min(envelope(&window)),
-        };
+        let line = sen(&window.x, &window.y, Z99).filter(|_| scatters).map_or(f64::INFINITY, |slope| slope.high);
+        let troughs = if swings { envelope(&window) } else { f64::INFINITY };
+        let steady = high(&half).min(line).min(troughs);
         steady.max(waves.doubling_factor * low.rise_of_means(waves.doubling_from)).max(fall / 2.0 / series.work())
     } else {
         let (since, then) = low.at(waves.doubling_from);
@@ -36,6 +36,13 @@ pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: 
     limit.max(resolution(case, limits, series))
 }
 
+/// The limit that a verdict states. Floors that swing by more than the resolution were found below the bound by a look
+/// that chance may have favoured: there the bound itself is stated.
+pub(super) fn stated(case: &Case, limits: &Limits, series: &Series, limit: f64) -> f64 {
+    let swings = series.noise().fall / series.work() > resolution(case, limits, series);
+    if swings { limit.max(limits.clean) } else { limit }
+}
+
 /// The limit of growth that slows faster than the logarithm, where it is below the bound: what leaks is in the rate
 /// of the last third, however much of that rate is still warm-up.
 pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> Option<f64> {
@@ -46,7 +53,7 @@ pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Se
     let [first, _, last] = window.parts();
     let noise = window.noise();
     let gradual = window.slows_gradually(noise.fall + limits.step / 8.0);
-    let fit = LogFit::through([low.at(waves.window), low.at(0.5), low.at(1.0)])?;
+    let fit = low.log_fit(waves.window)?;
     let smooth = window.growth() > waves.over_noise * noise.total() && noise.grew >= waves.grew;
     let slows = last < waves.slowing * first && fit.linear + noise.fall * fit.weight < limits.clean / 4.0;
     if case.metric.is_count()

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bounds::Bounds;
 use super::floor::{Case, Floor, Per};
-use super::judgement::{Judgement, State};
+use super::judgement::{Judgement, MoreWork, Reason, State};
 use super::rule::judge;
 
 /// How long a run may go on for a verdict.
@@ -58,17 +58,26 @@ pub struct Looks {
     bounds: Bounds,
     budget: Budget,
     floors: Vec<Floor>,
-    agreed: Vec<Judgement>,
+    /// Looks running that agree so far.
+    agreed: usize,
     last: Option<Judgement>,
-    /// Work at which the rest before `leak` was taken.
-    rested_at: Option<u64>,
+    rest: Option<Rest>,
     decided: Option<Judgement>,
+}
+
+/// The rest that was asked for before `leak` may be said.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    /// Work done when it was asked for.
+    at: u64,
+    /// Before each floor from then on, because floors fell.
+    each: bool,
 }
 
 impl Looks {
     /// No floors yet.
     pub fn new(bounds: Bounds, budget: Budget) -> Self {
-        Looks { bounds, budget, floors: Vec::new(), agreed: Vec::new(), last: None, rested_at: None, decided: None }
+        Looks { bounds, budget, floors: Vec::new(), agreed: 0, last: None, rest: None, decided: None }
     }
 
     /// The floors so far.
@@ -83,107 +92,188 @@ impl Looks {
         if let Some(decided) = &self.decided {
             return Next::Decided(decided.clone());
         }
-        let look = judge(&Case { floors: &self.floors, ..*case }, &self.bounds);
-        let same =
-            look.state.is_decided() && self.agreed.last().is_none_or(|last: &Judgement| last.state.agrees(look.state));
-        if !same {
-            self.agreed.clear();
-        }
-        if look.state.is_decided() {
-            self.agreed.push(look.clone());
-        }
-        self.last = Some(look.clone());
-        let work = match case.per {
-            Per::Messages => floor.messages,
-            Per::Sessions => floor.sessions,
+        self.notice_fall(case.per);
+        let look = self.look(case);
+        let agrees = self.last.as_ref().is_some_and(|last| last.state.agrees(look.state));
+        self.agreed = match look.state.is_decided() {
+            true if agrees => self.agreed + 1,
+            decided => usize::from(decided),
         };
-        if self.agreed.len() >= self.bounds.waves.agree {
-            match (look.state, self.rest_before_leak(&look, work)) {
-                (State::Leak, Some(rest)) if !self.used(work) => return rest,
-                (State::Leak, Some(_)) => {}
-                _ => {
+        self.last = Some(look.clone());
+        let used = self.used(work(&floor, case.per));
+        if self.agreed >= self.bounds.waves.agree {
+            match (look.state == State::Leak).then(|| self.rest_before_leak(&look, case)).flatten() {
+                None => {
                     self.decided = Some(look.clone());
                     return Next::Decided(look);
                 }
+                Some(rest) if !used => return rest,
+                Some(_) => {}
             }
         }
-        if self.used(work) {
+        if used {
             return Next::BudgetUsed(self.outcome());
         }
-        let (more, reason) = match &look.would_decide {
-            Some(more) => (more.work, more.reason.clone()),
-            None => (0, "a second look must agree".to_owned()),
-        };
-        Next::MoreWaves { work: more, reason }
+        match self.rest {
+            Some(Rest { each: true, .. }) => Next::Rest {
+                seconds: self.budget.rest_seconds,
+                work: look.would_decide.map_or(0, |more| more.work),
+                each: true,
+            },
+            _ => match look.would_decide {
+                Some(more) => Next::MoreWaves { work: more.work, reason: more.reason },
+                None => Next::MoreWaves { work: 0, reason: "a second look must agree".to_owned() },
+            },
+        }
+    }
+
+    /// A rest that brought a fall shows that something is freed late: each floor needs its rest from then on.
+    fn notice_fall(&mut self, per: Per) {
+        let (Some(rest), [.., before, floor]) = (&mut self.rest, &self.floors[..]) else { return };
+        if floor.rested && !rest.each && own(floor) < own(before) {
+            *rest = Rest { at: work(before, per), each: true };
+        }
+    }
+
+    /// Looks at all floors; at the rested ones alone once there are enough, where each floor is to be rested.
+    fn look(&self, case: &Case) -> Judgement {
+        if let Some(Rest { at, each: true }) = self.rest {
+            let since = |floor: &&Floor| floor.wave == 0 || (floor.rested && work(floor, case.per) > at);
+            let rested: Vec<Floor> = self.floors.iter().filter(since).copied().collect();
+            if rested.iter().filter(|floor| floor.wave > 0).count() >= self.bounds.waves.least {
+                return judge(&Case { floors: &rested, ..*case }, &self.bounds);
+            }
+        }
+        judge(&Case { floors: &self.floors, ..*case }, &self.bounds)
     }
 
     fn used(&self, work: u64) -> bool {
         self.floors.iter().filter(|floor| floor.wave > 0).count() >= self.budget.waves || work >= self.budget.work
     }
 
-    /// The rest that `leak` still needs, if any.
-    fn rest_before_leak(&mut self, look: &Judgement, work: u64) -> Option<Next> {
+    /// The rest that `leak` still needs, if any: one before a floor, and waves worth a quarter of the work before it,
+    /// through which the rate holds; a rest before each of those floors where floors fell.
+    fn rest_before_leak(&mut self, look: &Judgement, case: &Case) -> Option<Next> {
         if !self.budget.rest {
             return None;
         }
-        let seconds = self.budget.rest_seconds;
-        let Some(rested_at) = self.rested_at else {
-            self.rested_at = Some(work);
-            return Some(Next::Rest { seconds, work: work / 4, each: look.wants_rest });
-        };
-        let needed = rested_at + rested_at / 4;
-        let since: Vec<&Floor> = self.floors.iter().filter(|floor| work_of(floor, work) > rested_at).collect();
-        let rested = if look.wants_rest {
-            !since.is_empty() && since.iter().all(|floor| floor.rested)
-        } else {
-            since.iter().any(|floor| floor.rested)
-        };
-        if work >= needed && rested {
+        let done = self.floors.last().map_or(0, |floor| work(floor, case.per));
+        let rest = self.rest.get_or_insert(Rest { at: done, each: look.wants_rest });
+        if look.wants_rest && !rest.each {
+            *rest = Rest { at: done, each: true };
+        }
+        let Rest { at, each } = *rest;
+        let since: Vec<&Floor> = self.floors.iter().filter(|floor| work(floor, case.per) > at).collect();
+        let rested = since.iter().filter(|floor| floor.rested).count();
+        let enough = if each { rested == since.len() && rested >= self.bounds.waves.grew } else { rested > 0 };
+        let needed = at + at / 4;
+        if enough && done >= needed && self.holds(look, &since, case) {
             return None;
         }
-        Some(Next::Rest { seconds, work: needed.saturating_sub(work), each: look.wants_rest })
+        Some(Next::Rest { seconds: self.budget.rest_seconds, work: needed.saturating_sub(done), each })
+    }
+
+    /// Whether the floors since the rest grew at the rate that the look found.
+    fn holds(&self, look: &Judgement, since: &[&Floor], case: &Case) -> bool {
+        let Some(first) = since.iter().position(|floor| floor.rested) else { return false };
+        let (Some(from), Some(to)) = (since.get(first), since.last()) else { return false };
+        let span = work(to, case.per).saturating_sub(work(from, case.per));
+        // A single floor since the rest: the look itself, which took it in, is all there is to go by.
+        let found = look.growth.map_or(0.0, |growth| growth.value / 1000.0);
+        span == 0 || own(to) - own(from) >= self.bounds.waves.steady * found * span as f64
     }
 
     /// What can be said now: the verdict, or the last look as undecided.
     pub fn outcome(&self) -> Judgement {
-        if let Some(decided) = &self.decided {
-            return decided.clone();
-        }
-        match &self.last {
-            Some(look) => undecided(look.clone()),
-            None => Judgement::not_judged(super::Reason::TooShort, "no floors"),
+        match (&self.decided, &self.last) {
+            (Some(decided), _) => decided.clone(),
+            (None, Some(look)) if self.agreed >= self.bounds.waves.agree => {
+                undecided(look, "leak is not said before a rest, and the rate after it must hold".to_owned())
+            }
+            (None, Some(look)) => undecided(look, format!("one look says {}, a second must agree", look.state.word())),
+            (None, None) => Judgement::not_judged(Reason::TooShort, "no floors"),
         }
     }
 }
 
-fn work_of(floor: &Floor, like: u64) -> u64 {
-    if floor.messages == 0 && like > 0 { floor.sessions } else { floor.messages }
+fn work(floor: &Floor, per: Per) -> u64 {
+    match per {
+        Per::Messages => floor.messages,
+        Per::Sessions => floor.sessions,
+    }
 }
 
-/// A look that no second one confirmed decides nothing.
-fn undecided(mut look: Judgement) -> Judgement {
+fn own(floor: &Floor) -> f64 {
+    floor.value - floor.garbage.unwrap_or(0.0)
+}
+
+/// A look that no second one, or no rest, confirmed decides nothing.
+fn undecided(look: &Judgement, condition: String) -> Judgement {
+    let mut look = look.clone();
     if look.state.is_decided() {
-        let condition = format!("one look says {}, a second must agree", name(look.state));
         look.evidence = format!("{}; {condition}", look.evidence);
-        look.would_decide = Some(super::MoreWork { work: 0, reason: condition.clone() });
+        look.would_decide = Some(MoreWork { work: 0, reason: condition.clone() });
         look.failed_condition = Some(condition);
         if look.state == State::Leak {
             look.state = State::Inconclusive;
         } else {
             look.state = State::NotJudged;
-            look.reason = Some(super::Reason::TooShort);
+            look.reason = Some(Reason::TooShort);
             look.ci95 = None;
         }
     }
     look
 }
 
-fn name(state: State) -> &'static str {
-    match state {
-        State::Leak => "leak",
-        State::Clean => "clean",
-        State::Plateau => "plateau",
-        State::Inconclusive => "inconclusive",
-        State::NotJudged => "not judged",
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Metric;
+
+    /// Feeds waves of 500 messages until it is decided or the budget is used; rests when told to.
+    fn run(value: impl Fn(u64, bool) -> f64) -> (Judgement, usize, usize) {
+        let mut looks = Looks::new(Bounds::default(), Budget::default());
+        let case = Case { garbage_known: true, ..Case::new(Metric::Heap, &[]) };
+        let (mut rest, mut rests) = (false, 0);
+        for wave in 0..=60 {
+            let messages = u64::from(wave) * 500;
+            let floor = Floor { rested: rest, ..Floor::new(wave, messages, messages / 25, value(messages, rest)) };
+            rests += usize::from(rest);
+            match looks.feed(floor, &case) {
+                Next::Decided(judgement) | Next::BudgetUsed(judgement) => return (judgement, wave as usize, rests),
+                Next::Rest { .. } => rest = true,
+                Next::MoreWaves { .. } => rest = false,
+            }
+        }
+        unreachable!("the budget is 60 waves")
+    }
+
+    #[test]
+    fn a_leak_is_said_after_one_rest() {
+        let (judgement, wave, rests) = run(|messages, _| 450_000.0 + 16.0 * messages as f64);
+        assert_eq!(judgement.state, State::Leak, "{}", judgement.evidence);
+        assert!(rests >= 1 && wave <= 14, "{rests} rests, {wave} waves: 7,000 messages are enough");
+    }
+
+    #[test]
+    fn what_a_timer_frees_in_a_rest_is_no_leak() {
+        let (judgement, ..) = run(|messages, rested| 450_000.0 + if rested { 0.0 } else { 280.0 * messages as f64 });
+        assert_ne!(judgement.state, State::Leak, "{}", judgement.evidence);
+    }
+
+    #[test]
+    fn a_leak_among_swings_is_said_of_rested_floors() {
+        let (judgement, _, rests) = run(|messages, rested| {
+            let kept = if rested { 0.0 } else { 100_000.0 * (messages / 500 % 3) as f64 };
+            450_000.0 + 200.0 * messages as f64 + kept
+        });
+        assert_eq!(judgement.state, State::Leak, "{}", judgement.evidence);
+        assert!(rests >= 4, "{rests} rests");
+    }
+
+    #[test]
+    fn a_still_heap_needs_no_rest() {
+        let (judgement, wave, rests) = run(|_, _| 450_000.0);
+        assert_eq!((judgement.state, wave, rests), (State::Clean, 11, 0));
     }
 }

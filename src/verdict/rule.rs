@@ -43,8 +43,6 @@ struct Look<'a> {
     bounds: &'a Bounds,
     limits: Limits,
     series: Series,
-    /// The whole series as `leak` judges it: of resident memory one step is taken out of the window.
-    leak_series: Series,
     window: Series,
     noise: Noise,
     slope: Slope,
@@ -61,8 +59,8 @@ impl<'a> Look<'a> {
         let noise = window.noise();
         let flat = Slope { value: 0.0, low: 0.0, high: f64::INFINITY };
         let slope = slope(&window.x, &window.y).unwrap_or(flat);
-        let fit = LogFit::through([leak_series.at(0.25), leak_series.at(0.5), leak_series.at(1.0)]);
-        Look { case, bounds, limits, series, leak_series, window, noise, slope, fit }
+        let fit = leak_series.log_fit(bounds.waves.window);
+        Look { case, bounds, limits, series, window, noise, slope, fit }
     }
 
     fn judge(&self) -> Judgement {
@@ -77,10 +75,10 @@ impl<'a> Look<'a> {
         let clean = self.clean(limit);
         if clean.is_none() && !only_short {
             let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
-            return self.say(state, None, limit);
+            return self.say(state, None, limit::stated(self.case, &self.limits, &self.series, limit));
         }
         if !only_short && let Some(slowed) = limit::slowing(self.case, self.bounds, &self.limits, &self.series) {
-            return self.say(State::Plateau, None, slowed);
+            return self.say(State::Plateau, None, limit::stated(self.case, &self.limits, &self.series, slowed));
         }
         let failed = if seen { leak } else { clean.or(leak) };
         self.say(if seen { State::Inconclusive } else { State::NotJudged }, failed, limit)
@@ -168,6 +166,12 @@ impl<'a> Look<'a> {
         swing || (early > 4.0 * self.limits.step && early / half > 4.0 * limit)
     }
 
+    /// Whether floors fell by half of what a wave brings or more: something is freed late.
+    fn fell(&self) -> bool {
+        let series = self.series.from(self.bounds.waves.window);
+        series.noise().fall > 0.5 * (series.growth() / series.len() as f64).max(0.0)
+    }
+
     /// The interval that is stated: that of the window with and without its largest step, down to what is left
     /// when growth as the logarithm is taken away, for of what still slows that much may remain.
     fn interval(&self) -> [f64; 2] {
@@ -222,7 +226,7 @@ impl<'a> Look<'a> {
                 reason: failed.what.clone(),
             }),
             failed_condition: failed.map(|failed| failed.what),
-            wants_rest: self.leak_series.noise().fall > 0.0,
+            wants_rest: self.fell(),
         }
     }
 }

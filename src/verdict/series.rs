@@ -1,7 +1,7 @@
 //! A case's floors as points (work, value), and what is read off them: falls, steps, halves, thirds.
 
 use super::floor::{Case, Per};
-use super::stats::{interpolate, median, theil_sen};
+use super::stats::{LogFit, interpolate, median, theil_sen};
 
 /// Points in order of work, without wave 0.
 #[derive(Debug, Clone)]
@@ -82,6 +82,14 @@ impl Series {
     pub fn at(&self, share: f64) -> (f64, f64) {
         let at = share * self.work();
         (at, interpolate(&self.x, &self.y, at))
+    }
+
+    /// The fit with growth as the logarithm, through floors at `share` of the work (the first floor, if it is later), at
+    /// the end, and at the geometric mean of both.
+    pub fn log_fit(&self, share: f64) -> Option<LogFit> {
+        let (end, first) = (self.work(), (share * self.work()).max(*self.x.first()?));
+        let middle = (first * end).sqrt();
+        LogFit::through([first, middle, end].map(|at| (at, interpolate(&self.x, &self.y, at))))
     }
 
     /// From `share` of the work on.
