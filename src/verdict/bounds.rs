@@ -67,7 +67,7 @@ pub struct RssLimits {
     pub leak_work: f64,
     /// Messages before `leak` while a collector's garbage may be in it: as for the heap.
     pub leak_work_garbage: f64,
-    /// The least limit that `clean` states: the creep of a sound runtime comes near it.
+    /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
     pub resolution: f64,
     /// Buffers that a session may have had and given back, beside its mail: a reader's 64 kB.
     pub session: f64,
@@ -82,7 +82,7 @@ impl Default for RssLimits {
             clean: 64_000.0,
             leak_work: 10_000.0,
             leak_work_garbage: 11_500.0,
-            resolution: 32_000.0,
+            resolution: 64_000.0,
             session: 65_536.0,
             step: 131_072.0,
         }

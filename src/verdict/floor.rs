@@ -98,6 +98,15 @@ impl Metric {
         if self.is_count() { "count" } else { "bytes" }
     }
 
+    /// The steps in which it is measured: one of what is counted, PHP's smallest block with its rounding, two pages.
+    pub fn grain(self) -> f64 {
+        match self {
+            Metric::Heap => 16.0,
+            Metric::RssAnon | Metric::Rss => 8192.0,
+            Metric::Descriptors | Metric::Sockets | Metric::Threads => 1.0,
+        }
+    }
+
     /// How a sentence calls it.
     pub fn noun(self) -> &'static str {
         match self {

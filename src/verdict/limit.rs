@@ -33,14 +33,19 @@ pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: 
     if case.metric.is_resident() {
         limit = limit.max((half.growth().max(0.0) + slack(case, bounds, series)) / series.work());
     }
-    limit.max(resolution(case, limits, series))
+    limit
 }
 
 /// The limit that a verdict states. Floors that swing by more than the resolution were found below the bound by a look
 /// that chance may have favoured: there the bound itself is stated.
 pub(super) fn stated(case: &Case, limits: &Limits, series: &Series, limit: f64) -> f64 {
-    let swings = series.noise().fall / series.work() > resolution(case, limits, series);
-    if swings { limit.max(limits.clean) } else { limit }
+    let (mut high, mut fall) = (f64::NEG_INFINITY, 0.0_f64);
+    for floor in case.floors {
+        high = high.max(floor.value);
+        fall = fall.max(high - floor.value);
+    }
+    let least = resolution(case, limits, series);
+    if fall / series.work() > least { limit.max(least).max(limits.clean) } else { limit.max(least) }
 }
 
 /// The limit of growth that slows faster than the logarithm, where it is below the bound: what leaks is in the rate
@@ -73,7 +78,6 @@ pub(super) fn slowing(case: &Case, bounds: &Bounds, limits: &Limits, series: &Se
     if case.metric.is_resident() {
         limit = limit.max((third.growth().max(0.0) + slack(case, bounds, series)) / series.work());
     }
-    let limit = limit.max(resolution(case, limits, series));
     (limit < limits.clean).then_some(limit)
 }
 
@@ -106,6 +110,6 @@ fn slack(case: &Case, bounds: &Bounds, series: &Series) -> f64 {
 
 /// The least limit that can be stated: below it nothing is looked for; of what happens in no session of n, fewer
 /// than 3 in n (rule of three).
-pub(super) fn resolution(case: &Case, limits: &Limits, series: &Series) -> f64 {
+fn resolution(case: &Case, limits: &Limits, series: &Series) -> f64 {
     if case.metric.is_count() { 3.0 / series.span() } else { limits.resolution }
 }

@@ -75,10 +75,10 @@ impl<'a> Look<'a> {
         let clean = self.clean(limit);
         if clean.is_none() && !only_short {
             let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
-            return self.say(state, None, limit::stated(self.case, &self.limits, &self.series, limit));
+            return self.say(state, None, limit);
         }
         if !only_short && let Some(slowed) = limit::slowing(self.case, self.bounds, &self.limits, &self.series) {
-            return self.say(State::Plateau, None, limit::stated(self.case, &self.limits, &self.series, slowed));
+            return self.say(State::Plateau, None, slowed);
         }
         let failed = if seen { leak } else { clean.or(leak) };
         self.say(if seen { State::Inconclusive } else { State::NotJudged }, failed, limit)
@@ -144,9 +144,7 @@ impl<'a> Look<'a> {
             let what = format!("fewer than {} {noun} in the later half", grouped(clean_half as u64));
             return Some(Failed { what, at: work * 1.25 });
         }
-        // The rule of three belongs to the stated limit of a count, not to its bound.
-        let counted = self.case.metric.is_count() && limit <= limit::resolution(self.case, &self.limits, &self.series);
-        if limit >= clean && !counted {
+        if limit >= clean {
             let what = format!(
                 "a leak of up to {} {} is not ruled out",
                 self.case.metric.amount(limit * 1000.0),
@@ -172,18 +170,21 @@ impl<'a> Look<'a> {
         series.noise().fall > 0.5 * (series.growth() / series.len() as f64).max(0.0)
     }
 
-    /// The interval that is stated: that of the window with and without its largest step, down to what is left
-    /// when growth as the logarithm is taken away, for of what still slows that much may remain.
+    /// The interval that is stated: that of the window with and without its largest step, wider by the grain of the
+    /// metric. It reaches down to what is left when growth as the logarithm is taken away, and by a quarter of the
+    /// difference beyond, for what still slows may slow on, and a logarithm seldom starts at nought.
     fn interval(&self) -> [f64; 2] {
         let window = self.series.from(self.bounds.waves.window);
         let whole = slope(&window.x, &window.y).unwrap_or(self.slope);
-        let left = self.fit.map_or(f64::INFINITY, |fit| fit.linear);
-        [self.slope.low.min(whole.low).min(left), self.slope.high.max(whole.high)]
+        let grain = self.case.metric.grain() / window.span();
+        let left = self.fit.map_or(f64::INFINITY, |fit| fit.linear - 0.25 * (self.slope.value - fit.linear).max(0.0));
+        [self.slope.low.min(whole.low).min(left) - grain, self.slope.high.max(whole.high) + grain]
     }
 
     fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {
         let metric = self.case.metric;
         let per = super::GrowthPer::from(self.case.per);
+        let limit = limit::stated(self.case, &self.limits, &self.series, limit);
         let work = self.series.work();
         let rate = |value: f64| format!("{} {}", metric.amount(value * 1000.0), per.phrase());
         let over = format!("{} {} in {} waves", grouped(work as u64), self.case.per.noun(), self.series.len());
