@@ -35,6 +35,10 @@ pub struct HeapLimits {
     /// root a message looks like a leak for 10,000 messages. By 11,500 a heap has fallen, and of resident memory,
     /// which stays, the last third of the window grew by half of the mean.
     pub leak_work_garbage: f64,
+    /// Growth per hour, in bytes, from which on time is a cause: a block of 1 kB each second's timer is 3.6 MB.
+    pub hour: f64,
+    /// Elements per 1,000 messages from which on a container leaks, whatever its memory does meanwhile.
+    pub elements: f64,
     /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
     pub resolution: f64,
     /// Growth of the warm-up, in bytes, from which on a still heap is a `plateau`: below, nobody would ask.
@@ -48,6 +52,8 @@ impl Default for HeapLimits {
             clean: 16_000.0,
             leak_work: 5_000.0,
             leak_work_garbage: 11_500.0,
+            hour: 16_384.0,
+            elements: 20.0,
             resolution: 500.0,
             step: 16_384.0,
         }
@@ -67,6 +73,8 @@ pub struct RssLimits {
     pub leak_work: f64,
     /// Messages before `leak` while a collector's garbage may be in it: as for the heap.
     pub leak_work_garbage: f64,
+    /// Growth per hour, in bytes, from which on time is a cause.
+    pub hour: f64,
     /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
     pub resolution: f64,
     /// Buffers that a session may have had and given back, beside its mail: a reader's 64 kB.
@@ -82,6 +90,7 @@ impl Default for RssLimits {
             clean: 64_000.0,
             leak_work: 10_000.0,
             leak_work_garbage: 11_500.0,
+            hour: 1_048_576.0,
             resolution: 64_000.0,
             session: 65_536.0,
             step: 131_072.0,
@@ -100,13 +109,15 @@ pub struct CountLimits {
     /// Sessions in a message where only messages were counted: up to ten messages a session are taken for usual,
     /// so the bounds are a tenth per message.
     pub sessions_per_message: f64,
+    /// Growth per hour from which on time is a cause.
+    pub hour: f64,
     /// Growth of the warm-up from which on a still count is a `plateau`.
     pub step: f64,
 }
 
 impl Default for CountLimits {
     fn default() -> Self {
-        CountLimits { leak: 20.0, clean: 20.0, sessions_per_message: 0.1, step: 2.0 }
+        CountLimits { leak: 20.0, clean: 20.0, sessions_per_message: 0.1, hour: 60.0, step: 2.0 }
     }
 }
 
@@ -202,6 +213,15 @@ pub struct Limits {
 }
 
 impl Bounds {
+    /// Growth per hour from which on time is a cause of it.
+    pub fn hour(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Heap => self.heap.hour,
+            Metric::RssAnon | Metric::Rss => self.rss.hour,
+            Metric::Descriptors | Metric::Sockets | Metric::Threads => self.count.hour,
+        }
+    }
+
     /// The bounds that hold for a case.
     pub fn for_case(&self, case: &Case) -> Limits {
         let work = |least: f64, garbage: f64| if case.garbage_known { least } else { garbage };

@@ -7,7 +7,7 @@ use super::series::Series;
 use super::stats::{Z99, sen, slope, theil_sen};
 
 /// The growth that the later half of the work cannot rule out, per unit of work.
-pub(super) fn later_half(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> f64 {
+pub(super) fn later_half(case: &Case, bounds: &Bounds, series: &Series) -> f64 {
     let waves = &bounds.waves;
     let low = series.lower_of_next();
     let (half, window) = (low.from(0.5), low.from(waves.window));

@@ -66,7 +66,7 @@ impl<'a> Look<'a> {
     fn judge(&self) -> Judgement {
         let leak = self.leak();
         let seen = self.slope.low > self.limits.leak;
-        let limit = limit::later_half(self.case, self.bounds, &self.limits, &self.series);
+        let limit = limit::later_half(self.case, self.bounds, &self.series);
         if leak.is_none() {
             return self.say(State::Leak, None, limit);
         }
