@@ -35,7 +35,7 @@ pub struct HeapLimits {
     /// root a message looks like a leak for 10,000 messages. By 11,500 a heap has fallen, and of resident memory,
     /// which stays, the last third of the window grew by half of the mean.
     pub leak_work_garbage: f64,
-    /// Growth per hour, in bytes, from which on time is a cause: a block of 1 kB each second's timer is 3.6 MB.
+    /// Growth per hour, in bytes, from which on time is a cause: 16 kB is one small block (4 bytes and more) a second.
     pub hour: f64,
     /// Elements per 1,000 messages from which on a container leaks, whatever its memory does meanwhile.
     pub elements: f64,

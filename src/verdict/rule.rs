@@ -1,12 +1,12 @@
 //! The rule: one look at the floors of one metric. `docs/verdict.md` explains it and names the data behind it.
 
 use super::bounds::{Bounds, Limits};
-use super::floor::Case;
+use super::floor::{Case, Floor, Metric};
 use super::judgement::{Growth, Judgement, MoreWork, Reason, State};
 use super::limit;
 use super::series::{Noise, Series};
 use super::stats::{LogFit, Slope, slope};
-use crate::units::{grouped, plural};
+use crate::units::{grouped, plural, significant};
 
 /// A condition that failed, and the work in all at which it may hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +34,53 @@ pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
         out.would_decide = Some(MoreWork { work: missing.ceil() as u64, reason: "too few waves".to_owned() });
         return out;
     }
-    Look::new(case, bounds, limits, series).judge()
+    let judgement = Look::new(case, bounds, limits, series.clone()).judge();
+    match judgement.state {
+        State::Leak => judgement,
+        _ => elements(case, bounds, limits, &series).unwrap_or(judgement),
+    }
+}
+
+/// A container whose memory doubles grows in leaps, and its totals never show a leak; the elements that a census counts
+/// in it show it at once. They are no garbage, so a collector need not be waited for.
+fn elements(case: &Case, bounds: &Bounds, limits: Limits, series: &Series) -> Option<Judgement> {
+    let counts: Option<Vec<Floor>> = case
+        .floors
+        .iter()
+        .map(|floor| Some(Floor { value: floor.elements? as f64, garbage: None, elements: None, ..*floor }))
+        .collect();
+    let counts = counts.filter(|_| case.metric == Metric::Heap)?;
+    let counted = Case { floors: &counts, ..*case };
+    let leak = bounds.heap.elements / 1000.0;
+    let limits = Limits { leak, leak_work: limits.leak_work.min(bounds.heap.leak_work), ..limits };
+    let look = Look::new(&counted, bounds, limits, Series::of(&counted));
+    let held = counts.last()?.value;
+    let grew = series.growth();
+    if look.leak().is_some() || grew <= 0.0 {
+        return None;
+    }
+    let rate = 1000.0 * grew / series.span();
+    let per = super::GrowthPer::from(case.per);
+    Some(Judgement {
+        state: State::Leak,
+        reason: None,
+        growth: Some(Growth { value: rate, unit: case.metric.unit(), per }),
+        // Between two doublings the totals lie between what the elements need and twice that.
+        ci95: Some([rate / 2.0, rate * 2.0]),
+        could_have_missed: Some(rate * 2.0),
+        evidence: format!(
+            "a container grew by {} elements {}, steadily, and holds {}; its memory grows in leaps, {} in {} {}",
+            significant(1000.0 * look.slope.value),
+            per.phrase(),
+            grouped(held as u64),
+            case.metric.amount(grew),
+            grouped(series.span() as u64),
+            case.per.noun(),
+        ),
+        failed_condition: None,
+        would_decide: None,
+        wants_rest: look.fell(),
+    })
 }
 
 /// What a look computes once and its conditions share.
@@ -228,6 +274,75 @@ impl<'a> Look<'a> {
             }),
             failed_condition: failed.map(|failed| failed.what),
             wants_rest: self.fell(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge_heap(waves: u32, garbage_known: bool, value: impl Fn(u64) -> f64, elements: Option<u64>) -> Judgement {
+        let floor = |wave: u32| {
+            let messages = u64::from(wave) * 500;
+            let elements = elements.map(|per_message| per_message * messages);
+            Floor { elements, ..Floor::new(wave, messages, messages / 25, value(messages)) }
+        };
+        let floors: Vec<Floor> = (0..=waves).map(floor).collect();
+        judge(&Case { garbage_known, ..Case::new(Metric::Heap, &floors) }, &Bounds::default())
+    }
+
+    #[test]
+    fn sixteen_bytes_a_message_are_found_within_the_least_work() {
+        let value = |messages| 458_000.0 + 16.0 * messages as f64;
+        assert_eq!(judge_heap(13, true, value, None).state, State::Leak);
+        assert_eq!(judge_heap(13, false, value, None).state, State::Inconclusive);
+        assert_eq!(judge_heap(23, false, value, None).state, State::Leak);
+    }
+
+    #[test]
+    fn an_array_that_doubles_is_decided_by_its_elements() {
+        let value = |messages: u64| 458_000.0 + 16.0 * messages.next_power_of_two() as f64;
+        assert!(!judge_heap(40, true, value, None).state.is_decided());
+        let judgement = judge_heap(12, true, value, Some(1));
+        assert_eq!(judgement.state, State::Leak);
+        let [low, high] = judgement.ci95.unwrap();
+        assert!(low <= 16_000.0 && 16_000.0 <= high, "{low} to {high}");
+        // The same memory with a container that does not grow is nobody's leak yet.
+        assert!(!judge_heap(40, true, value, Some(0)).state.is_decided());
+    }
+
+    #[test]
+    fn garbage_that_waits_for_the_collector_is_taken_out() {
+        let floor = |wave: u32| {
+            let messages = u64::from(wave) * 500;
+            let garbage = 320.0 * messages as f64;
+            Floor { garbage: Some(garbage), ..Floor::new(wave, messages, 0, 458_000.0 + garbage) }
+        };
+        let floors: Vec<Floor> = (0..=12).map(floor).collect();
+        let judgement = judge(&Case { garbage_known: true, ..Case::new(Metric::Heap, &floors) }, &Bounds::default());
+        assert_eq!(judgement.state, State::Clean, "{}", judgement.evidence);
+    }
+
+    #[test]
+    fn few_waves_are_too_short_and_say_what_is_missing() {
+        let judgement = judge_heap(5, true, |_| 458_000.0, None);
+        assert_eq!((judgement.state, judgement.reason), (State::NotJudged, Some(Reason::TooShort)));
+        assert_eq!(judgement.would_decide.unwrap().work, 1500);
+    }
+
+    #[test]
+    fn nothing_breaks_on_odd_series() {
+        for floors in [
+            vec![],
+            vec![Floor::new(0, 0, 0, 1.0)],
+            (0..20).map(|wave| Floor::new(wave, 0, 0, 1.0)).collect(),
+            (0..20).map(|wave| Floor::new(wave, 7, 0, f64::from(wave))).collect(),
+            (0..20).map(|wave| Floor::new(wave, u64::from(wave) * (u64::MAX / 32), 0, 1e18)).collect(),
+        ] {
+            for metric in [Metric::Heap, Metric::RssAnon, Metric::Descriptors] {
+                assert_ne!(judge(&Case::new(metric, &floors), &Bounds::default()).state, State::Leak);
+            }
         }
     }
 }
