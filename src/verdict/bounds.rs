@@ -239,7 +239,7 @@ impl Bounds {
                     leak_work: 0.0,
                     clean_work: 0.0,
                     clean_half: 0.0,
-                    resolution: 0.0,
+                    resolution: self.count.leak * scale,
                     step: self.count.step,
                 }
             }

@@ -111,5 +111,5 @@ fn slack(case: &Case, bounds: &Bounds, series: &Series) -> f64 {
 /// The least limit that can be stated: below it nothing is looked for; of what happens in no session of n, fewer
 /// than 3 in n (rule of three).
 fn resolution(case: &Case, limits: &Limits, series: &Series) -> f64 {
-    if case.metric.is_count() { 3.0 / series.span() } else { limits.resolution }
+    if case.metric.is_count() { limits.resolution.max(3.0 / series.span()) } else { limits.resolution }
 }

@@ -92,6 +92,9 @@ impl Looks {
         if let Some(decided) = &self.decided {
             return Next::Decided(decided.clone());
         }
+        if self.skips() {
+            return Next::MoreWaves { work: 0, reason: "long series are looked at less often".to_owned() };
+        }
         self.notice_fall(case.per);
         let look = self.look(case);
         let agrees = self.last.as_ref().is_some_and(|last| last.state.agrees(look.state));
@@ -125,6 +128,12 @@ impl Looks {
                 None => Next::MoreWaves { work: 0, reason: "a second look must agree".to_owned() },
             },
         }
+    }
+
+    /// A look costs the square of the waves: beyond some hundred of them, each looks at one per cent more.
+    fn skips(&self) -> bool {
+        let waves = self.floors.len();
+        waves > 300 && !waves.is_multiple_of(waves / 100)
     }
 
     /// A rest that brought a fall shows that something is freed late: each floor needs its rest from then on.

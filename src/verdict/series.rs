@@ -3,6 +3,9 @@
 use super::floor::{Case, Per};
 use super::stats::{LogFit, interpolate, median, theil_sen};
 
+/// Points that are judged at most; of longer series, the ends of groups of waves. The estimators cost their square.
+const MOST_POINTS: usize = 400;
+
 /// Points in order of work, without wave 0.
 #[derive(Debug, Clone)]
 pub(super) struct Series {
@@ -54,6 +57,13 @@ impl Series {
                     y.push(value);
                 }
             }
+        }
+        let every = x.len().div_ceil(MOST_POINTS);
+        if every > 1 {
+            // The end of each group of waves, counted from the last.
+            let keep = |i: usize, len: usize| (len - 1 - i).is_multiple_of(every);
+            let len = x.len();
+            (x, y) = x.into_iter().zip(y).enumerate().filter(|(i, _)| keep(*i, len)).map(|(_, point)| point).unzip();
         }
         let series = Series { x, y, start };
         if case.metric.is_resident() { series.lower_of_next() } else { series }

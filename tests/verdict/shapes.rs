@@ -79,6 +79,11 @@ impl Shape {
         Shape::Swings,
         Shape::RandomWalk,
     ];
+
+    /// Whether descriptors come in this shape.
+    pub fn counts(self) -> bool {
+        matches!(self, Shape::Still | Shape::FirstStep | Shape::LargeFirst | Shape::Noise | Shape::Outliers)
+    }
 }
 
 /// How a leak is laid out.
@@ -97,19 +102,19 @@ pub enum Leak {
 
 /// A series with its truth.
 pub struct Series {
-    pub shape: Shape,
-    pub leak: Leak,
     /// What leaks, per 1,000 messages, in the long run.
     pub rate: f64,
-    pub metric: Metric,
     pub floors: Vec<Floor>,
     pub wave: u64,
 }
 
 /// Makes a series of `waves` equal waves.
 pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, waves: u32) -> Series {
-    let wave = random.pick(&[300, 500, 1000, 2000]) as u64;
-    let resident = metric != Metric::Heap;
+    let wave = random.pick(&[200, 300, 500, 1000, 2000]) as u64;
+    if metric.is_count() {
+        return counts(random, metric, shape, leak, waves);
+    }
+    let resident = metric.is_resident();
     let bound = if resident { 64_000.0 } else { 500.0 };
     let rate = match leak {
         Leak::None => 0.0,
@@ -118,7 +123,7 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
     let per_message = rate / 1000.0;
     let lump = random.scale(10.0, 1000.0).round();
     let base = if resident { random.between(2e6, 5e7) } else { random.between(4e5, 5e6) };
-    let shaped = Shaped::new(random, shape, wave);
+    let shaped = Shaped::new(random, shape, wave, resident);
     let slack = if resident { random.scale(8e3, 4e5) } else { 0.0 };
     let mut top = 0.0_f64;
     let mut walk = 0.0;
@@ -158,7 +163,33 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
             Floor::new(w, x, x / 25, value)
         })
         .collect();
-    Series { shape, leak, rate, metric, floors, wave }
+    Series { rate, floors, wave }
+}
+
+/// Descriptors: whole numbers, per session.
+fn counts(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, waves: u32) -> Series {
+    let wave = random.pick(&[10, 15, 20, 50, 200]) as u64;
+    let rate = if leak == Leak::None { 0.0 } else { random.scale(7.0, 2_000.0).round() };
+    let base = random.between(5.0, 60.0).round();
+    let size = random.between(1.0, 12.0);
+    let floors = (0..=waves)
+        .map(|w| {
+            let x = u64::from(w) * wave;
+            let leaked = match leak {
+                Leak::Lumps => (x as f64 * rate / 4_000.0).floor() * 4.0,
+                _ => (x as f64 * rate / 1_000.0).floor(),
+            };
+            let over = match shape {
+                Shape::FirstStep if w > 0 => size,
+                Shape::LargeFirst => size * f64::from(w.min(2)),
+                Shape::Noise => size * random.unit() * 0.4,
+                Shape::Outliers if random.unit() < 0.1 => size,
+                _ => 0.0,
+            };
+            Floor::new(w, x * 10, x, base + leaked + over.round())
+        })
+        .collect();
+    Series { rate, floors, wave }
 }
 
 /// Capacity of a list that grows by an eighth, at `x` elements.
@@ -179,7 +210,7 @@ struct Shaped {
 }
 
 impl Shaped {
-    fn new(random: &mut Random, shape: Shape, wave: u64) -> Self {
+    fn new(random: &mut Random, shape: Shape, wave: u64, resident: bool) -> Self {
         let (size, length) = match shape {
             Shape::Still => (1_000.0, 100.0),
             Shape::WarmUp => (random.scale(1e4, 2e7), random.between(200.0, 4_000.0)),
@@ -190,7 +221,10 @@ impl Shaped {
             Shape::Collector => (random.scale(50.0, 2_000.0), random.between(200.0, 10_000.0)),
             Shape::Noise => (random.scale(1e4, 1e6), 0.0),
             Shape::Outliers => (random.scale(1e4, 5e6), 0.0),
-            Shape::Creep => (random.between(2e4, 1.5e5), random.between(2_000.0, 8_000.0)),
+            // Allocators creep for longer than a heap of small blocks does.
+            Shape::Creep => {
+                (random.between(2e4, 1.5e5), random.between(1_000.0, if resident { 8_000.0 } else { 3_000.0 }))
+            }
             Shape::AllocatorSteps => (random.pick(&[65_536.0, 262_144.0, 2_097_152.0]), 0.0),
             Shape::LargeFirst => (random.scale(1e6, 2e7), 2.0 * wave as f64),
             Shape::Swings => (random.scale(2e5, 4e6), random.between(1_500.0, 6_000.0)),
