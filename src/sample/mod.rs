@@ -1,1 +1,13 @@
-//! The ticker, and what it reads at which rate.
+//! The ticker and what it reads at which rate; the thorough reading at a settle point (the floor);
+//! when a server has come to rest; what is named of what survived; why it stalled.
+//!
+//! The room reads processes and judges nothing but stillness and stalls: whether something leaks is
+//! decided elsewhere, from the floors that it hands out.
+
+mod descriptors;
+mod error;
+mod floor;
+
+pub use descriptors::{Group, groups};
+pub use error::Error;
+pub use floor::{FdCounts, Floor, Reader};

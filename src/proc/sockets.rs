@@ -1,0 +1,54 @@
+//! Which TCP sockets a process holds: its descriptors joined with the socket table by inode.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use super::{Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket};
+
+/// The TCP sockets that `process` holds, each once however many descriptors refer to it, by inode.
+/// Those that no table lists (never connected, or reset by the other side) are found by asking the
+/// descriptor for its protocol; they are in state `CLOSE` and have no addresses.
+pub fn held_tcp(
+    process: &Process,
+    descriptors: &[Descriptor],
+    table: &mut SocketTable,
+) -> Result<BTreeMap<u64, TcpSocket>, Error> {
+    let mut held: BTreeMap<u64, TcpSocket> = BTreeMap::new();
+    let mut unlisted: HashMap<u64, i32> =
+        descriptors.iter().filter(|d| d.kind == Kind::Socket).map(|d| (d.inode, d.fd)).collect();
+    if unlisted.is_empty() {
+        return Ok(held);
+    }
+    for socket in table.read(process, &[])? {
+        if socket.inode != 0 && unlisted.remove(&socket.inode).is_some() {
+            held.insert(socket.inode, socket);
+        }
+    }
+    for (inode, fd) in unlisted {
+        if process.socket_protocol(fd).is_some_and(|name| name.starts_with("TCP")) {
+            held.insert(inode, closed(inode));
+        }
+    }
+    Ok(held)
+}
+
+fn closed(inode: u64) -> TcpSocket {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    TcpSocket { state: State::Close, local: nowhere, remote: nowhere, inode, uid: 0, receive_queue: 0, send_queue: 0 }
+}
+
+/// Counts sockets by state.
+pub fn states<'a>(sockets: impl IntoIterator<Item = &'a TcpSocket>) -> BTreeMap<State, u32> {
+    let mut out = BTreeMap::new();
+    for socket in sockets {
+        *out.entry(socket.state).or_default() += 1;
+    }
+    out
+}
+
+/// The ports on which any of `sockets` listens, ascending.
+pub fn listening_ports<'a>(sockets: impl IntoIterator<Item = &'a TcpSocket>) -> Vec<u16> {
+    let ports: BTreeSet<u16> =
+        sockets.into_iter().filter(|s| s.state == State::Listen).map(|s| s.local.port()).collect();
+    ports.into_iter().collect()
+}

@@ -1,0 +1,143 @@
+//! The floor: everything of a process that is worth knowing at a settle point, read thoroughly.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Group, groups};
+use crate::proc::{self, Cgroup, Kind, Process, SocketTable, State, held_tcp, listening_ports};
+
+/// Descriptors of a process: all, and by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FdCounts {
+    /// All open descriptors.
+    pub total: u32,
+    /// By kind.
+    #[serde(flatten)]
+    pub kinds: BTreeMap<Kind, u32>,
+}
+
+/// One process at rest. Memory in bytes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Process id.
+    pub pid: i32,
+    /// Start time after boot, clock ticks: with the pid it names this life of the process.
+    pub start: u64,
+    /// Command name (at most 15 bytes).
+    pub name: String,
+    /// State letter, as in `ps`.
+    pub state: char,
+    /// Resident memory.
+    pub rss: u64,
+    /// Its anonymous part: what a leak is judged by.
+    pub rss_anon: u64,
+    /// Its part that maps files.
+    pub rss_file: u64,
+    /// Its part that is shared memory.
+    pub rss_shmem: u64,
+    /// The highest resident memory so far.
+    pub rss_peak: u64,
+    /// Memory swapped out.
+    pub swap: u64,
+    /// Virtual size.
+    pub vsz: u64,
+    /// Threads.
+    pub threads: u32,
+    /// Processes that have this one as parent.
+    pub children: u32,
+    /// CPU time used so far, seconds.
+    pub cpu_seconds: f64,
+    /// Open descriptors by kind.
+    pub fds: FdCounts,
+    /// The descriptor limit that ends it; `None` is unlimited.
+    pub nofile: Option<u64>,
+    /// All TCP sockets that the process holds, by state.
+    pub sockets: BTreeMap<State, u32>,
+    /// Of these, the ones on a port that the process listens on (its clients and listeners), by state.
+    pub server_sockets: BTreeMap<State, u32>,
+    /// Ports that the process listens on.
+    pub ports: Vec<u16>,
+    /// The control group that limits its memory, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cgroup: Option<Cgroup>,
+    /// Its descriptors by name, the biggest group first.
+    pub descriptors: Vec<Group>,
+}
+
+/// Reads floors; keeps what can be used again.
+#[derive(Debug)]
+pub struct Reader {
+    table: SocketTable,
+    ticks: f64,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(SocketTable::open())
+    }
+}
+
+impl Reader {
+    /// A reader that takes sockets from this table.
+    pub fn new(table: SocketTable) -> Self {
+        Self { table, ticks: proc::clock_ticks() as f64 }
+    }
+
+    /// Reads one process thoroughly.
+    pub fn floor(&mut self, pid: i32) -> Result<Floor, Error> {
+        let tree = proc::Tree::scan()?;
+        self.read(&Process::open(pid)?, &tree)
+    }
+
+    /// Reads several processes, in the order given; those that ended meanwhile are left out.
+    pub fn floors(&mut self, pids: &[i32]) -> Result<Vec<Floor>, Error> {
+        let tree = proc::Tree::scan()?;
+        let mut out = Vec::with_capacity(pids.len());
+        for &pid in pids {
+            match Process::open(pid).map_err(Error::from).and_then(|p| self.read(&p, &tree)) {
+                Ok(floor) => out.push(floor),
+                Err(e) if e.is_gone() => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(out)
+    }
+
+    fn read(&mut self, process: &Process, tree: &proc::Tree) -> Result<Floor, Error> {
+        let text = process.read("stat")?;
+        let stat = proc::Stat::parse(&text)?;
+        let status = process.status()?;
+        // A zombie has let go of everything, and the kernel may refuse to list the nothing.
+        let descriptors = if stat.state == 'Z' { Vec::new() } else { process.descriptors()? };
+        let tcp = held_tcp(process, &descriptors, &mut self.table)?;
+        let ports = listening_ports(tcp.values());
+        let mut fds = FdCounts { total: descriptors.len() as u32, ..FdCounts::default() };
+        for d in &descriptors {
+            *fds.kinds.entry(d.kind).or_default() += 1;
+        }
+        Ok(Floor {
+            pid: stat.pid,
+            start: stat.start,
+            name: proc::Stat::name(&text).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default(),
+            state: stat.state,
+            rss: status.rss,
+            rss_anon: status.rss_anon,
+            rss_file: status.rss_file,
+            rss_shmem: status.rss_shmem,
+            rss_peak: status.rss_peak,
+            swap: status.swap,
+            vsz: status.vsz,
+            threads: status.threads,
+            children: tree.children(stat.pid),
+            cpu_seconds: (stat.utime + stat.stime) as f64 / self.ticks,
+            fds,
+            nofile: process.limits()?.nofile.soft,
+            sockets: proc::states(tcp.values()),
+            server_sockets: proc::states(tcp.values().filter(|s| ports.contains(&s.local.port()))),
+            cgroup: Cgroup::of(process).unwrap_or(None),
+            descriptors: groups(&descriptors, &tcp, &ports, |d| process.socket_protocol(d.fd)),
+            ports,
+        })
+    }
+}
