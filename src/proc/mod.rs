@@ -27,7 +27,7 @@ pub use fd::{Descriptor, Kind};
 pub use host::{Host, Load, Meminfo, uptime};
 pub use limits::{Limit, Limits};
 pub use memory::{Rollup, Statm, Status, page_size};
-pub use process::{Process, Waiting};
+pub use process::{Process, Waiting, fd_count_is_fast};
 pub use socket_table::SocketTable;
 pub use sockets::{held_tcp, listening_ports, states};
 pub use stat::{Stat, clock_ticks};

@@ -189,19 +189,10 @@ impl Process {
         Ok(Some(children))
     }
 
-    /// The number of open descriptors by one stat of the folder; `None` before Linux 6.2, which
-    /// always says 0 (and for a process that has none open, which is then counted the slow way).
-    pub fn fd_count_fast(&self) -> Result<Option<u64>, Error> {
+    /// The number of open descriptors by one stat of the folder: what [`fd_count_is_fast`] promises.
+    pub fn fd_count_fast(&self) -> Result<u64, Error> {
         let stat = fstatat(&self.folder, "fd", AtFlags::empty()).map_err(|e| self.failed("fd", e))?;
-        Ok((stat.st_size > 0).then_some(stat.st_size as u64))
-    }
-
-    /// The number of open descriptors, by the fastest way that this kernel has.
-    pub fn fd_count(&self) -> Result<u64, Error> {
-        match self.fd_count_fast()? {
-            Some(count) => Ok(count),
-            None => Ok(self.fd_numbers()?.len() as u64),
-        }
+        Ok(stat.st_size as u64)
     }
 
     /// The numbers of the open descriptors.
@@ -263,6 +254,12 @@ impl Process {
         out.sort_unstable();
         Ok(out)
     }
+}
+
+/// Whether the size of `/proc/PID/fd` is the number of descriptors, as from Linux 6.2 on. Before, it is 0.
+pub fn fd_count_is_fast() -> bool {
+    // This process has descriptors open, so 0 can only mean that the kernel does not count.
+    nix::sys::stat::stat("/proc/self/fd").is_ok_and(|stat| stat.st_size > 0)
 }
 
 fn zero_separated(text: &[u8]) -> Vec<OsString> {

@@ -49,6 +49,11 @@ impl Tree {
         self.entries.iter().find(|e| e.pid == pid)
     }
 
+    /// All pids.
+    pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.entries.iter().map(|e| e.pid)
+    }
+
     /// How many processes have `pid` as their parent, zombies included.
     pub fn children(&self, pid: i32) -> u32 {
         self.entries.iter().filter(|e| e.ppid == pid).count() as u32

@@ -71,7 +71,7 @@ pub fn groups(
             Kind::File => (None, file_name(d, &folders), d.target.clone()),
             Kind::Dev | Kind::Tty => (None, d.target.clone(), d.target.clone()),
             Kind::Memfd => (None, d.target.trim_start_matches('/').to_owned(), d.target.clone()),
-            Kind::Pipe => (None, "pipe ends".to_owned(), String::new()),
+            Kind::Pipe => (None, "pipes".to_owned(), String::new()),
             Kind::Other => (None, format!("descriptors of {}", d.target), d.target.clone()),
             kind => (None, format!("{}s", kind.name()), String::new()),
         };

@@ -7,7 +7,15 @@
 mod descriptors;
 mod error;
 mod floor;
+mod held;
+mod peers;
+mod row;
+mod sampler;
 
 pub use descriptors::{Group, groups};
 pub use error::Error;
 pub use floor::{FdCounts, Floor, Reader};
+pub use held::HeldSockets;
+pub use peers::{Listener, MAIL_PORTS, MailConnection, listening, outside_mail_connections};
+pub use row::{Sample, SocketSample};
+pub use sampler::{Effort, Rates, Sampler, SamplerHandle, Sink};
