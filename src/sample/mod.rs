@@ -9,6 +9,7 @@ mod error;
 mod floor;
 mod held;
 mod peers;
+mod quiet;
 mod row;
 mod sampler;
 
@@ -17,5 +18,6 @@ pub use error::Error;
 pub use floor::{FdCounts, Floor, Reader};
 pub use held::HeldSockets;
 pub use peers::{Listener, MAIL_PORTS, MailConnection, listening, outside_mail_connections};
+pub use quiet::{Idle, Moment, Quiet, QuietRule, Rest, Unrest};
 pub use row::{Sample, SocketSample};
 pub use sampler::{Effort, Rates, Sampler, SamplerHandle, Sink};

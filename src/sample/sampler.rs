@@ -65,9 +65,13 @@ pub struct Effort {
     pub longest_gap: f64,
 }
 
+/// Picks the processes to watch out of all, the root first.
+type Family = Box<dyn FnMut(&Tree) -> Vec<i32> + Send>;
+
 #[derive(Default)]
 struct Shared {
     stop: bool,
+    socket_period: Option<Duration>,
     latest: Vec<Sample>,
     sockets: Vec<SocketSample>,
     effort: Effort,
@@ -128,6 +132,11 @@ impl SamplerHandle {
         lock(&self.shared.0).latest.iter().map(|s| s.pid).collect()
     }
 
+    /// Counts sockets at another pace from now on: more often while a server settles, say.
+    pub fn count_sockets_every(&self, period: Duration) {
+        lock(&self.shared.0).socket_period = Some(period);
+    }
+
     /// What the sampling cost so far.
     pub fn effort(&self) -> Effort {
         lock(&self.shared.0).effort
@@ -178,7 +187,7 @@ impl Watched {
 }
 
 struct Ticker {
-    family: Box<dyn FnMut(&Tree) -> Vec<i32> + Send>,
+    family: Family,
     clock: Clock,
     rates: Rates,
     sink: Box<dyn Sink>,
@@ -219,14 +228,26 @@ impl Ticker {
             effort.missed += missed;
             effort.seconds = begin.elapsed().as_secs_f64();
             effort.cpu_seconds = thread_cpu();
-            if !self.publish(samples, sockets, effort, next) {
-                return;
+            match self.publish(samples, sockets, effort, next) {
+                None => return,
+                Some(Some(period)) => {
+                    self.rates.sockets = period;
+                    next_sockets = next_sockets.min(Instant::now() + period);
+                }
+                Some(None) => {}
             }
         }
     }
 
-    /// Shows the newest figures and sleeps until the next round; false when it is time to end.
-    fn publish(&self, samples: Vec<Sample>, sockets: Option<Vec<SocketSample>>, effort: Effort, next: Instant) -> bool {
+    /// Shows the newest figures and sleeps until the next round. `None` when it is time to end, else
+    /// the new pace of the sockets if one was asked for.
+    fn publish(
+        &self,
+        samples: Vec<Sample>,
+        sockets: Option<Vec<SocketSample>>,
+        effort: Effort,
+        next: Instant,
+    ) -> Option<Option<Duration>> {
         let mut shared = lock(&self.shared.0);
         shared.latest = samples;
         if let Some(sockets) = sockets {
@@ -236,11 +257,11 @@ impl Ticker {
         while !shared.stop {
             let left = next.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return true;
+                return Some(shared.socket_period.take());
             }
             shared = self.shared.1.wait_timeout(shared, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        false
+        None
     }
 
     fn look_for_processes(&mut self) {
