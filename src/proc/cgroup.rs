@@ -24,6 +24,9 @@ pub struct Cgroup {
     pub version: Version,
     /// The group's folder.
     pub path: PathBuf,
+    /// Where the hierarchy is mounted.
+    #[serde(skip)]
+    mount: PathBuf,
     /// Memory in use, bytes.
     pub current: u64,
     /// The lowest limit of the group and of those above it that can be seen, bytes; `None` without one.
@@ -43,6 +46,11 @@ impl Cgroup {
             .find_map(|(version, mount, path)| Self::read(version, &mount, &path)))
     }
 
+    /// Reads the same group again; it may outlive the process. `None` once it is removed.
+    pub fn again(&self) -> Option<Self> {
+        Self::read(self.version, &self.mount, &self.path)
+    }
+
     fn read(version: Version, mount: &Path, path: &Path) -> Option<Self> {
         let text = |folder: &Path, name| std::fs::read_to_string(folder.join(name)).ok();
         let number = |folder: &Path, name| text(folder, name)?.trim().parse::<u64>().ok();
@@ -57,7 +65,7 @@ impl Cgroup {
         let oom_kills = text(path, events)
             .and_then(|t| t.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()))
             .unwrap_or(0);
-        Some(Self { version, path: path.to_owned(), current, max, oom_kills })
+        Some(Self { version, path: path.to_owned(), mount: mount.to_owned(), current, max, oom_kills })
     }
 }
 

@@ -66,6 +66,13 @@ impl NetCounters {
     }
 }
 
+/// Processes that the machine's kernel killed for want of memory since boot, control groups' included;
+/// 0 where it does not say.
+pub fn oom_kills() -> u64 {
+    let text = std::fs::read("/proc/vmstat").unwrap_or_default();
+    text.split(|&b| b == b'\n').find_map(|l| number(l.strip_prefix(b"oom_kill ")?)).map_or(0, |n| n as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ mod peers;
 mod quiet;
 mod row;
 mod sampler;
+pub mod stall;
 
 pub use descriptors::{Group, groups};
 pub use error::Error;
