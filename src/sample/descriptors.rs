@@ -1,6 +1,6 @@
 //! Descriptors by name: a few groups that a person can act on instead of thousands of numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -46,60 +46,110 @@ fn singular(name: &str) -> String {
     if rest.is_empty() { first.to_owned() } else { format!("{first} {rest}") }
 }
 
-/// Sorts descriptors into groups, the biggest first. `tcp` are the TCP sockets among them by inode,
-/// `ports` those that the server listens on, `protocol` tells what another socket is (`UNIX`, `UDP` ...).
-pub fn groups(
-    descriptors: &[Descriptor],
-    tcp: &BTreeMap<u64, TcpSocket>,
-    ports: &[u16],
-    mut protocol: impl FnMut(&Descriptor) -> Option<String>,
-) -> Vec<Group> {
+/// What the names need to know of the process beside its descriptors.
+pub struct Naming<'a> {
+    /// The TCP sockets among the descriptors, by inode.
+    pub tcp: &'a BTreeMap<u64, TcpSocket>,
+    /// The ports that the server listens on.
+    pub ports: &'a [u16],
+    /// Addresses that our load comes from; where none are given, clients are just clients.
+    pub ours: Option<&'a HashSet<IpAddr>>,
+    /// What a socket is that is none of TCP (`UNIX-STREAM`, `UDP` ...).
+    pub protocol: &'a dyn Fn(&Descriptor) -> Option<String>,
+}
+
+/// Sorts descriptors into groups, the biggest first.
+pub fn groups(descriptors: &[Descriptor], naming: &Naming) -> Vec<Group> {
     let mut found: BTreeMap<(Kind, Option<State>, String), (u32, String)> = BTreeMap::new();
-    // How many files each folder holds decides whether they are named one by one or as `folder/*`.
-    let mut folders: BTreeMap<String, u32> = BTreeMap::new();
-    for d in descriptors.iter().filter(|d| d.kind == Kind::File) {
-        *folders.entry(folder(&d.target)).or_default() += 1;
-    }
     for d in descriptors {
         let (state, name, example) = match d.kind {
-            Kind::Socket => match tcp.get(&d.inode) {
+            Kind::Socket => match naming.tcp.get(&d.inode) {
                 Some(socket) => {
-                    (Some(socket.state), tcp_name(socket, ports), format!("{} -> {}", socket.local, socket.remote))
+                    let ends = format!("{} -> {}", socket.local, socket.remote);
+                    (Some(socket.state), naming.tcp_name(socket), ends)
                 }
-                None => (None, other_socket(protocol(d).as_deref()), String::new()),
+                None => (None, other_socket((naming.protocol)(d).as_deref()), String::new()),
             },
-            Kind::File => (None, file_name(d, &folders), d.target.clone()),
+            Kind::File => (None, folder_name(&d.target, d.deleted), d.target.clone()),
             Kind::Dev | Kind::Tty => (None, d.target.clone(), d.target.clone()),
             Kind::Memfd => (None, d.target.trim_start_matches('/').to_owned(), d.target.clone()),
-            Kind::Pipe => (None, "pipes".to_owned(), String::new()),
             Kind::Other => (None, format!("descriptors of {}", d.target), d.target.clone()),
             kind => (None, format!("{}s", kind.name()), String::new()),
         };
-        let entry = found.entry((d.kind, state, name)).or_insert((0, example));
-        entry.0 += 1;
+        found.entry((d.kind, state, name)).or_insert((0, example)).0 += 1;
     }
-    let group = |((kind, state, name), (count, example))| Group { name, kind, state, count, example };
-    let mut out: Vec<Group> = found.into_iter().map(group).collect();
-    out.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+    let mut out: Vec<Group> = found
+        .into_iter()
+        .map(|((kind, state, name), (count, example))| Group { name, kind, state, count, example }.named())
+        .collect();
+    sort(&mut out);
     out
 }
 
-fn tcp_name(socket: &TcpSocket, ports: &[u16]) -> String {
-    let state = socket.state;
-    match state {
-        State::Listen => format!("sockets in LISTEN on port {}", socket.local.port()),
-        State::Close => "sockets in CLOSE, connected to nobody".to_owned(),
-        _ if ports.contains(&socket.local.port()) => {
-            let whose = if here(socket.remote.ip()) { "our clients" } else { "clients elsewhere" };
-            format!("sockets in {state} to {whose}")
+/// What there is more of in `after` than in `before`: what survived the work between two floors of one
+/// process. The count of each group is that by which it grew.
+pub fn survivors(before: &[Group], after: &[Group]) -> Vec<Group> {
+    let mut out: Vec<Group> = after
+        .iter()
+        .filter_map(|group| {
+            let was: u32 = before.iter().filter(|b| b.key() == group.key()).map(|b| b.count).sum();
+            let count = group.count.checked_sub(was).filter(|n| *n > 0)?;
+            // One file more in a folder that had some: which one it is, the example does not tell.
+            let name = if was > 0 { group.key().2 } else { group.name.clone() };
+            Some(Group { count, name, ..group.clone() })
+        })
+        .collect();
+    sort(&mut out);
+    out
+}
+
+fn sort(groups: &mut [Group]) {
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+}
+
+impl Group {
+    /// A group of one file bears the file's name, of more the folder's.
+    fn named(self) -> Self {
+        if self.kind != Kind::File || self.count > 1 {
+            return self;
         }
-        _ => format!("sockets in {state} to {}", socket.remote),
+        let deleted = if self.name.ends_with(DELETED) { DELETED } else { "" };
+        Self { name: format!("{}{deleted}", self.example), ..self }
+    }
+
+    /// What makes two groups of two floors the same.
+    fn key(&self) -> (Kind, Option<State>, String) {
+        let name = match self.kind {
+            Kind::File => folder_name(&self.example, self.name.ends_with(DELETED)),
+            _ => self.name.clone(),
+        };
+        (self.kind, self.state, name)
     }
 }
 
-/// Whether an address is this machine by its form; the load comes from here.
-fn here(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
+impl Naming<'_> {
+    fn tcp_name(&self, socket: &TcpSocket) -> String {
+        let state = socket.state;
+        match state {
+            State::Listen => format!("sockets in LISTEN on port {}", socket.local.port()),
+            State::Close => "sockets in CLOSE, connected to nobody".to_owned(),
+            _ if self.ports.contains(&socket.local.port()) => {
+                let whose = match self.ours {
+                    None => "clients",
+                    Some(ours) if is_ours(socket.remote.ip(), ours) => "our clients",
+                    Some(_) => "other clients",
+                };
+                format!("sockets in {state} to {whose}")
+            }
+            _ => format!("sockets in {state} to {}", socket.remote),
+        }
+    }
+}
+
+/// Whether an address is one of this machine's.
+pub(super) fn is_ours(ip: IpAddr, ours: &HashSet<IpAddr>) -> bool {
+    let ip = ip.to_canonical();
+    ip.is_loopback() || ip.is_unspecified() || ours.contains(&ip)
 }
 
 fn other_socket(protocol: Option<&str>) -> String {
@@ -111,18 +161,12 @@ fn other_socket(protocol: Option<&str>) -> String {
     }
 }
 
-fn folder(path: &str) -> String {
-    path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned())
-}
+const DELETED: &str = " (deleted)";
 
-fn file_name(d: &Descriptor, folders: &BTreeMap<String, u32>) -> String {
-    let folder = folder(&d.target);
-    let many = folders.get(&folder).is_some_and(|&n| n > 1);
-    let mut name = if many { format!("{folder}/*") } else { d.target.clone() };
-    if d.deleted {
-        name.push_str(" (deleted)");
-    }
-    name
+/// `/tmp/spool/*` for a file in that folder.
+fn folder_name(path: &str, deleted: bool) -> String {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{folder}/*{}", if deleted { DELETED } else { "" })
 }
 
 #[cfg(test)]
@@ -153,10 +197,14 @@ mod tests {
         descriptors.push(Descriptor::parse(6, OsStr::new("/var/log/smtp.log")));
         descriptors.push(Descriptor::parse(7, OsStr::new("socket:[9]")));
         sockets.extend([tcp(State::Established, "10.0.0.2:41000", "10.0.0.9:3306", 9)]);
-        let sentences: Vec<_> = groups(&descriptors, &sockets, &[25], |_| Some("UNIX-STREAM".to_owned()))
-            .iter()
-            .map(Group::sentence)
-            .collect();
+        let naming = Naming {
+            tcp: &sockets,
+            ports: &[25],
+            ours: Some(&HashSet::new()),
+            protocol: &|_| Some("UNIX-STREAM".to_owned()),
+        };
+        let all = groups(&descriptors, &naming);
+        let sentences: Vec<_> = all.iter().map(Group::sentence).collect();
         assert_eq!(
             sentences,
             [
@@ -170,5 +218,25 @@ mod tests {
                 "1 socket in LISTEN on port 25",
             ]
         );
+    }
+    fn files(paths: &[&str]) -> Vec<Group> {
+        let descriptors: Vec<_> =
+            paths.iter().enumerate().map(|(i, path)| Descriptor::parse(i as i32, OsStr::new(path))).collect();
+        groups(&descriptors, &Naming { tcp: &BTreeMap::new(), ports: &[], ours: None, protocol: &|_| None })
+    }
+
+    fn survived(before: &[&str], after: &[&str]) -> Vec<String> {
+        survivors(&files(before), &files(after)).iter().map(Group::sentence).collect()
+    }
+
+    #[test]
+    fn what_survived_is_what_there_is_more_of() {
+        let nothing: [&str; 0] = [];
+        assert_eq!(survived(&["/a/1", "/dev/null"], &["/a/1", "/dev/null"]), nothing);
+        assert_eq!(survived(&[], &["/a/1"]), ["1 open /a/1"]);
+        assert_eq!(survived(&["/a/1"], &["/a/1", "/a/2"]), ["1 open /a/*"]);
+        assert_eq!(survived(&["/a/1"], &["/a/1", "/a/2", "/a/3", "pipe:[9]"]), ["2 open /a/*", "1 pipe"]);
+        assert_eq!(survived(&["/a/1"], &["/a/1 (deleted)"]), ["1 open /a/1 (deleted)"]);
+        assert_eq!(survived(&["pipe:[9]", "pipe:[10]"], &["pipe:[9]"]), nothing);
     }
 }

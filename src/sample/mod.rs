@@ -14,7 +14,7 @@ mod row;
 mod sampler;
 pub mod stall;
 
-pub use descriptors::{Group, groups};
+pub use descriptors::{Group, Naming, groups, survivors};
 pub use error::Error;
 pub use floor::{FdCounts, Floor, Reader};
 pub use held::HeldSockets;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
+use super::descriptors::is_ours;
 use crate::proc::{Kind, Process, SocketTable, State, Tree, held_tcp};
 
 /// A TCP port on which a process listens.
@@ -114,7 +115,7 @@ pub fn outside_mail_connections(pids: &[i32]) -> Result<Vec<MailConnection>, Err
         let Some((_, sockets)) = held_by(pid, &mut table)? else { continue };
         for socket in sockets.into_iter().filter(|s| MAIL_PORTS.contains(&s.remote.port())) {
             let own = own.get_or_insert_with(own_addresses);
-            if !is_own(socket.remote.ip(), own) {
+            if !is_ours(socket.remote.ip(), own) {
                 out.push(MailConnection { pid, remote: socket.remote, state: socket.state });
             }
         }
@@ -122,13 +123,8 @@ pub fn outside_mail_connections(pids: &[i32]) -> Result<Vec<MailConnection>, Err
     Ok(out)
 }
 
-fn is_own(ip: IpAddr, own: &HashSet<IpAddr>) -> bool {
-    let ip = ip.to_canonical();
-    ip.is_loopback() || ip.is_unspecified() || own.contains(&ip)
-}
-
 /// The addresses of this machine's interfaces.
-fn own_addresses() -> HashSet<IpAddr> {
+pub(super) fn own_addresses() -> HashSet<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return HashSet::new() };
     interfaces
         .filter_map(|i| {
