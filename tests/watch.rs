@@ -139,7 +139,7 @@ fn many(sockets: usize) -> Vec<OwnedFd> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut kept = Vec::new();
-    while kept.len() + 2 <= sockets - 1 {
+    while kept.len() + 2 < sockets {
         kept.push(own(TcpStream::connect(listener.local_addr().unwrap()).unwrap()));
         kept.push(own(listener.accept().unwrap().0));
     }

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use nix::dir::Dir;
 use nix::errno::Errno;
@@ -258,8 +259,9 @@ impl Process {
 
 /// Whether the size of `/proc/PID/fd` is the number of descriptors, as from Linux 6.2 on. Before, it is 0.
 pub fn fd_count_is_fast() -> bool {
+    static FAST: OnceLock<bool> = OnceLock::new();
     // This process has descriptors open, so 0 can only mean that the kernel does not count.
-    nix::sys::stat::stat("/proc/self/fd").is_ok_and(|stat| stat.st_size > 0)
+    *FAST.get_or_init(|| nix::sys::stat::stat("/proc/self/fd").is_ok_and(|stat| stat.st_size > 0))
 }
 
 fn zero_separated(text: &[u8]) -> Vec<OsString> {

@@ -26,13 +26,14 @@ pub fn held_tcp(
     }
     for (inode, fd) in unlisted {
         if process.socket_protocol(fd).is_some_and(|name| name.starts_with("TCP")) {
-            held.insert(inode, closed(inode));
+            held.insert(inode, closed_tcp(inode));
         }
     }
     Ok(held)
 }
 
-fn closed(inode: u64) -> TcpSocket {
+/// A TCP socket that no table lists: never connected, or reset by the other side.
+pub fn closed_tcp(inode: u64) -> TcpSocket {
     let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     TcpSocket { state: State::Close, local: nowhere, remote: nowhere, inode, uid: 0, receive_queue: 0, send_queue: 0 }
 }

@@ -7,18 +7,18 @@
 mod descriptors;
 mod error;
 mod floor;
-mod held;
 mod peers;
 mod quiet;
 mod row;
 mod sampler;
 pub mod stall;
+mod tracker;
 
 pub use descriptors::{Group, Naming, groups, survivors};
 pub use error::Error;
 pub use floor::{FdCounts, Floor, Reader};
-pub use held::HeldSockets;
 pub use peers::{Listener, MAIL_PORTS, MailConnection, listening, outside_mail_connections};
 pub use quiet::{Idle, Moment, Quiet, QuietRule, Rest, Unrest};
 pub use row::{Sample, SocketSample};
 pub use sampler::{Effort, Rates, Sampler, SamplerHandle, Sink};
+pub use tracker::{Tracker, Trackers};

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::held::HeldSockets;
-use super::{Error, Sample, SocketSample};
+use super::{Error, Sample, SocketSample, Trackers};
 use crate::proc::{self, Process, Stat, Status, Tree};
 use crate::units::Clock;
 
@@ -97,7 +96,7 @@ impl Sampler {
             sink: Box::new(sink),
             shared: Arc::clone(&shared),
             watched: Vec::new(),
-            held: HeldSockets::default(),
+            trackers: Trackers::default(),
             buffer: vec![0; 8192],
             ticks: proc::clock_ticks() as f64,
             fast_fds: proc::fd_count_is_fast(),
@@ -193,7 +192,7 @@ struct Ticker {
     sink: Box<dyn Sink>,
     shared: Arc<(Mutex<Shared>, Condvar)>,
     watched: Vec<Watched>,
-    held: HeldSockets,
+    trackers: Trackers,
     buffer: Vec<u8>,
     ticks: f64,
     fast_fds: bool,
@@ -282,7 +281,7 @@ impl Ticker {
     fn figures(&mut self, count_slowly: bool) -> Vec<Sample> {
         let mut samples = Vec::with_capacity(self.watched.len());
         let (ticks, fast) = (self.ticks, self.fast_fds);
-        let Self { watched, sink, clock, buffer, held, .. } = self;
+        let Self { watched, sink, clock, buffer, .. } = self;
         watched.retain_mut(|w| match read(w, clock.seconds(), ticks, fast, count_slowly, buffer) {
             Ok(sample) => {
                 sink.sample(&sample);
@@ -291,7 +290,6 @@ impl Ticker {
             }
             Err(_) => {
                 sink.ended(clock.seconds(), w.process.pid());
-                held.forget(w.process.pid());
                 false
             }
         });
@@ -301,9 +299,11 @@ impl Ticker {
     fn sockets(&mut self) -> Vec<SocketSample> {
         let seconds = self.clock.seconds();
         let processes: Vec<&Process> = self.watched.iter().map(|w| &w.process).collect();
+        self.trackers.look(&processes);
         let mut out = Vec::with_capacity(processes.len());
-        for (pid, states) in self.held.count(&processes) {
-            let sample = SocketSample { seconds, pid, states };
+        for process in processes {
+            let Some(tracker) = self.trackers.get(process.pid()) else { continue };
+            let sample = SocketSample { seconds, pid: process.pid(), states: tracker.states() };
             self.sink.sockets(&sample);
             out.push(sample);
         }
