@@ -29,6 +29,16 @@ fn subject() {
         "listeners" => listeners(),
         other => panic!("no role {other}"),
     };
+    let mut knows = what_it_knows();
+    // The kernel may still be busy with what was asked of it last.
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        let again = what_it_knows();
+        if again["sockets"] == knows["sockets"] && again["sockets"].get("FIN_WAIT1").is_none() {
+            break;
+        }
+        knows = again;
+    }
     let mut line = what_it_knows().to_string();
     line.push('\n');
     std::io::stdout().write_all(line.as_bytes()).unwrap();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::exit::Exit;
-use crate::sample::{Floor, Reader};
+use crate::sample::{Floor, Reader, Watcher};
 use crate::{proc, units};
 
 /// Arguments of `profile-run watch`.
@@ -52,11 +52,11 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 /// One look at the process, as `--json` prints it.
 #[derive(Debug, Serialize)]
-struct Look {
+struct Look<'a> {
     /// Seconds since the watch began.
     seconds: f64,
     #[serde(flatten)]
-    floor: Floor,
+    floor: &'a Floor,
     /// Share of one processor since the look before, percent; since its start at the first look.
     cpu: f64,
     /// The census of a PHP process, where it was asked for.
@@ -66,51 +66,62 @@ struct Look {
 
 /// Runs `profile-run watch`.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let mut reader = Reader::default();
+    if args.once {
+        // One look can afford to be thorough.
+        let floor = Reader::default().floor(args.pid)?;
+        let look = Look { seconds: 0.0, cpu: since_start(&floor), floor: &floor, heap: None };
+        show(&look, &args, 0)?;
+        return Ok(Exit::Held);
+    }
     let begin = Instant::now();
+    let mut watcher = Watcher::begin(args.pid)?;
     let mut before: Option<(Instant, f64)> = None;
-    let tty = std::io::stdout().is_terminal() && !args.json && !args.once;
-    let mut start = None;
-    let mut lines = 0u64;
-    loop {
+    for looks in 0.. {
         let now = Instant::now();
-        let floor = match reader.floor(args.pid) {
-            // The pid was given to somebody else meanwhile: the process that was watched is gone.
-            Ok(floor) if start.is_some_and(|s| s != floor.start) => break,
+        let floor = match watcher.look() {
+            Ok(floor) if floor.state == 'Z' && looks > 0 => break,
             Ok(floor) => floor,
-            Err(e) if e.is_gone() && start.is_some() => break,
+            Err(e) if e.is_gone() && looks > 0 => break,
             Err(e) => return Err(e.into()),
         };
-        start = Some(floor.start);
         let cpu = match before {
             Some((then, used)) => (floor.cpu_seconds - used) / (now - then).as_secs_f64() * 100.0,
-            None => since_start(&floor),
+            None => since_start(floor),
         };
         before = Some((now, floor.cpu_seconds));
-        let look = Look { seconds: (now - begin).as_secs_f64(), floor, cpu, heap: None };
-        let mut out = std::io::stdout().lock();
-        let written = if args.json {
-            serde_json::to_string(&look).map_err(std::io::Error::from).and_then(|text| writeln!(out, "{text}"))
-        } else if args.once || tty {
-            table(&mut out, &look, tty)
-        } else {
-            line(&mut out, &look, lines)
-        };
-        match written.and_then(|()| out.flush()) {
-            // Whoever read us has had enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(Exit::Held),
-            other => other?,
-        }
-        drop(out);
-        lines += 1;
-        if args.once {
+        let look = Look { seconds: (now - begin).as_secs_f64(), cpu, floor, heap: None };
+        if show(&look, &args, looks)? == Shown::NobodyLooks {
             return Ok(Exit::Held);
         }
-        let next = begin + args.interval.mul_f64(lines as f64);
+        let next = begin + args.interval.mul_f64((looks + 1) as f64);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     eprintln!("profile-run: process {} has ended", args.pid);
     Ok(Exit::Held)
+}
+
+#[derive(PartialEq, Eq)]
+enum Shown {
+    Yes,
+    /// Whoever read us has had enough.
+    NobodyLooks,
+}
+
+fn show(look: &Look, args: &Args, looks: u64) -> anyhow::Result<Shown> {
+    let mut out = std::io::stdout().lock();
+    let refresh = !args.once && out.is_terminal();
+    let written = if args.json {
+        serde_json::to_string(look).map_err(std::io::Error::from).and_then(|text| writeln!(out, "{text}"))
+    } else if args.once || refresh {
+        table(&mut out, look, refresh.then_some(looks))
+    } else {
+        line(&mut out, look, looks)
+    };
+    match written.and_then(|()| out.flush()) {
+        Ok(()) => Ok(Shown::Yes),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(Shown::NobodyLooks),
+        Err(e) => Err(e.into()),
+    }
 }
 
 /// CPU use over the whole life of the process, percent of one processor.
@@ -121,8 +132,8 @@ fn since_start(floor: &Floor) -> f64 {
 }
 
 /// The whole look; on a terminal it takes the place of the one before.
-fn table(out: &mut impl Write, look: &Look, refresh: bool) -> std::io::Result<()> {
-    let f = &look.floor;
+fn table(out: &mut impl Write, look: &Look, refresh: Option<u64>) -> std::io::Result<()> {
+    let f = look.floor;
     let mib = |bytes: u64| units::bytes(bytes as f64);
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
@@ -146,13 +157,11 @@ fn table(out: &mut impl Write, look: &Look, refresh: bool) -> std::io::Result<()
     for (i, group) in f.descriptors.iter().take(8).enumerate() {
         row(if i == 0 { "open" } else { "" }, group.sentence());
     }
-    if refresh {
-        // Home; each line erases its own rest, and what is below goes: no flicker of an empty screen.
-        let text = text.replace('\n', "\x1b[K\n");
-        write!(out, "\x1b[H{text}\x1b[J")
-    } else {
-        out.write_all(text.as_bytes())
-    }
+    let Some(looks) = refresh else { return out.write_all(text.as_bytes()) };
+    // The first look clears the screen. Later ones begin at its top, each line erases its own rest, and
+    // what is below goes: nothing flickers.
+    let begin = if looks == 0 { "\x1b[2J\x1b[H" } else { "\x1b[H" };
+    write!(out, "{begin}{}\x1b[J", text.replace('\n', "\x1b[K\n"))
 }
 
 /// `: 3 file, 17 socket`, or nothing for none.
@@ -176,7 +185,7 @@ fn state(letter: char) -> &'static str {
 
 /// One line a look, for a pipe or a log: figures in columns under a header.
 fn line(out: &mut impl Write, look: &Look, lines: u64) -> std::io::Result<()> {
-    let f = &look.floor;
+    let f = look.floor;
     if lines == 0 {
         writeln!(
             out,

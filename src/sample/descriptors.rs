@@ -1,7 +1,7 @@
 //! Descriptors by name: a few groups that a person can act on instead of thousands of numbers.
 
 use std::collections::{BTreeMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,30 +58,51 @@ pub struct Naming<'a> {
     pub protocol: &'a dyn Fn(&Descriptor) -> Option<String>,
 }
 
+/// What makes descriptors alike, cheap to compare: names are made once a group.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Listener(u16),
+    Unconnected,
+    Client(&'static str),
+    Peer(SocketAddr),
+    Named(String),
+    Kind,
+}
+
 /// Sorts descriptors into groups, the biggest first.
 pub fn groups(descriptors: &[Descriptor], naming: &Naming) -> Vec<Group> {
-    let mut found: BTreeMap<(Kind, Option<State>, String), (u32, String)> = BTreeMap::new();
+    let mut found: BTreeMap<(Kind, Option<State>, Likeness), (u32, &Descriptor)> = BTreeMap::new();
     for d in descriptors {
-        let (state, name, example) = match d.kind {
-            Kind::Socket => match naming.tcp.get(&d.inode) {
-                Some(socket) => {
-                    let ends = format!("{} -> {}", socket.local, socket.remote);
-                    (Some(socket.state), naming.tcp_name(socket), ends)
-                }
-                None => (None, other_socket((naming.protocol)(d).as_deref()), String::new()),
-            },
-            Kind::File => (None, folder_name(&d.target, d.deleted), d.target.clone()),
-            Kind::Dev | Kind::Tty => (None, d.target.clone(), d.target.clone()),
-            Kind::Memfd => (None, d.target.trim_start_matches('/').to_owned(), d.target.clone()),
-            Kind::Other => (None, format!("descriptors of {}", d.target), d.target.clone()),
-            kind => (None, format!("{}s", kind.name()), String::new()),
+        let tcp = naming.tcp.get(&d.inode).filter(|_| d.kind == Kind::Socket);
+        let likeness = match (tcp, d.kind) {
+            (Some(socket), _) => naming.likeness(socket),
+            (None, Kind::Socket) => Likeness::Named(other_socket((naming.protocol)(d).as_deref())),
+            (_, Kind::File) => Likeness::Named(folder_name(&d.target, d.deleted)),
+            (_, Kind::Dev | Kind::Tty) => Likeness::Named(d.target.clone()),
+            (_, Kind::Memfd) => Likeness::Named(d.target.trim_start_matches('/').to_owned()),
+            (_, Kind::Other) => Likeness::Named(format!("descriptors of {}", d.target)),
+            _ => Likeness::Kind,
         };
-        found.entry((d.kind, state, name)).or_insert((0, example)).0 += 1;
+        found.entry((d.kind, tcp.map(|s| s.state), likeness)).or_insert((0, d)).0 += 1;
     }
-    let mut out: Vec<Group> = found
-        .into_iter()
-        .map(|((kind, state, name), (count, example))| Group { name, kind, state, count, example }.named())
-        .collect();
+    let group = |((kind, state, likeness), (count, first)): ((Kind, Option<State>, _), (u32, &Descriptor))| {
+        let ends = |s: &TcpSocket| format!("{} -> {}", s.local, s.remote);
+        let example = match kind {
+            Kind::Socket => naming.tcp.get(&first.inode).map(ends).unwrap_or_default(),
+            _ => first.target.clone(),
+        };
+        let in_state = state.map_or(String::new(), |s| format!("sockets in {s}"));
+        let name = match likeness {
+            Likeness::Listener(port) => format!("{in_state} on port {port}"),
+            Likeness::Unconnected => format!("{in_state}, connected to nobody"),
+            Likeness::Client(whose) => format!("{in_state} to {whose}"),
+            Likeness::Peer(remote) => format!("{in_state} to {remote}"),
+            Likeness::Named(name) => name,
+            Likeness::Kind => format!("{}s", kind.name()),
+        };
+        Group { name, kind, state, count, example }.named()
+    };
+    let mut out: Vec<Group> = found.into_iter().map(group).collect();
     sort(&mut out);
     out
 }
@@ -128,20 +149,16 @@ impl Group {
 }
 
 impl Naming<'_> {
-    fn tcp_name(&self, socket: &TcpSocket) -> String {
-        let state = socket.state;
-        match state {
-            State::Listen => format!("sockets in LISTEN on port {}", socket.local.port()),
-            State::Close => "sockets in CLOSE, connected to nobody".to_owned(),
-            _ if self.ports.contains(&socket.local.port()) => {
-                let whose = match self.ours {
-                    None => "clients",
-                    Some(ours) if is_ours(socket.remote.ip(), ours) => "our clients",
-                    Some(_) => "other clients",
-                };
-                format!("sockets in {state} to {whose}")
-            }
-            _ => format!("sockets in {state} to {}", socket.remote),
+    fn likeness(&self, socket: &TcpSocket) -> Likeness {
+        match socket.state {
+            State::Listen => Likeness::Listener(socket.local.port()),
+            State::Close => Likeness::Unconnected,
+            _ if self.ports.contains(&socket.local.port()) => Likeness::Client(match self.ours {
+                None => "clients",
+                Some(ours) if is_ours(socket.remote.ip(), ours) => "our clients",
+                Some(_) => "other clients",
+            }),
+            _ => Likeness::Peer(socket.remote),
         }
     }
 }

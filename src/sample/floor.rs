@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::peers::own_addresses;
 use super::{Error, Group, Naming, groups};
-use crate::proc::{self, Cgroup, Kind, Process, SocketTable, State, held_tcp, listening_ports};
+use crate::proc::{self, Cgroup, Descriptor, Kind, Process, SocketTable, State, TcpSocket, held_tcp, listening_ports};
 
 /// Descriptors of a process: all, and by kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,7 @@ pub struct FdCounts {
 }
 
 /// One process at rest. Memory in bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Floor {
     /// Process id.
     pub pid: i32,
@@ -67,11 +67,71 @@ pub struct Floor {
     pub descriptors: Vec<Group>,
 }
 
+impl Floor {
+    /// Takes the figures that are cheap to read: memory, CPU, threads, state.
+    pub(super) fn take_figures(&mut self, process: &Process) -> Result<(), Error> {
+        let text = process.read("stat")?;
+        let stat = proc::Stat::parse(&text)?;
+        let status = process.status()?;
+        self.pid = stat.pid;
+        self.start = stat.start;
+        self.name = proc::Stat::name(&text).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
+        self.state = stat.state;
+        self.rss = status.rss;
+        self.rss_anon = status.rss_anon;
+        self.rss_file = status.rss_file;
+        self.rss_shmem = status.rss_shmem;
+        self.rss_peak = status.rss_peak;
+        self.swap = status.swap;
+        self.vsz = status.vsz;
+        self.threads = status.threads;
+        self.cpu_seconds = (stat.utime + stat.stime) as f64 / proc::clock_ticks() as f64;
+        Ok(())
+    }
+
+    /// Sums memory over the page tables.
+    fn take_exact_memory(&mut self, process: &Process) {
+        // A process without memory (a zombie) has none to sum up; the cheaper figures then stand.
+        if let Ok(exact) = process.rollup()
+            && exact.rss > 0
+        {
+            self.rss = exact.rss;
+            self.rss_anon = exact.anonymous;
+            self.rss_file = exact.rss.saturating_sub(exact.anonymous + self.rss_shmem);
+        }
+    }
+
+    /// Takes what surrounds the process: children, the descriptor limit, the control group.
+    pub(super) fn take_surroundings(&mut self, process: &Process, tree: &proc::Tree) -> Result<(), Error> {
+        self.children = tree.children(process.pid());
+        self.nofile = process.limits()?.nofile.soft;
+        self.cgroup = Cgroup::of(process)?;
+        Ok(())
+    }
+
+    /// Takes what the process holds open.
+    pub(super) fn take_holdings(
+        &mut self,
+        descriptors: &[Descriptor],
+        tcp: &BTreeMap<u64, TcpSocket>,
+        ours: Option<&HashSet<IpAddr>>,
+        protocol: &dyn Fn(&Descriptor) -> Option<String>,
+    ) {
+        self.fds = FdCounts { total: descriptors.len() as u32, ..FdCounts::default() };
+        for d in descriptors {
+            *self.fds.kinds.entry(d.kind).or_default() += 1;
+        }
+        self.ports = listening_ports(tcp.values());
+        self.sockets = proc::states(tcp.values());
+        self.server_sockets = proc::states(tcp.values().filter(|s| self.ports.contains(&s.local.port())));
+        self.descriptors = groups(descriptors, &Naming { tcp, ports: &self.ports, ours, protocol });
+    }
+}
+
 /// Reads floors; keeps what can be used again.
 #[derive(Debug)]
 pub struct Reader {
     table: SocketTable,
-    ticks: f64,
     /// This machine's addresses, when the clients on it are our load.
     ours: Option<HashSet<IpAddr>>,
     exact: bool,
@@ -86,7 +146,7 @@ impl Default for Reader {
 impl Reader {
     /// A reader that takes sockets from this table.
     pub fn new(table: SocketTable) -> Self {
-        Self { table, ticks: proc::clock_ticks() as f64, ours: None, exact: false }
+        Self { table, ours: None, exact: false }
     }
 
     /// A reader for the floors of a server under our load: clients on this machine are ours, and
@@ -117,49 +177,16 @@ impl Reader {
     }
 
     fn read(&mut self, process: &Process, tree: &proc::Tree) -> Result<Floor, Error> {
-        let text = process.read("stat")?;
-        let stat = proc::Stat::parse(&text)?;
-        let mut status = process.status()?;
-        if self.exact
-            && let Ok(exact) = process.rollup()
-            && exact.rss > 0
-        {
-            status.rss = exact.rss;
-            status.rss_anon = exact.anonymous;
-            status.rss_file = exact.rss.saturating_sub(exact.anonymous + status.rss_shmem);
+        let mut floor = Floor::default();
+        floor.take_figures(process)?;
+        if self.exact {
+            floor.take_exact_memory(process);
         }
+        floor.take_surroundings(process, tree)?;
         // A zombie has let go of everything, and the kernel may refuse to list the nothing.
-        let descriptors = if stat.state == 'Z' { Vec::new() } else { process.descriptors()? };
+        let descriptors = if floor.state == 'Z' { Vec::new() } else { process.descriptors()? };
         let tcp = held_tcp(process, &descriptors, &mut self.table)?;
-        let ports = listening_ports(tcp.values());
-        let naming =
-            Naming { tcp: &tcp, ports: &ports, ours: self.ours.as_ref(), protocol: &|d| process.socket_protocol(d.fd) };
-        let mut fds = FdCounts { total: descriptors.len() as u32, ..FdCounts::default() };
-        for d in &descriptors {
-            *fds.kinds.entry(d.kind).or_default() += 1;
-        }
-        Ok(Floor {
-            pid: stat.pid,
-            start: stat.start,
-            name: proc::Stat::name(&text).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default(),
-            state: stat.state,
-            rss: status.rss,
-            rss_anon: status.rss_anon,
-            rss_file: status.rss_file,
-            rss_shmem: status.rss_shmem,
-            rss_peak: status.rss_peak,
-            swap: status.swap,
-            vsz: status.vsz,
-            threads: status.threads,
-            children: tree.children(stat.pid),
-            cpu_seconds: (stat.utime + stat.stime) as f64 / self.ticks,
-            fds,
-            nofile: process.limits()?.nofile.soft,
-            sockets: proc::states(tcp.values()),
-            server_sockets: proc::states(tcp.values().filter(|s| ports.contains(&s.local.port()))),
-            cgroup: Cgroup::of(process).unwrap_or(None),
-            descriptors: groups(&descriptors, &naming),
-            ports,
-        })
+        floor.take_holdings(&descriptors, &tcp, self.ours.as_ref(), &|d| process.socket_protocol(d.fd));
+        Ok(floor)
     }
 }

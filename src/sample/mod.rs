@@ -13,6 +13,7 @@ mod row;
 mod sampler;
 pub mod stall;
 mod tracker;
+mod watcher;
 
 pub use descriptors::{Group, Naming, groups, survivors};
 pub use error::Error;
@@ -22,3 +23,4 @@ pub use quiet::{Idle, Moment, Quiet, QuietRule, Rest, Unrest};
 pub use row::{Sample, SocketSample};
 pub use sampler::{Effort, Rates, Sampler, SamplerHandle, Sink};
 pub use tracker::{Tracker, Trackers};
+pub use watcher::Watcher;
