@@ -197,3 +197,133 @@ fn reset(client: TcpStream) {
     };
     assert_eq!(done, 0);
 }
+
+/// What a sampler handed out.
+#[derive(Default, Clone)]
+struct Log(Arc<Mutex<Logged>>);
+
+#[derive(Default)]
+struct Logged {
+    samples: Vec<Sample>,
+    sockets: Vec<SocketSample>,
+    appeared: Vec<i32>,
+    ended: Vec<i32>,
+}
+
+impl Sink for Log {
+    fn sample(&mut self, sample: &Sample) {
+        self.0.lock().unwrap().samples.push(*sample);
+    }
+    fn sockets(&mut self, sample: &SocketSample) {
+        self.0.lock().unwrap().sockets.push(sample.clone());
+    }
+    fn appeared(&mut self, _: f64, pid: i32) {
+        self.0.lock().unwrap().appeared.push(pid);
+    }
+    fn ended(&mut self, _: f64, pid: i32) {
+        self.0.lock().unwrap().ended.push(pid);
+    }
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !done() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "waited in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_sampler_follows_a_family_that_comes_and_goes() {
+    // A shell that starts a child, waits for it, and goes on.
+    let mut shell = Command::new("sh").args(["-c", "sleep 0.6; exec sleep 60"]).spawn().unwrap();
+    let root = shell.id() as i32;
+    let log = Log::default();
+    let rates = Rates {
+        figures: Duration::from_millis(20),
+        sockets: Duration::from_millis(100),
+        processes: Duration::from_millis(50),
+    };
+    let sampler = Sampler::spawn(move |tree| tree.descendants(root), Clock::start(), rates, log.clone()).unwrap();
+    until("both processes", || log.0.lock().unwrap().appeared.len() == 2);
+    assert_eq!(log.0.lock().unwrap().appeared[0], root);
+    let child = log.0.lock().unwrap().appeared[1];
+    until("the end of the child", || log.0.lock().unwrap().ended == [child]);
+    until("sockets", || !log.0.lock().unwrap().sockets.is_empty());
+    assert_eq!(sampler.pids(), [root]);
+    let truth = Process::open(root).unwrap().status().unwrap();
+    let latest = sampler.latest()[0];
+    assert_eq!((latest.rss, latest.rss_anon, latest.threads), (truth.rss, truth.rss_anon, 1));
+    assert_eq!(u64::from(latest.fds), Process::open(root).unwrap().fd_numbers().unwrap().len() as u64);
+    shell.kill().unwrap();
+    shell.wait().unwrap();
+    until("the end of the root", || sampler.pids().is_empty());
+    let effort = sampler.stop();
+    let log = log.0.lock().unwrap();
+    assert!(effort.rounds > 0 && effort.cpu_seconds > 0.0 && effort.socket_rounds > 0);
+    let of = |pid| log.samples.iter().filter(move |s| s.pid == pid).map(|s| s.seconds).collect::<Vec<_>>();
+    assert!(of(root).len() > of(child).len() && !of(child).is_empty());
+    assert!(of(root).is_sorted());
+}
+
+#[test]
+fn listeners_and_mail_that_leaves() {
+    let mut puppet = puppet::Puppet::start();
+    let found = listening(&[puppet.pid()]).unwrap();
+    assert_eq!(found.len(), 1);
+    let listener = &found[0];
+    assert_eq!((listener.port, listener.pid, listener.shared_with_outside), (puppet.port, puppet.pid(), None));
+    assert_eq!(listener.address.to_string(), "127.0.0.1");
+    // Connections on this machine are no mail that leaves, whatever their port.
+    let _client = TcpStream::connect(("127.0.0.1", puppet.port)).unwrap();
+    puppet.order(b'a', 0);
+    assert_eq!(outside_mail_connections(&[puppet.pid()]).unwrap(), []);
+    assert_eq!(listening(&[i32::MAX]).unwrap(), [], "nobody listens where nobody is");
+}
+
+#[test]
+fn a_port_that_a_stranger_shares_is_seen() {
+    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
+    let open = |port| {
+        let s = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        setsockopt(&s, sockopt::ReusePort, &true).unwrap();
+        bind(s.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port)).unwrap();
+        listen(&s, Backlog::new(8).unwrap()).unwrap();
+        TcpListener::from(s)
+    };
+    let mine = open(0);
+    let port = mine.local_addr().unwrap().port();
+    // The stranger is a child that inherits a second socket on the port, which this process then closes.
+    let theirs = open(port);
+    nix::fcntl::fcntl(&theirs, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty())).unwrap();
+    let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
+    drop(theirs);
+    let me = std::process::id() as i32;
+    let found = listening(&[me]).unwrap();
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    let ours = found.iter().find(|l| l.port == port).unwrap();
+    assert_eq!(ours.shared_with_outside, Some(stranger.id() as i32));
+    drop(mine);
+}
+
+#[test]
+fn floors_name_what_survived() {
+    let mut puppet = puppet::Puppet::start();
+    let mut reader = Reader::of_loaded_server();
+    let before = reader.floor(puppet.pid()).unwrap();
+    for _ in 0..17 {
+        let client = TcpStream::connect(("127.0.0.1", puppet.port)).unwrap();
+        puppet.order(b'a', 0);
+        drop(client);
+    }
+    for _ in 0..5 {
+        puppet.order(b'f', 0);
+    }
+    let after = reader.floors(&[puppet.pid(), i32::MAX]).unwrap().remove(0);
+    let names: Vec<String> = survivors(&before.descriptors, &after.descriptors).iter().map(|g| g.sentence()).collect();
+    assert_eq!(names, ["17 sockets in CLOSE_WAIT to our clients", "5 open /etc/*"]);
+    assert_eq!(after.server_sockets[&State::CloseWait], 17);
+    assert_eq!(after.fds.total, before.fds.total + 22);
+    assert_eq!(after.rss, after.rss_anon + after.rss_file + after.rss_shmem);
+}

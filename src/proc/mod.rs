@@ -28,7 +28,7 @@ pub use host::{Host, Load, Meminfo, uptime};
 pub use limits::{Limit, Limits};
 pub use memory::{Rollup, Statm, Status, page_size};
 pub use process::{Process, Waiting, fd_count_is_fast};
-pub use socket_table::SocketTable;
+pub use socket_table::{Ask, SocketTable};
 pub use sockets::{closed_tcp, held_tcp, listening_ports, states};
 pub use stat::{Stat, clock_ticks};
 pub use syscalls::syscall_name;

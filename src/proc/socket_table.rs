@@ -4,6 +4,20 @@ use std::ffi::OsString;
 
 use super::{Diag, Error, Family, Process, TcpSocket};
 
+/// Which sockets to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Only those on these ports of their own; none given is all.
+    pub ports: &'a [u16],
+    /// IPv6 too: each family costs a walk over the kernel's whole table.
+    pub v6: bool,
+}
+
+impl Ask<'_> {
+    /// Every socket.
+    pub const ALL: Ask<'static> = Ask { ports: &[], v6: true };
+}
+
 /// Reads the TCP sockets of the namespace that a process lives in: through netlink where that is our
 /// own, else (a container, say) out of `/proc/PID/net/tcp` and `tcp6`, which show the process's own.
 #[derive(Debug)]
@@ -24,33 +38,33 @@ impl SocketTable {
         Self { diag: None, own_namespace: None }
     }
 
-    /// All TCP sockets in the namespace of `process`, of the given own ports if any are given.
-    pub fn read(&mut self, process: &Process, ports: &[u16]) -> Result<Vec<TcpSocket>, Error> {
-        let mut out = Vec::new();
+    /// Replaces `out` by the TCP sockets in the namespace of `process` that are asked for.
+    pub fn read(&mut self, process: &Process, ask: Ask, out: &mut Vec<TcpSocket>) -> Result<(), Error> {
+        out.clear();
         let ours = self.own_namespace.is_some() && process.net_namespace().ok() == self.own_namespace;
         if ours && let Some(diag) = &mut self.diag {
-            let mut dumped = diag.dump(Family::V4, ports, &mut out);
-            if dumped.is_ok() && any_of_v6() {
-                dumped = diag.dump(Family::V6, ports, &mut out);
+            let mut dumped = diag.dump(Family::V4, ask.ports, out);
+            if dumped.is_ok() && ask.v6 && any_of_v6() {
+                dumped = diag.dump(Family::V6, ask.ports, out);
             }
             match dumped {
-                Ok(()) => return Ok(out),
+                Ok(()) => return Ok(()),
                 // Not answered (a sandbox, or no inet_diag in this kernel): the files will do from now on.
                 Err(_) => self.diag = None,
             }
             out.clear();
         }
-        TcpSocket::parse_table(&process.read("net/tcp")?, &mut out)?;
+        TcpSocket::parse_table(&process.read("net/tcp")?, out)?;
         match process.read("net/tcp6") {
-            Ok(text) => TcpSocket::parse_table(&text, &mut out)?,
+            Ok(text) => TcpSocket::parse_table(&text, out)?,
             // No IPv6 in this kernel; the process itself was readable a moment ago.
             Err(e) if e.is_gone() => {}
             Err(e) => return Err(e),
         }
-        if !ports.is_empty() {
-            out.retain(|s| ports.contains(&s.local.port()));
+        if !ask.ports.is_empty() {
+            out.retain(|s| ask.ports.contains(&s.local.port()));
         }
-        Ok(out)
+        Ok(())
     }
 }
 

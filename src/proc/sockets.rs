@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket};
+use super::{Ask, Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket};
 
 /// The TCP sockets that `process` holds, each once however many descriptors refer to it, by inode.
 /// Those that no table lists (never connected, or reset by the other side) are found by asking the
@@ -19,16 +19,21 @@ pub fn held_tcp(
     if unlisted.is_empty() {
         return Ok(held);
     }
-    for socket in table.read(process, &[])? {
-        if socket.inode != 0 && unlisted.remove(&socket.inode).is_some() {
-            held.insert(socket.inode, socket);
+    let mut sockets = Vec::new();
+    // Twice where some were not found: the kernel lists its table in pieces while it changes.
+    for _ in 0..2 {
+        table.read(process, Ask::ALL, &mut sockets)?;
+        for socket in sockets.iter().filter(|s| s.inode != 0) {
+            if unlisted.remove(&socket.inode).is_some() {
+                held.insert(socket.inode, *socket);
+            }
+        }
+        unlisted.retain(|_, fd| process.socket_protocol(*fd).is_some_and(|name| name.starts_with("TCP")));
+        if unlisted.is_empty() {
+            break;
         }
     }
-    for (inode, fd) in unlisted {
-        if process.socket_protocol(fd).is_some_and(|name| name.starts_with("TCP")) {
-            held.insert(inode, closed_tcp(inode));
-        }
-    }
+    held.extend(unlisted.into_keys().map(|inode| (inode, closed_tcp(inode))));
     Ok(held)
 }
 

@@ -1,5 +1,8 @@
 //! The processes of the machine and who descends from whom.
 
+use std::fs::File;
+use std::io::Read;
+
 use super::{Error, Process, Stat};
 
 /// One process of the machine.
@@ -24,15 +27,21 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Reads every `/proc/PID/stat`.
+    /// Reads every `/proc/PID/stat`: three system calls a process.
     pub fn scan() -> Result<Self, Error> {
         let folder = std::fs::read_dir("/proc").map_err(|source| Error::Read { path: "/proc".to_owned(), source })?;
         let mut entries = Vec::new();
+        let mut path = String::new();
+        // Longer than any line: fifty numbers of at most twenty digits.
+        let mut text = [0u8; 2048];
         for entry in folder.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+            let name = entry.file_name();
+            let Some(pid) = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) else { continue };
+            path.clear();
+            path.extend(["/proc/", pid, "/stat"]);
             // A process that ended between the listing and the read is no error.
-            let Ok(text) = std::fs::read(format!("/proc/{pid}/stat")) else { continue };
-            let Ok(stat) = Stat::parse(&text) else { continue };
+            let Ok(length) = File::open(&path).and_then(|mut file| file.read(&mut text)) else { continue };
+            let Ok(stat) = Stat::parse(&text[..length]) else { continue };
             let Stat { pid, ppid, session, start, state, .. } = stat;
             entries.push(Entry { pid, ppid, session, start, state });
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::descriptors::is_ours;
-use crate::proc::{Kind, Process, SocketTable, State, Tree, held_tcp};
+use crate::proc::{Ask, Kind, Process, SocketTable, State, Tree, held_tcp};
 
 /// A TCP port on which a process listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,7 +51,7 @@ pub fn listening(pids: &[i32]) -> Result<Vec<Listener>, Error> {
             }
         }
         if all.is_empty() {
-            all = table.read(&held.0, &[])?;
+            table.read(&held.0, Ask::ALL, &mut all)?;
         }
     }
     for i in 0..out.len() {

@@ -27,11 +27,7 @@ pub struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Self {
-            figures: Duration::from_millis(50),
-            sockets: Duration::from_secs(1),
-            processes: Duration::from_millis(500),
-        }
+        Self { figures: Duration::from_millis(50), sockets: Duration::from_secs(1), processes: Duration::from_secs(1) }
     }
 }
 

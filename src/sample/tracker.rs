@@ -6,15 +6,16 @@
 //! A [floor](super::Reader) never relies on any of this: it reads everything.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::proc::{
-    Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket, closed_tcp, fd_count_is_fast, listening_ports,
-    states,
+    Ask, Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket, closed_tcp, fd_count_is_fast,
+    listening_ports, states,
 };
 
 /// How many links are read in turn at each look.
-const IN_TURN: usize = 128;
+const IN_TURN: usize = 64;
 /// Where the whole socket table is dear, it is read at each tenth look, and at those between only the
 /// part that is on ports that the processes listen on; other sockets keep the state last seen.
 const WHOLE_TABLE: u32 = 10;
@@ -31,6 +32,8 @@ pub struct Tracker {
     others: HashMap<u64, String>,
     next_in_turn: usize,
     known: bool,
+    /// A socket was in no table that was read, and the whole table was not read since.
+    unsure: bool,
 }
 
 impl Tracker {
@@ -54,17 +57,31 @@ impl Tracker {
         self.others.get(&descriptor.inode).filter(|name| !name.is_empty()).cloned()
     }
 
-    /// Brings the list of descriptors up to date.
-    fn look(&mut self, process: &Process, table: &Table, strangers: bool) -> Result<(), Error> {
-        let changed = !self.known || strangers || self.tcp.values().any(|s| table.lost(s)) || !fd_count_is_fast();
-        if changed || process.fd_count_fast()? != self.descriptors.len() as u64 {
+    /// Brings all up to date. False when a socket is not in the table that the whole table may have.
+    fn look(&mut self, process: &Process, table: &Table, strangers: bool) -> Result<bool, Error> {
+        let lost = self.tcp.values().any(|s| table.lost(s));
+        let relist = !self.known || strangers || lost || !fd_count_is_fast();
+        let mut changed = relist || process.fd_count_fast()? != self.descriptors.len() as u64;
+        if changed {
             self.known = true;
             self.list(process, table)?;
         }
-        if !self.read_in_turn(process)? {
-            self.list(process, table)?;
+        match self.read_in_turn(process)? {
+            Turn::Same => {}
+            Turn::Swapped => changed = true,
+            Turn::Closed => {
+                self.list(process, table)?;
+                changed = true;
+            }
         }
-        Ok(())
+        if changed || self.unsure {
+            self.unsure = !self.join(process, table);
+            return Ok(!self.unsure);
+        }
+        for socket in self.tcp.values_mut() {
+            *socket = table.sockets.get(&socket.inode).copied().unwrap_or(*socket);
+        }
+        Ok(true)
     }
 
     /// Lists the numbers anew and reads the links of those that are new or suspect.
@@ -90,17 +107,22 @@ impl Tracker {
         Ok(())
     }
 
-    /// Reads the next few links anew. False when a number is free now, so that the list is out of date.
-    fn read_in_turn(&mut self, process: &Process) -> Result<bool, Error> {
+    /// Reads the next few links anew.
+    fn read_in_turn(&mut self, process: &Process) -> Result<Turn, Error> {
+        let mut turn = Turn::Same;
         for _ in 0..IN_TURN.min(self.descriptors.len()) {
             self.next_in_turn = (self.next_in_turn + 1) % self.descriptors.len();
-            let turn = &mut self.descriptors[self.next_in_turn];
-            match process.descriptor(turn.fd)? {
-                Some(now) => *turn = now,
-                None => return Ok(false),
+            let was = &mut self.descriptors[self.next_in_turn];
+            match process.descriptor(was.fd)? {
+                Some(now) if now == *was => {}
+                Some(now) => {
+                    *was = now;
+                    turn = Turn::Swapped;
+                }
+                None => return Ok(Turn::Closed),
             }
         }
-        Ok(true)
+        Ok(turn)
     }
 
     /// Joins the descriptors with the table. False when a socket is not in it that the whole table may have.
@@ -134,17 +156,55 @@ impl Tracker {
     }
 }
 
-/// One reading of the socket table.
+/// What reading a few links anew showed.
+enum Turn {
+    /// Nothing new.
+    Same,
+    /// A number stands for something else now.
+    Swapped,
+    /// A number is free now, so the list is out of date.
+    Closed,
+}
+
+/// Inodes are handed out one after the other: a multiplication spreads them well enough.
+#[derive(Default)]
+struct InodeHasher(u64);
+
+impl Hasher for InodeHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, inode: u64) {
+        self.0 = inode.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0 ^ u64::from(byte));
+        }
+    }
+}
+
+type ByInode<T> = HashMap<u64, T, BuildHasherDefault<InodeHasher>>;
+
+/// One reading of the socket table; its room is used again for the next.
+#[derive(Debug, Default)]
 struct Table {
-    sockets: HashMap<u64, TcpSocket>,
+    listed: Vec<TcpSocket>,
+    sockets: ByInode<TcpSocket>,
     ports: Vec<u16>,
     whole: bool,
 }
 
 impl Table {
-    fn read(reader: &mut SocketTable, process: &Process, ports: &[u16]) -> Result<Self, Error> {
-        let sockets = reader.read(process, ports)?.into_iter().filter(|s| s.inode != 0).map(|s| (s.inode, s)).collect();
-        Ok(Self { sockets, ports: ports.to_vec(), whole: ports.is_empty() })
+    fn read(&mut self, reader: &mut SocketTable, process: &Process, ask: Ask) -> Result<(), Error> {
+        reader.read(process, ask, &mut self.listed)?;
+        self.sockets.clear();
+        self.sockets.extend(self.listed.iter().filter(|s| s.inode != 0).map(|s| (s.inode, *s)));
+        self.ports = ask.ports.to_vec();
+        self.whole = ask.ports.is_empty();
+        Ok(())
     }
 
     /// Whether a socket that was in the table is no longer, though this reading would have shown it.
@@ -158,10 +218,11 @@ impl Table {
 /// Trackers of several processes over one socket table.
 #[derive(Debug)]
 pub struct Trackers {
-    table: SocketTable,
+    reader: SocketTable,
+    table: Table,
     trackers: BTreeMap<i32, Tracker>,
     /// Inodes in the table that none of the processes holds.
-    strangers: HashSet<u64>,
+    strangers: HashSet<u64, BuildHasherDefault<InodeHasher>>,
     looks: u32,
     whole_took: Duration,
     dear: Duration,
@@ -170,9 +231,10 @@ pub struct Trackers {
 impl Default for Trackers {
     fn default() -> Self {
         Self {
-            table: SocketTable::open(),
+            reader: SocketTable::open(),
+            table: Table::default(),
             trackers: BTreeMap::new(),
-            strangers: HashSet::new(),
+            strangers: HashSet::default(),
             looks: 0,
             whole_took: Duration::ZERO,
             dear: DEAR,
@@ -189,13 +251,17 @@ impl Trackers {
     /// Brings all up to date. Processes that cannot be read are left out of what [`get`](Self::get) gives.
     pub fn look(&mut self, processes: &[&Process]) {
         self.trackers.retain(|pid, _| processes.iter().any(|p| p.pid() == *pid));
-        let Some(first) = processes.first() else { return };
+        if processes.is_empty() {
+            return;
+        }
         let whole = self.whole_took < self.dear || self.looks.is_multiple_of(WHOLE_TABLE);
         self.looks = self.looks.wrapping_add(1);
-        let ports = listening_ports(self.trackers.values().flat_map(|t| t.tcp.values()));
-        let ports = if whole { Vec::new() } else { ports };
-        if !self.look_at(first, processes, &ports) && !ports.is_empty() {
-            self.look_at(first, processes, &[]);
+        let sockets = || self.trackers.values().flat_map(|t| t.tcp.values());
+        let ports = if whole { Vec::new() } else { listening_ports(sockets()) };
+        let v6 = sockets().any(|s| s.local.is_ipv6() && s.state == State::Listen);
+        let ask = if ports.is_empty() { Ask::ALL } else { Ask { ports: &ports, v6 } };
+        if !self.look_at(processes, ask) && !ports.is_empty() {
+            self.look_at(processes, Ask::ALL);
         }
     }
 
@@ -204,9 +270,18 @@ impl Trackers {
         self.trackers.get(&pid)
     }
 
-    fn look_at(&mut self, first: &Process, processes: &[&Process], ports: &[u16]) -> bool {
+    fn look_at(&mut self, processes: &[&Process], ask: Ask) -> bool {
+        let mut table = std::mem::take(&mut self.table);
+        let sure = self.look_by(&mut table, processes, ask);
+        self.table = table;
+        sure
+    }
+
+    fn look_by(&mut self, table: &mut Table, processes: &[&Process], ask: Ask) -> bool {
         let begin = Instant::now();
-        let Ok(table) = Table::read(&mut self.table, first, ports) else { return true };
+        if table.read(&mut self.reader, processes[0], ask).is_err() {
+            return true;
+        }
         if table.whole {
             self.whole_took = begin.elapsed();
         }
@@ -215,8 +290,8 @@ impl Trackers {
         let mut sure = true;
         for process in processes {
             let mut tracker = self.trackers.remove(&process.pid()).unwrap_or_default();
-            if tracker.look(process, &table, strangers).is_ok() {
-                sure &= tracker.join(process, &table);
+            if let Ok(found) = tracker.look(process, table, strangers) {
+                sure &= found;
                 self.trackers.insert(process.pid(), tracker);
             }
         }
