@@ -3,9 +3,15 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use profile_run::proc::{Process, SocketTable, held_tcp, states};
-use profile_run::sample::Trackers;
+use profile_run::proc::{Process, SocketTable, State, held_tcp, states};
+use profile_run::sample::{
+    Rates, Reader, Sample, Sampler, Sink, SocketSample, Trackers, listening, outside_mail_connections, survivors,
+};
+use profile_run::units::Clock;
 use proptest::prelude::*;
 
 /// What may happen to a process's descriptors between two looks.
@@ -283,7 +289,9 @@ fn listeners_and_mail_that_leaves() {
 
 #[test]
 fn a_port_that_a_stranger_shares_is_seen() {
-    use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt};
+    use nix::sys::socket::{
+        AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, listen, setsockopt, socket, sockopt,
+    };
     let open = |port| {
         let s = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
         setsockopt(&s, sockopt::ReusePort, &true).unwrap();
