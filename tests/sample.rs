@@ -18,6 +18,8 @@ use proptest::prelude::*;
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Connect,
+    ConnectOnly,
+    Accept,
     PeerCloses(usize),
     PeerResets(usize),
     Close(usize),
@@ -33,6 +35,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => Just(Step::Connect),
+        1 => Just(Step::ConnectOnly),
+        2 => Just(Step::Accept),
         2 => (0..64usize).prop_map(Step::PeerCloses),
         1 => (0..64usize).prop_map(Step::PeerResets),
         2 => (0..64usize).prop_map(Step::Close),
@@ -157,8 +161,18 @@ proptest! {
         let process = Process::open(puppet.pid()).unwrap();
         let mut trackers = if frugal { Trackers::frugal() } else { Trackers::default() };
         let mut clients: Vec<TcpStream> = Vec::new();
+        let mut waiting = 0;
         for step in steps.into_iter().chain([Step::Look]) {
             match step {
+                Step::ConnectOnly => {
+                    clients.push(TcpStream::connect(("127.0.0.1", puppet.port)).unwrap());
+                    waiting += 1;
+                }
+                Step::Accept if waiting > 0 => {
+                    puppet.order(b'a', 0);
+                    waiting -= 1;
+                }
+                Step::Accept => {}
                 Step::Connect => {
                     clients.push(TcpStream::connect(("127.0.0.1", puppet.port)).unwrap());
                     puppet.order(b'a', 0);

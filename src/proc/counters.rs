@@ -21,6 +21,36 @@ pub struct NetCounters {
     pub aborted_on_memory: u64,
 }
 
+/// How many TCP segments a namespace has received and sent. While it stays the same, no connection
+/// was made, closed or reset in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Segments {
+    /// Received.
+    pub received: u64,
+    /// Sent, those sent again and resets included.
+    pub sent: u64,
+}
+
+impl Segments {
+    /// Reads the two `Tcp:` lines of `/proc/PID/net/snmp`.
+    pub fn parse(snmp: &[u8]) -> Option<Self> {
+        let mut lines = snmp.split(|&b| b == b'\n').filter_map(|l| l.strip_prefix(b"Tcp: "));
+        let (names, values) = (lines.next()?, lines.next()?);
+        let words = |line| <[u8]>::split(line, |b: &u8| *b == b' ');
+        let value = |name: &[u8]| {
+            let (_, value) = words(names).zip(words(values)).find(|(n, _)| *n == name)?;
+            number(value).map(|n| n as u64)
+        };
+        let sent = value(b"OutSegs")? + value(b"RetransSegs")? + value(b"OutRsts")?;
+        Some(Self { received: value(b"InSegs")?, sent })
+    }
+
+    /// Reads the namespace that `process` lives in; `None` where the kernel does not count.
+    pub fn of(process: &super::Process) -> Option<Self> {
+        Self::parse(&process.read("net/snmp").ok()?)
+    }
+}
+
 impl NetCounters {
     /// Reads the pairs of lines (names, then values) of `netstat` and `snmp`, in any order.
     pub fn parse(texts: &[&[u8]]) -> Self {
@@ -85,6 +115,9 @@ mod tests {
         let now = NetCounters::parse(&[netstat, snmp]);
         assert_eq!((now.listen_overflows, now.listen_drops, now.syn_retransmits), (4, 9, 2));
         assert_eq!((now.resets, now.retransmits), (3, 5));
+        assert_eq!(Segments::parse(snmp), None);
+        let snmp = b"Ip: InReceives\nIp: 9\nTcp: InSegs OutSegs RetransSegs OutRsts\nTcp: 7 5 2 1\n";
+        assert_eq!(Segments::parse(snmp), Some(Segments { received: 7, sent: 8 }));
         let later = NetCounters { listen_drops: 12, ..now };
         assert_eq!(later.since(now), NetCounters { listen_drops: 3, ..NetCounters::default() });
     }

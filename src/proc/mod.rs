@@ -20,7 +20,7 @@ mod tcp;
 mod tree;
 
 pub use cgroup::{Cgroup, Version as CgroupVersion};
-pub use counters::{NetCounters, oom_kills};
+pub use counters::{NetCounters, Segments, oom_kills};
 pub use diag::{Diag, Family};
 pub use error::Error;
 pub use fd::{Descriptor, Kind};

@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::time::{Duration, Instant};
 
 use crate::proc::{
-    Ask, Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket, closed_tcp, fd_count_is_fast,
+    Ask, Descriptor, Error, Kind, Process, Segments, SocketTable, State, TcpSocket, closed_tcp, fd_count_is_fast,
     listening_ports, states,
 };
 
@@ -140,7 +140,8 @@ impl Tracker {
                 others.insert(d.inode, name);
             } else if let Some(socket) = self.tcp.get(&d.inode).filter(|s| !table.lost(s)) {
                 tcp.insert(d.inode, *socket);
-            } else if !table.whole {
+            } else if !table.whole || table.again {
+                // A connection may have waited to be accepted when the table was read.
                 sure = false;
             } else {
                 // Gone since it was listed, or a socket that no table lists: the protocol tells.
@@ -195,10 +196,16 @@ struct Table {
     sockets: ByInode<TcpSocket>,
     ports: Vec<u16>,
     whole: bool,
+    /// What the namespace had sent and received just before the table was read.
+    segments: Option<Segments>,
+    /// It serves again, as nothing was sent or received since.
+    again: bool,
 }
 
 impl Table {
     fn read(&mut self, reader: &mut SocketTable, process: &Process, ask: Ask) -> Result<(), Error> {
+        self.again = false;
+        self.segments = Segments::of(process);
         reader.read(process, ask, &mut self.listed)?;
         self.sockets.clear();
         self.sockets.extend(self.listed.iter().filter(|s| s.inode != 0).map(|s| (s.inode, *s)));
@@ -254,14 +261,19 @@ impl Trackers {
         if processes.is_empty() {
             return;
         }
-        let whole = self.whole_took < self.dear || self.looks.is_multiple_of(WHOLE_TABLE);
+        let in_turn = self.looks.is_multiple_of(WHOLE_TABLE);
         self.looks = self.looks.wrapping_add(1);
+        // Without a segment in the namespace no state has changed, and the last table serves again.
+        self.table.again = !in_turn && self.table.segments.is_some_and(|s| Segments::of(processes[0]) == Some(s));
+        if self.table.again && self.look_at(processes, None) {
+            return;
+        }
         let sockets = || self.trackers.values().flat_map(|t| t.tcp.values());
-        let ports = if whole { Vec::new() } else { listening_ports(sockets()) };
+        let ports = if in_turn || self.whole_took < self.dear { Vec::new() } else { listening_ports(sockets()) };
         let v6 = sockets().any(|s| s.local.is_ipv6() && s.state == State::Listen);
         let ask = if ports.is_empty() { Ask::ALL } else { Ask { ports: &ports, v6 } };
-        if !self.look_at(processes, ask) && !ports.is_empty() {
-            self.look_at(processes, Ask::ALL);
+        if !self.look_at(processes, Some(ask)) && !ports.is_empty() {
+            self.look_at(processes, Some(Ask::ALL));
         }
     }
 
@@ -270,20 +282,23 @@ impl Trackers {
         self.trackers.get(&pid)
     }
 
-    fn look_at(&mut self, processes: &[&Process], ask: Ask) -> bool {
+    /// Looks by the table that `ask` reads, or by the last one. False when the whole table is needed.
+    fn look_at(&mut self, processes: &[&Process], ask: Option<Ask>) -> bool {
         let mut table = std::mem::take(&mut self.table);
         let sure = self.look_by(&mut table, processes, ask);
         self.table = table;
         sure
     }
 
-    fn look_by(&mut self, table: &mut Table, processes: &[&Process], ask: Ask) -> bool {
-        let begin = Instant::now();
-        if table.read(&mut self.reader, processes[0], ask).is_err() {
-            return true;
-        }
-        if table.whole {
-            self.whole_took = begin.elapsed();
+    fn look_by(&mut self, table: &mut Table, processes: &[&Process], ask: Option<Ask>) -> bool {
+        if let Some(ask) = ask {
+            let begin = Instant::now();
+            if table.read(&mut self.reader, processes[0], ask).is_err() {
+                return true;
+            }
+            if table.whole {
+                self.whole_took = begin.elapsed();
+            }
         }
         let held = |inode: &u64| self.trackers.values().any(|t| t.tcp.contains_key(inode));
         let strangers = table.sockets.keys().any(|i| !self.strangers.contains(i) && !held(i));
