@@ -13,7 +13,7 @@ use profile_run::sample::{Effort, Rates, Sample, Sampler, Sink, SocketSample};
 use profile_run::units::Clock;
 
 const CONNECTIONS: usize = 5000;
-const SECONDS: u64 = 10;
+const SECONDS: u64 = 30;
 
 fn main() {
     match std::env::var("SAMPLER_BENCH").as_deref() {

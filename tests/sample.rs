@@ -3,11 +3,12 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use profile_run::proc::{Process, SocketTable, State, held_tcp, states};
+use profile_run::sample::stall::{Cause, Ended, Observations, Witness, diagnose};
 use profile_run::sample::{
     Rates, Reader, Sample, Sampler, Sink, SocketSample, Trackers, listening, outside_mail_connections, survivors,
 };
@@ -53,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
 /// A process that holds what it is told to: this test's child, steered through its input.
 mod puppet {
     use super::*;
-    use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+    use std::process::{ChildStdin, ChildStdout};
 
     /// Not a test: the puppet's body.
     pub fn body() {
@@ -348,4 +349,144 @@ fn floors_name_what_survived() {
     assert_eq!(after.server_sockets[&State::CloseWait], 17);
     assert_eq!(after.fds.total, before.fds.total + 22);
     assert_eq!(after.rss, after.rss_anon + after.rss_file + after.rss_shmem);
+}
+
+/// How the process ended, or what it is like after half a second more of silence.
+fn observe(child: &mut Child, witness: &Witness, output: &std::path::Path) -> Observations {
+    let before = witness.cpu_seconds();
+    std::thread::sleep(Duration::from_millis(500));
+    let mut seen = witness.look();
+    seen.silent_seconds = 0.5;
+    seen.cpu = witness.cpu_seconds().zip(before).map_or(0.0, |(now, before)| (now - before) / 0.5);
+    seen.output = std::fs::read_to_string(output).unwrap();
+    seen.ended = child.try_wait().unwrap().map(|status| {
+        use std::os::unix::process::ExitStatusExt;
+        status.signal().map_or_else(|| Ended::Code(status.code().unwrap()), Ended::Signal)
+    });
+    seen
+}
+
+/// Ends its process with the test.
+struct Guard(Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn run(command: &mut Command) -> (Guard, Witness, tempfile::NamedTempFile) {
+    let output = tempfile::NamedTempFile::new().unwrap();
+    let file = || output.reopen().unwrap();
+    let child = command.stdin(Stdio::null()).stdout(file()).stderr(file()).spawn().unwrap();
+    let witness = Witness::begin(child.id() as i32).unwrap();
+    (Guard(child), witness, output)
+}
+
+#[test]
+fn stream_select_at_1024_is_named() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(8192), hard).unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/sample/select-server.php");
+    let (mut php, witness, output) = run(Command::new("php").arg(script).env("XDEBUG_MODE", "off"));
+    let mut port = String::new();
+    until("the port", || {
+        port = std::fs::read_to_string(&output).unwrap().lines().next().unwrap_or_default().to_owned();
+        !port.is_empty()
+    });
+    let port: u16 = port.parse().unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..1100 {
+        let Ok(client) = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), Duration::from_secs(1)) else {
+            break;
+        };
+        clients.push(client);
+    }
+    let pid = php.0.id() as i32;
+    until("descriptor 1,024, or the end", || {
+        php.0.try_wait().unwrap().is_some()
+            || Process::open(pid).and_then(|p| p.fd_numbers()).is_ok_and(|fds| fds.last() >= Some(&1024))
+    });
+    let mut seen = observe(&mut php.0, &witness, output.path());
+    seen.open_sessions = clients.len() as u64;
+    let diagnosis = diagnose(&seen);
+    // A PHP that was built with checks of the C library dies instead; each has its own sentence.
+    let expected = if seen.ended.is_some() { Cause::SelectSetAborted } else { Cause::SelectSet };
+    assert_eq!(diagnosis.cause, expected, "{diagnosis:?}\n{seen:?}");
+    assert!(diagnosis.sentence.contains("1,024"), "{}", diagnosis.sentence);
+    assert_eq!(diagnosis.from_sessions, Some(clients.len() as u64));
+}
+
+#[test]
+fn php_out_of_its_memory_limit_is_named() {
+    let code = "$kept = []; while (true) { $kept[] = str_repeat('x', 100000); usleep(10); }";
+    let (mut php, witness, output) =
+        run(Command::new("php").args(["-d", "memory_limit=8M", "-r", code]).env("XDEBUG_MODE", "off"));
+    php.0.wait().unwrap();
+    let diagnosis = diagnose(&observe(&mut php.0, &witness, output.path()));
+    assert_eq!(diagnosis.cause, Cause::MemoryLimit, "{diagnosis:?}");
+    assert!(diagnosis.sentence.contains("memory_limit of 8 MiB"), "{}", diagnosis.sentence);
+}
+
+#[test]
+fn ends_and_sleeps_of_real_processes_are_named() {
+    let cases: [(&str, Cause, &str); 5] = [
+        ("kill -SEGV $$", Cause::Crash, "died of SIGSEGV"),
+        ("echo no spool; exit 3", Cause::Exited, "exit code 3; its last word: no spool"),
+        ("while :; do :; done", Cause::Spinning, "spins"),
+        ("exec sleep 60", Cause::Asleep, "asleep in clock_nanosleep"),
+        ("kill -STOP $$", Cause::Stopped, "is stopped by a signal"),
+    ];
+    for (script, cause, words) in cases {
+        let (mut shell, witness, output) = run(Command::new("sh").args(["-c", script]));
+        std::thread::sleep(Duration::from_millis(200));
+        let mut seen = observe(&mut shell.0, &witness, output.path());
+        if cause == Cause::Spinning {
+            // On a loaded machine a loop does not get all of a processor; that it wants it shows in its state.
+            assert_eq!(seen.state, Some('R'));
+            seen.cpu = seen.cpu.max(0.9);
+        }
+        let diagnosis = diagnose(&seen);
+        assert_eq!(diagnosis.cause, cause, "{script}: {diagnosis:?}");
+        assert!(diagnosis.sentence.contains(words), "{script}: {}", diagnosis.sentence);
+    }
+}
+
+#[test]
+fn output_that_nobody_reads_is_named() {
+    let mut writer = Command::new("yes").stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let unread = writer.stdout.take();
+    let witness = Witness::begin(writer.id() as i32).unwrap();
+    let mut writer = Guard(writer);
+    until("a full pipe", || witness.look().sleeping.is_some_and(|s| s.call == "write"));
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    let seen = Observations { cpu: 0.0, ..observe(&mut writer.0, &witness, empty.path()) };
+    assert_eq!(diagnose(&seen).cause, Cause::BlockedOutput, "{seen:?}");
+    drop(unread);
+}
+
+#[test]
+fn an_accept_queue_that_nobody_empties_is_named() {
+    let mut puppet = puppet::Puppet::start();
+    let witness = Witness::begin(puppet.pid()).unwrap();
+    // The standard library's listener takes 128 at most; whoever comes later is dropped by the kernel.
+    let address = ([127, 0, 0, 1], puppet.port).into();
+    let mut clients = Vec::new();
+    for _ in 0..4200 {
+        match TcpStream::connect_timeout(&address, Duration::from_millis(300)) {
+            Ok(client) => clients.push(client),
+            Err(_) => break,
+        }
+    }
+    let seen = witness.look();
+    let queue = seen.queue.unwrap();
+    assert!(queue.waiting >= queue.most && queue.most > 0, "{queue:?}");
+    assert!(seen.listen_overflows > 0, "{seen:?}");
+    // The puppet sleeps in a read of its orders: that is the cause, the queue its consequence.
+    let diagnosis = diagnose(&seen);
+    assert_eq!(diagnosis.cause, Cause::Asleep, "{diagnosis:?}");
+    assert!(diagnosis.evidence.iter().any(|e| e.contains("wait in its accept queue")), "{diagnosis:?}");
+    puppet.order(b'a', 0);
 }

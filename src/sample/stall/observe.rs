@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::proc::{
-    Cgroup, Error, Kind, NetCounters, Process, SocketTable, State, Waiting, held_tcp, oom_kills, syscall_name,
+    Cgroup, Error, Kind, NetCounters, Process, SocketTable, State, Waiting, clock_ticks, held_tcp, oom_kills,
+    syscall_name,
 };
 
 /// How a process ended.
@@ -99,6 +100,12 @@ impl Witness {
         let counters = NetCounters::of(&process).unwrap_or_default();
         let cgroup = Cgroup::of(&process)?;
         Ok(Self { process, counters, cgroup, machine_kills: oom_kills() })
+    }
+
+    /// CPU time that the process used so far, seconds; `None` once it is gone.
+    pub fn cpu_seconds(&self) -> Option<f64> {
+        let stat = self.process.stat().ok()?;
+        Some((stat.utime + stat.stime) as f64 / clock_ticks() as f64)
     }
 
     /// Looks now: fills in what the kernel shows. `silent_seconds`, `cpu`, `output`, the sessions, the
