@@ -6,6 +6,8 @@
 mod diagnosis;
 mod observe;
 mod output;
+#[cfg(test)]
+mod tests;
 
 pub use diagnosis::{Cause, Diagnosis, diagnose};
 pub use observe::{Ended, Observations, Queue, Sleeping, Witness};
