@@ -257,7 +257,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[test]
 fn a_sampler_follows_a_family_that_comes_and_goes() {
     // A shell that starts a child, waits for it, and goes on.
-    let mut shell = Command::new("sh").args(["-c", "sleep 0.6; exec sleep 60"]).spawn().unwrap();
+    let mut shell = Command::new("sh").args(["-c", "sleep 1.5; exec sleep 60"]).spawn().unwrap();
     let root = shell.id() as i32;
     let log = Log::default();
     let rates = Rates {
@@ -272,9 +272,13 @@ fn a_sampler_follows_a_family_that_comes_and_goes() {
     until("the end of the child", || log.0.lock().unwrap().ended == [child]);
     until("sockets", || !log.0.lock().unwrap().sockets.is_empty());
     assert_eq!(sampler.pids(), [root]);
-    let truth = Process::open(root).unwrap().status().unwrap();
+    // The shell becomes another program meanwhile, so the two are the same only a little later.
+    let process = Process::open(root).unwrap();
+    until("what the kernel says now", || {
+        let (truth, latest) = (process.status().unwrap(), sampler.latest()[0]);
+        (latest.rss, latest.rss_anon, latest.vsz, latest.threads) == (truth.rss, truth.rss_anon, truth.vsz, 1)
+    });
     let latest = sampler.latest()[0];
-    assert_eq!((latest.rss, latest.rss_anon, latest.threads), (truth.rss, truth.rss_anon, 1));
     assert_eq!(u64::from(latest.fds), Process::open(root).unwrap().fd_numbers().unwrap().len() as u64);
     shell.kill().unwrap();
     shell.wait().unwrap();
