@@ -1,1 +1,36 @@
-//! Pure readers of /proc, sock_diag, maps: text or bytes in, struct out.
+//! Pure readers of /proc and sock_diag: text or bytes in, struct out, and thin readers around them.
+//!
+//! Everything hangs on [`Process`], a handle that keeps `/proc/PID` open: a reused pid can never be
+//! mistaken for the process that was meant. The room knows nothing of servers, loads or verdicts.
+
+mod cgroup;
+mod counters;
+mod diag;
+mod error;
+mod fd;
+mod host;
+mod limits;
+mod memory;
+mod process;
+mod socket_table;
+mod sockets;
+mod stat;
+mod syscalls;
+mod tcp;
+mod tree;
+
+pub use cgroup::{Cgroup, Version as CgroupVersion};
+pub use counters::{NetCounters, Segments, oom_kills};
+pub use diag::{Diag, Family};
+pub use error::Error;
+pub use fd::{Descriptor, Kind};
+pub use host::{Host, Load, Meminfo, uptime};
+pub use limits::{Limit, Limits};
+pub use memory::{Rollup, Statm, Status, page_size};
+pub use process::{Process, Waiting, fd_count_is_fast};
+pub use socket_table::{Ask, SocketTable};
+pub use sockets::{closed_tcp, held_tcp, listening_ports, states};
+pub use stat::{Stat, clock_ticks};
+pub use syscalls::syscall_name;
+pub use tcp::{State, TcpSocket};
+pub use tree::{Entry, Tree, start_of};

@@ -1,0 +1,75 @@
+//! The TCP sockets of a network namespace, by the fastest way that reaches it.
+
+use std::ffi::OsString;
+
+use super::{Diag, Error, Family, Process, TcpSocket};
+
+/// Which sockets to read.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Only those on these ports of their own; none given is all.
+    pub ports: &'a [u16],
+    /// IPv6 too: each family costs a walk over the kernel's whole table.
+    pub v6: bool,
+}
+
+impl Ask<'_> {
+    /// Every socket.
+    pub const ALL: Ask<'static> = Ask { ports: &[], v6: true };
+}
+
+/// Reads the TCP sockets of the namespace that a process lives in: through netlink where that is our
+/// own, else (a container, say) out of `/proc/PID/net/tcp` and `tcp6`, which show the process's own.
+#[derive(Debug)]
+pub struct SocketTable {
+    diag: Option<Diag>,
+    own_namespace: Option<OsString>,
+}
+
+impl SocketTable {
+    /// Opens what there is; a kernel without sock_diag is served by the files.
+    pub fn open() -> Self {
+        let own_namespace = std::fs::read_link("/proc/self/ns/net").ok().map(OsString::from);
+        Self { diag: Diag::open().ok(), own_namespace }
+    }
+
+    /// A table that only reads files, to compare both ways.
+    pub fn of_files() -> Self {
+        Self { diag: None, own_namespace: None }
+    }
+
+    /// Replaces `out` by the TCP sockets in the namespace of `process` that are asked for.
+    pub fn read(&mut self, process: &Process, ask: Ask, out: &mut Vec<TcpSocket>) -> Result<(), Error> {
+        out.clear();
+        let ours = self.own_namespace.is_some() && process.net_namespace().ok() == self.own_namespace;
+        if ours && let Some(diag) = &mut self.diag {
+            let mut dumped = diag.dump(Family::V4, ask.ports, out);
+            if dumped.is_ok() && ask.v6 && any_of_v6() {
+                dumped = diag.dump(Family::V6, ask.ports, out);
+            }
+            match dumped {
+                Ok(()) => return Ok(()),
+                // Not answered (a sandbox, or no inet_diag in this kernel): the files will do from now on.
+                Err(_) => self.diag = None,
+            }
+            out.clear();
+        }
+        TcpSocket::parse_table(&process.read("net/tcp")?, out)?;
+        match process.read("net/tcp6") {
+            Ok(text) => TcpSocket::parse_table(&text, out)?,
+            // No IPv6 in this kernel; the process itself was readable a moment ago.
+            Err(e) if e.is_gone() => {}
+            Err(e) => return Err(e),
+        }
+        if !ask.ports.is_empty() {
+            out.retain(|s| ask.ports.contains(&s.local.port()));
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is any IPv6 TCP socket in our namespace: even an empty dump walks the kernel's whole table.
+fn any_of_v6() -> bool {
+    let Ok(text) = std::fs::read_to_string("/proc/self/net/sockstat6") else { return true };
+    text.lines().find_map(|l| l.strip_prefix("TCP6: inuse ")).is_none_or(|n| n.trim() != "0")
+}

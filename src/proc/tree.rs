@@ -1,0 +1,133 @@
+//! The processes of the machine and who descends from whom.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::{Error, Process, Stat};
+
+/// One process of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Process id.
+    pub pid: i32,
+    /// Parent's pid.
+    pub ppid: i32,
+    /// Session.
+    pub session: i32,
+    /// Start time after boot, clock ticks.
+    pub start: u64,
+    /// State letter.
+    pub state: char,
+}
+
+/// All processes at one moment (each read by itself, so a fork meanwhile may be missed once).
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    entries: Vec<Entry>,
+}
+
+impl Tree {
+    /// Reads every `/proc/PID/stat`: three system calls a process.
+    pub fn scan() -> Result<Self, Error> {
+        let folder = std::fs::read_dir("/proc").map_err(|source| Error::Read { path: "/proc".to_owned(), source })?;
+        let mut entries = Vec::new();
+        let mut path = String::new();
+        // Longer than any line: fifty numbers of at most twenty digits.
+        let mut text = [0u8; 2048];
+        for entry in folder.flatten() {
+            let name = entry.file_name();
+            let Some(pid) = name.to_str().filter(|name| name.bytes().all(|b| b.is_ascii_digit())) else { continue };
+            path.clear();
+            path.extend(["/proc/", pid, "/stat"]);
+            // A process that ended between the listing and the read is no error.
+            let Ok(length) = File::open(&path).and_then(|mut file| file.read(&mut text)) else { continue };
+            let Ok(stat) = Stat::parse(&text[..length]) else { continue };
+            let Stat { pid, ppid, session, start, state, .. } = stat;
+            entries.push(Entry { pid, ppid, session, start, state });
+        }
+        Ok(Self::new(entries))
+    }
+
+    /// A tree of given processes.
+    pub fn new(entries: Vec<Entry>) -> Self {
+        Self { entries }
+    }
+
+    /// The process with this pid.
+    pub fn get(&self, pid: i32) -> Option<&Entry> {
+        self.entries.iter().find(|e| e.pid == pid)
+    }
+
+    /// All pids.
+    pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
+        self.entries.iter().map(|e| e.pid)
+    }
+
+    /// How many processes have `pid` as their parent, zombies included.
+    pub fn children(&self, pid: i32) -> u32 {
+        self.entries.iter().filter(|e| e.ppid == pid).count() as u32
+    }
+
+    /// `root` and all that descend from it, `root` first, zombies included.
+    pub fn descendants(&self, root: i32) -> Vec<i32> {
+        self.below(self.get(root).map(|e| e.pid).into_iter().collect(), &[])
+    }
+
+    /// `root`, all that descend from it, and all whose parent died so that the kernel gave them to
+    /// `subreaper` (the process that asked for orphans with `PR_SET_CHILD_SUBREAPER`). Children of the
+    /// subreaper that are not the root's are told apart by `others`: what it started itself.
+    pub fn family(&self, root: i32, subreaper: i32, others: &[i32]) -> Vec<i32> {
+        let mut seeds: Vec<i32> = self.get(root).map(|e| e.pid).into_iter().collect();
+        let adopted = |e: &&Entry| e.ppid == subreaper && e.pid != root && !others.contains(&e.pid);
+        seeds.extend(self.entries.iter().filter(adopted).map(|e| e.pid));
+        self.below(seeds, others)
+    }
+
+    fn below(&self, mut family: Vec<i32>, except: &[i32]) -> Vec<i32> {
+        let mut next = 0;
+        while next < family.len() {
+            let parent = family[next];
+            next += 1;
+            for e in self.entries.iter().filter(|e| e.ppid == parent) {
+                if !family.contains(&e.pid) && !except.contains(&e.pid) {
+                    family.push(e.pid);
+                }
+            }
+        }
+        family
+    }
+}
+
+/// The start time of a process (clock ticks after boot), which with its pid names it for good.
+pub fn start_of(pid: i32) -> Result<u64, Error> {
+    Ok(Process::open(pid)?.stat()?.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(links: &[(i32, i32)]) -> Tree {
+        let entry = |&(pid, ppid)| Entry { pid, ppid, session: 1, start: 7, state: 'S' };
+        Tree::new(links.iter().map(entry).collect())
+    }
+
+    #[test]
+    fn descendants_in_any_order_of_pids() {
+        // 100 → 50 → 300 → 20; 60 is a stranger.
+        let tree = tree(&[(1, 0), (20, 300), (50, 100), (60, 1), (100, 1), (300, 50)]);
+        assert_eq!(tree.descendants(100), [100, 50, 300, 20]);
+        assert_eq!(tree.descendants(999), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn orphans_come_to_the_subreaper() {
+        // 10 is the tool; 11 the server; 12 its worker; 13 a worker whose parent died, 14 its child;
+        // 15 the tool's own helper with a child of its own.
+        let tree = tree(&[(10, 1), (11, 10), (12, 11), (13, 10), (14, 13), (15, 10), (16, 15)]);
+        assert_eq!(tree.family(11, 10, &[15]), [11, 13, 12, 14]);
+        // The root is gone, its orphans are not.
+        let later = super::tests::tree(&[(10, 1), (13, 10), (15, 10)]);
+        assert_eq!(later.family(11, 10, &[15]), [13]);
+    }
+}
