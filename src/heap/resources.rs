@@ -37,7 +37,8 @@ fn types_at(engine: &Engine, php: &Php, at: u64, is_code: &impl Fn(u64) -> bool)
     let l = engine.layout;
     // The cheap question first: it is asked at every word of the data.
     let used = engine.half(at, l.arr_used)?;
-    if used == 0 || used > MOST_TYPES || engine.half(at, l.arr_count)? != used {
+    let count = engine.half(at, l.arr_count)?;
+    if used == 0 || used > MOST_TYPES || count == 0 || count > used || used - count > 1 {
         return None;
     }
     let table = engine.table(at)?;

@@ -12,6 +12,7 @@ const MOST_ELEMENTS: u64 = 1 << 28;
 const MOST_VARIABLES: u32 = 10_000;
 const MOST_FRAMES: usize = 10_000;
 /// The frame's reference to `$this` counts, and to the closure that it runs.
+const CALL_HAS_SYMBOL_TABLE: u32 = 1 << 20;
 const CALL_RELEASES_THIS: u32 = 1 << 21;
 const CALL_OF_CLOSURE: u32 = 1 << 22;
 
@@ -255,7 +256,8 @@ impl<'a> Walk<'a> {
             if counted {
                 node.edges += 1;
                 if node.edges > node.refcount {
-                    return Err(Torn(format!("more references than counted at {at:x}")));
+                    let path = self.paths.text(path);
+                    return Err(Torn(format!("more references than counted at {at:x} of type {of}, at {path}")));
                 }
             }
             self.edge_to(id);
@@ -566,7 +568,10 @@ impl<'a> Walk<'a> {
                     let variable = self.engine.name(variable).filter(|n| is_identifier(n));
                     let variable = variable.or_torn("a variable's name", names + index * 8)?;
                     let value = self.engine.value(slots + index * 16).or_torn("a variable", frame)?;
-                    if value.kind < kind::STRING {
+                    // A script's main code shares its variables with the globals, or with the function
+                    // that included it; they count once, and there.
+                    let is_shared = call_info & CALL_HAS_SYMBOL_TABLE != 0 || name.is_empty();
+                    if value.kind < kind::STRING || (is_shared && self.has_met(value.word)) {
                         continue;
                     }
                     let label = match (name.is_empty(), path) {
@@ -575,7 +580,7 @@ impl<'a> Walk<'a> {
                         _ => format!(" in {name}() ${variable}"),
                     };
                     let label = self.paths.label(0, &label);
-                    self.meet_at(path, label, value, true)?;
+                    self.meet_at(path, label, value, !is_shared)?;
                 }
             }
         }

@@ -15,6 +15,8 @@ const HEAP_SLOT: u64 = 0x40;
 const FIRST_PAGE: u32 = 0x4000_0001;
 const SMALL_RUN: u32 = 0x8000_0000;
 const LARGE_RUN: u32 = 0x4000_0000;
+/// Where `real_size` can stand at the earliest: behind four words and thirty free lists.
+const FIRST_REAL: u64 = 34 * 8;
 /// More chunks than any process has (2 TiB): a longer ring is no ring.
 const MOST_CHUNKS: u32 = 1 << 20;
 const MOST_HUGE: usize = 1 << 20;
@@ -46,8 +48,11 @@ pub struct Figures {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zmm {
     heap: u64,
-    /// Offset of `main_chunk` in the heap; what stands around it has stood there in every version.
+    /// Offset of `main_chunk` in the heap; the list of huge blocks stands before it, the counts of
+    /// chunks behind it.
     main: u64,
+    /// Offset of `real_size`; the free lists end before it, its peak and the limit follow.
+    real: u64,
     /// Offset of `free_map` in a chunk; the map follows it.
     free_map: u64,
 }
@@ -63,10 +68,14 @@ impl Zmm {
         }
         let main = (16..62).map(|i| i * 8).find(|&offset| memory.u64(heap + offset) == Some(main_chunk))?;
         // The chunk's maps follow the heap's structure.
+        let candidate = |free_map: u64, real: u64| Zmm { heap, main, real, free_map };
         let free_map = (main / 8 + 1..1024 / 8)
             .map(|i| HEAP_SLOT + i * 8)
-            .find(|&offset| (Zmm { heap, main, free_map: offset }).chunk_holds(memory, main_chunk))?;
-        let found = Zmm { heap, main, free_map };
+            .find(|&offset| candidate(offset, 0).chunk_holds(memory, main_chunk))?;
+        let total = candidate(free_map, 0).total(memory)?;
+        // Between the free lists and the huge blocks; a release may have put limits of its own there.
+        let real = (FIRST_REAL / 8..main / 8).map(|i| i * 8).find(|&o| memory.u64(heap + o) == Some(total))?;
+        let found = candidate(free_map, real);
         found.figures(memory)?;
         Some(found)
     }
@@ -119,15 +128,19 @@ impl Zmm {
         Some(blocks)
     }
 
+    /// What the chunks, the cached ones too, and the huge blocks add up to.
+    fn total(&self, memory: &impl Memory) -> Option<u64> {
+        let cached = memory.u32(self.heap + self.main + 24)?;
+        let huge: u64 = self.huge(memory)?.iter().map(|h| h.1).sum();
+        Some((self.chunks(memory)?.len() as u64 + u64::from(cached)) * CHUNK + huge)
+    }
+
     /// The figures, where everything that must hold of them does.
     pub fn figures(&self, memory: &impl Memory) -> Option<Figures> {
         let word = |offset: u64| memory.u64(self.heap + offset);
         let (size, peak) = (word(16)?, word(24)?);
-        let (real_size, real_peak, limit) = (word(self.main - 40)?, word(self.main - 32)?, word(self.main - 24)?);
-        let cached = memory.u32(self.heap + self.main + 24)?;
-        let chunks = self.chunks(memory)?;
-        let huge: u64 = self.huge(memory)?.iter().map(|h| h.1).sum();
-        let total = (chunks.len() as u64 + u64::from(cached)) * CHUNK + huge;
+        let (real_size, real_peak, limit) = (word(self.real)?, word(self.real + 8)?, word(self.real + 16)?);
+        let total = self.total(memory)?;
         let holds =
             real_size == total && size <= peak && size <= real_size && real_size <= real_peak && peak <= real_peak;
         // No limit is the largest number that the engine can take, aligned down.
@@ -213,7 +226,7 @@ impl BlockMap {
         for (bin, &slots) in slots.iter().enumerate() {
             // free_slot[30] stands between the peak and the real size; its list runs through the
             // free blocks themselves.
-            let head = zmm.heap + zmm.main - 40 - (30 - bin as u64) * 8;
+            let head = zmm.heap + zmm.real - (30 - bin as u64) * 8;
             let mut free = 0;
             let mut at = arena.u64(head)?;
             while at != 0 {
