@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::checks;
 use super::collector::{self, GcCounters};
 use super::engine::Engine;
-use super::garbage::{self, Sum};
+use super::garbage::{self, NOT_REACHED, Sum};
 use super::image::Php;
 use super::memory::Memory;
 use super::objects;
@@ -192,7 +192,11 @@ fn holders(paths: &Paths) -> Vec<Holder> {
     let string = |id: u32| paths.main_type(id).is_some_and(|t| paths.type_name(t) == "string");
     let is_holder = |id: u32| {
         let path = &paths.all()[id as usize];
-        path.count > 0 && (path.elements || path.recursive || (string(id) && path.bytes >= LONG_STRING))
+        let named = paths
+            .ancestors(id)
+            .last()
+            .is_some_and(|root| paths.label_text(paths.all()[root as usize].label) != NOT_REACHED);
+        named && path.count > 0 && (path.elements || path.recursive || (string(id) && path.bytes >= LONG_STRING))
     };
     let mut chosen: Vec<u32> = (1..paths.all().len() as u32).filter(|&id| is_holder(id)).collect();
     chosen.sort_by_key(|&id| (std::cmp::Reverse(bytes[id as usize]), id));

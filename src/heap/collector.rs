@@ -43,17 +43,24 @@ pub fn find(engine: &Engine, php: &Php) -> Option<GcCounters> {
     found.next().is_none().then_some(first)
 }
 
+/// The two orders that the structure has had: where the flags stand (four of one byte each), where
+/// the buffer's address, and where the counters begin.
+const SHAPES: [(u64, u64, u64); 2] = [(8, 0, 12), (0, 8, 16)];
+
 fn counters_at(engine: &Engine, at: u64) -> Option<GcCounters> {
-    // {enabled, active, protected, full: one byte each; buf; unused, first_unused, threshold,
-    // buf_size, num_roots, runs, collected: four bytes each}, since 7.3.
-    let half = |offset: u64| engine.arena.u32(at + offset);
-    let threshold = half(24)?;
+    SHAPES.iter().find_map(|shape| counters_of(engine, at, *shape))
+}
+
+fn counters_of(engine: &Engine, at: u64, (flags, buffer, counters): (u64, u64, u64)) -> Option<GcCounters> {
+    // unused, first_unused, threshold, buf_size, num_roots, runs, collected: four bytes each.
+    let half = |offset: u64| engine.arena.u32(at + counters + offset);
+    let threshold = half(8)?;
     if !(THRESHOLD..=MOST_THRESHOLD).contains(&threshold) || (threshold - THRESHOLD) % THRESHOLD_STEP != 0 {
         return None;
     }
-    let flags = engine.arena.slice(at, 4)?;
-    let buffer = engine.arena.u64(at + 8)?;
-    let (unused, first_unused, size, roots) = (half(16)?, half(20)?, half(28)?, half(32)?);
+    let flags = engine.arena.slice(at + flags, 4)?;
+    let buffer = engine.arena.u64(at + buffer)?;
+    let (unused, first_unused, size, roots) = (half(0)?, half(4)?, half(12)?, half(16)?);
     let holds = flags.iter().all(|&f| f <= 1)
         && (BUFFER..=MOST_BUFFER).contains(&size)
         && (1..=size).contains(&first_unused)
@@ -77,10 +84,10 @@ fn counters_at(engine: &Engine, at: u64) -> Option<GcCounters> {
             asked += 1;
             let info = engine.arena.u32(entry.checked_add(4)?)?;
             let knows = info >> PLACE_SHIFT & PLACE_MASK == place;
-            if !knows || !matches!((info & 0xf) as u8, kind::ARRAY | kind::OBJECT) {
+            if !knows || !matches!((info & 0xf) as u8, kind::ARRAY | kind::OBJECT | kind::REFERENCE) {
                 return None;
             }
         }
     }
-    (in_use == roots).then_some(GcCounters { runs: half(36)?, collected: half(40)?, roots, threshold })
+    (in_use == roots).then_some(GcCounters { runs: half(20)?, collected: half(24)?, roots, threshold })
 }

@@ -9,8 +9,6 @@ pub mod kind {
     #![allow(missing_docs)]
     pub const UNDEF: u8 = 0;
     pub const NULL: u8 = 1;
-    pub const FALSE: u8 = 2;
-    pub const TRUE: u8 = 3;
     pub const LONG: u8 = 4;
     pub const DOUBLE: u8 = 5;
     pub const STRING: u8 = 6;

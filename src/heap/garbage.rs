@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Value, kind};
 use super::walk::{Walk, Walked};
 
+/// The label of what no name leads to.
+pub const NOT_REACHED: &str = "(not reached)";
+
 /// Objects and their bytes, with all that only they hold.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
@@ -38,7 +41,7 @@ pub fn shares(walk: &mut Walk) -> Walked<Shares> {
         walk.live.iter().filter(|(at, _)| !walk.has_met(**at)).map(|(at, handle)| (*handle, *at)).collect();
     unreached.sort_unstable();
     walk.edges = Some(Vec::new());
-    let label = walk.paths.label(0, "(not reached)");
+    let label = walk.paths.label(0, NOT_REACHED);
     let path = walk.paths.child(0, label);
     for (_, object) in unreached {
         if !walk.has_met(object) {

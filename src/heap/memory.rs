@@ -100,16 +100,6 @@ impl Arena {
         let at = region.at + (address - region.start) as usize;
         self.bytes.get(at..at + length)
     }
-
-    /// Bytes held.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// Nothing is held.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
 }
 
 impl Memory for Arena {
