@@ -200,11 +200,12 @@ impl Paths {
         let mut text = String::new();
         for (depth, &step) in chain.iter().rev().enumerate() {
             let label = self.label_text(self.paths[step as usize].label);
-            if depth > 0 && !label.starts_with('[') {
+            if depth > 0 {
                 let holder = self.paths[step as usize].parent;
                 let class = self.main_type(holder).map(|t| self.type_name(t)).unwrap_or_default();
                 // A frame's `$this` is written as its class; saying it twice helps nobody.
-                if !class.is_empty() && !text.ends_with(class) {
+                let says_it = class.is_empty() || text.ends_with(class) || (label == "[]" && class == "array");
+                if !says_it {
                     text.push('{');
                     text.push_str(class);
                     text.push('}');
