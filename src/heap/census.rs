@@ -1,5 +1,6 @@
 //! From a copy to what is printed: who lives, who holds whom, what is garbage.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct Holder {
     /// What most of the elements are.
     #[serde(rename = "type")]
     pub element_type: String,
+    /// Classes whose objects hang on it, at whatever depth, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub classes: Vec<String>,
     /// The path of the container that this one lies in, if any.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub within: Option<String>,
@@ -187,6 +191,25 @@ fn classes(walk: &Walk) -> Vec<ClassCount> {
     counts
 }
 
+/// For each of `chosen`, the classes that its path and the paths that go on from it lead to.
+fn classes_below(paths: &Paths, chosen: &[u32]) -> HashMap<u32, Vec<String>> {
+    let mut below: HashMap<u32, Vec<String>> = chosen.iter().map(|&id| (id, Vec::new())).collect();
+    for (id, path) in paths.all().iter().enumerate().skip(1) {
+        let classes = path.types.iter().filter(|t| paths.is_class(t.0)).map(|t| paths.type_name(t.0));
+        for class in classes {
+            // A closure's type says where it was written; its class is the same everywhere.
+            let class = if class.starts_with("Closure@") { "Closure" } else { class };
+            for ancestor in paths.ancestors(id as u32) {
+                if let Some(names) = below.get_mut(&ancestor).filter(|n| !n.iter().any(|n| n == class)) {
+                    names.push(class.to_owned());
+                }
+            }
+        }
+    }
+    below.values_mut().for_each(|names| names.sort_unstable());
+    below
+}
+
 fn holders(paths: &Paths) -> Vec<Holder> {
     let bytes = paths.subtree_bytes();
     let string = |id: u32| paths.main_type(id).is_some_and(|t| paths.type_name(t) == "string");
@@ -201,6 +224,7 @@ fn holders(paths: &Paths) -> Vec<Holder> {
     let mut chosen: Vec<u32> = (1..paths.all().len() as u32).filter(|&id| is_holder(id)).collect();
     chosen.sort_by_key(|&id| (std::cmp::Reverse(bytes[id as usize]), id));
     chosen.truncate(MOST_HOLDERS);
+    let mut classes = classes_below(paths, &chosen);
     chosen
         .into_iter()
         .map(|id| {
@@ -216,6 +240,7 @@ fn holders(paths: &Paths) -> Vec<Holder> {
                 count: path.count + first,
                 bytes: bytes[id as usize],
                 element_type: main.map(|t| paths.type_name(t).to_owned()).unwrap_or_default(),
+                classes: classes.remove(&id).unwrap_or_default(),
                 within: paths.ancestors(id).skip(1).find(|&a| is_holder(a)).map(|a| paths.text(a)),
                 shared: path.shared,
             }

@@ -15,6 +15,7 @@ pub fn check(engine: &Engine, php: &Php, code: &[(u64, u64)]) -> Walked<()> {
     strlen(engine, php, &is_code)?;
     constants(engine, php)?;
     store(engine, php, &is_code)?;
+    vm_stack(engine, php)?;
     frames(engine, php, &is_code)
 }
 
@@ -118,9 +119,21 @@ fn store(engine: &Engine, php: &Php, is_code: &impl Fn(u64) -> bool) -> Walked<(
     Ok(())
 }
 
+/// The VM's stack: where its page says that it ends, it ends; and its top lies between.
+fn vm_stack(engine: &Engine, php: &Php) -> Walked<()> {
+    let at = engine.layout.eg_vm_stack;
+    let page = engine.word(php.eg, at).or_torn("EG", php.eg)?;
+    let end = engine.word(php.eg, at - 8).or_torn("EG", php.eg)?;
+    let top = engine.word(php.eg, at - 16).or_torn("EG", php.eg)?;
+    require(page % 16 == 0 && engine.word(page, 8) == Some(end), "the VM's stack ends elsewhere")?;
+    require(page < top && top <= end, "the VM's stack has its top elsewhere")
+}
+
 fn frames(engine: &Engine, php: &Php, is_code: &impl Fn(u64) -> bool) -> Walked<()> {
     let l = engine.layout;
     let mut frame = engine.word(php.eg, l.eg_current_execute_data).or_torn("EG", php.eg)?;
+    // Before a script and after it there is no heap worth counting.
+    require(frame != 0, "no script is running")?;
     for _ in 0..MOST_FRAMES {
         if frame == 0 {
             return Ok(());

@@ -28,6 +28,8 @@ const EVAL: u8 = 4;
 const IMMUTABLE: u32 = 1 << 6;
 const PACKED: u32 = 1 << 2;
 const UNINITIALIZED: u32 = 1 << 3;
+/// A bare value; no table has smaller elements.
+const SMALLEST_ELEMENT: u32 = 16;
 /// The longest name that is believed.
 const LONGEST_NAME: u64 = 4096;
 
@@ -167,6 +169,9 @@ impl<'a> Engine<'a> {
             return (used == 0).then_some(Table { data: 0, block: 0, used, count, element: l.bucket_size, packed });
         }
         let element = if packed { l.packed_element } else { l.bucket_size };
+        if element < SMALLEST_ELEMENT {
+            return None;
+        }
         let block = data.checked_sub(u64::from(hash) * 4)?;
         self.arena.slice(data, used as usize * element as usize)?;
         Some(Table { data, block, used, count, element, packed })

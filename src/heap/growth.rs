@@ -93,7 +93,8 @@ pub fn growth(censuses: &[(u64, Census)]) -> Growth {
         }
         let bytes: Vec<u64> = censuses.iter().map(|(_, c)| bytes_of(c, &holder.path)).collect();
         let gained = last_of(&bytes) - first_of(&bytes);
-        let keeps = grown_classes.iter().filter(|class| keeps(last, holder, class)).map(|c| (*c).to_owned()).collect();
+        let keeps =
+            grown_classes.iter().filter(|c| holder.classes.iter().any(|k| k == *c)).map(|c| (*c).to_owned()).collect();
         growing.push(Growing {
             path: holder.path.clone(),
             what: holder.element_type.clone(),
@@ -199,18 +200,6 @@ fn is_within(path: &str, from: &str) -> bool {
     path.len() > from.len() && path.starts_with(from)
 }
 
-fn keeps(census: &Census, top: &Holder, class: &str) -> bool {
-    let is_class = |of: &str| of == class || of.split('@').next() == Some(class);
-    if is_class(&top.element_type) {
-        return true;
-    }
-    // Objects on the way are named in braces; objects that are elements further down by their type.
-    census.holders.iter().filter(|h| is_within(&h.path, &top.path)).any(|h| {
-        let below = &h.path[top.path.len()..];
-        is_class(&h.element_type) || below.split('{').skip(1).any(|part| part.split('}').next().is_some_and(is_class))
-    })
-}
-
 /// Containers that have a name of their own.
 fn known_as(holder: &Holder) -> Option<&'static str> {
     let is_loop =
@@ -235,6 +224,7 @@ mod tests {
             count,
             bytes,
             element_type: of.into(),
+            classes: if of == "string" { vec![] } else { vec![of.into()] },
             within: None,
             shared: 0,
         });

@@ -21,6 +21,9 @@ const DEEPEST: u32 = 64;
 /// Types told apart at one path; more are "other".
 const MOST_TYPES: usize = 64;
 
+/// Types that are no class. No class can have such a name.
+pub const PLAIN: [&str; 8] = ["undefined", "null", "bool", "int", "float", "string", "array", "(other)"];
+
 /// `[]`, which every tree has.
 pub const ELEMENT: LabelId = 0;
 
@@ -100,6 +103,12 @@ impl Paths {
     /// A type's name.
     pub fn type_name(&self, id: TypeId) -> &str {
         &self.types[id as usize]
+    }
+
+    /// Whether a type is a class: neither a plain type nor a resource's.
+    pub fn is_class(&self, id: TypeId) -> bool {
+        let name = self.type_name(id);
+        !PLAIN.contains(&name) && !name.starts_with("resource(")
     }
 
     /// A label's text.

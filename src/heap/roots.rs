@@ -185,19 +185,28 @@ fn resources(walk: &mut Walk, php: &Php) -> Walked<()> {
     Ok(())
 }
 
-/// What a stream or a context holds.
+/// What a stream or a context holds: its blocks, and a value.
 fn expand_resource(walk: &mut Walk, resource: u64, path: PathId) -> Walked<()> {
     let (engine, l) = (walk.engine, walk.engine.layout);
     let of = walk.resources.get(&resource).copied().or_torn("a resource", resource)?;
     let name = walk.paths.type_name(of).to_owned();
     let pointer = engine.word(resource, l.res_ptr).or_torn("a resource", resource)?;
+    if pointer == 0 {
+        return Ok(());
+    }
     let (offset, what) = match name.as_str() {
-        _ if pointer == 0 => return Ok(()),
         // {notifier, options, resource}
         "resource(stream-context)" => (8, " options"),
         stream if stream.starts_with("resource(stream:") => (l.stream_wrapperdata, " wrapper data"),
         _ => return Ok(()),
     };
+    walk.add_resource_bytes(resource, pointer);
+    if what == " wrapper data" {
+        for offset in [l.stream_abstract, l.stream_readbuf] {
+            let block = engine.word(pointer, offset).or_torn("a stream", pointer)?;
+            walk.add_resource_bytes(resource, block);
+        }
+    }
     let value = engine.value(pointer + u64::from(offset)).or_torn("a resource's value", pointer)?;
     if value.kind >= kind::STRING && value.kind <= kind::REFERENCE {
         let label = walk.paths.label(3, what);

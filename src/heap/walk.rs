@@ -93,7 +93,7 @@ impl<'a> Walk<'a> {
             scalar: ["undefined", "null", "bool", "bool", "int", "float"].map(|name| paths.type_id(name)),
             string: paths.type_id("string"),
             array: paths.type_id("array"),
-            other: paths.type_id("other"),
+            other: paths.type_id("(other)"),
         };
         let room = live.len() * 2;
         Walk {
@@ -148,6 +148,17 @@ impl<'a> Walk<'a> {
         let label = self.paths.label(0, label);
         let path = self.paths.child(0, label);
         self.meet(value, path, true)
+    }
+
+    /// Adds a block that a resource holds to whoever holds the resource. What begins no block (an
+    /// extension keeps it elsewhere, or as a part of another) adds nothing.
+    pub fn add_resource_bytes(&mut self, resource: u64, block: u64) {
+        let found = self.blocks.and_then(|b| b.block(block)).filter(|b| b.start == block);
+        if let (Some(found), Some(&id)) = (found, self.index.get(&resource)) {
+            let node = &mut self.nodes[id as usize];
+            node.bytes += found.size;
+            self.paths.at(node.path).bytes += found.size;
+        }
     }
 
     /// Goes on from everything met and not yet gone on from.
@@ -509,6 +520,13 @@ impl<'a> Walk<'a> {
         if callable.kind >= kind::STRING && callable.kind <= kind::REFERENCE {
             let label = self.paths.label(2, " runs ");
             self.meet_at(node.path, label, callable, true)?;
+        }
+        // Its frames lie on a page of their own, which begins with the bottom one; a fiber that has
+        // not started, or has ended, has none.
+        let bottom = self.engine.word(node.at, l.fiber_stack_bottom).or_torn("a fiber", node.at)?;
+        let page = self.blocks.and_then(|b| b.block(bottom)).filter(|p| bottom - p.start < 64);
+        if let Some(page) = page {
+            self.add_bytes(node.path, page.size);
         }
         let mut frame = self.engine.word(node.at, l.fiber_execute_data).or_torn("a fiber", node.at)?;
         for _ in 0..MOST_FRAMES {
