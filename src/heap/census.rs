@@ -126,7 +126,7 @@ pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
     let types = resources::find_types(&engine, php, &copy.code).ok_or_else(|| Torn("the types of resources".into()))?;
     let live = objects::live(&engine, php)?;
     let mut walk = Walk::new(engine, blocks.as_ref(), live);
-    walk.resources = resources::read(&engine, php, &types, &mut walk.paths)?;
+    walk.resources = resources::read(&engine, php, &types, &copy.files, &mut walk.paths)?;
     objects::count(&mut walk)?;
     roots::walk_roots(&mut walk, php)?;
     let shares = garbage::shares(&mut walk)?;

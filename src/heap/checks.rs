@@ -5,11 +5,16 @@ use super::engine::{Engine, Function, is_identifier, kind};
 use super::image::Php;
 use super::walk::{OrTorn, Torn, Walked};
 
+const PUBLIC: u32 = 1;
+const STATIC: u32 = 1 << 4;
+const FINAL: u32 = 1 << 5;
+const METHOD_FLAGS: u32 = 0b11_0111;
 const MOST_FRAMES: usize = 100_000;
 
 /// Makes sure that the layout fits the copy.
 pub fn check(engine: &Engine, php: &Php, code: &[(u64, u64)]) -> Walked<()> {
     let is_code = |at: u64| code.iter().any(|(start, end)| (*start..*end).contains(&at));
+    require(engine.layout.is_consistent(), "the layout contradicts itself")?;
     exception_class(engine, php)?;
     throwable_parent(engine, php)?;
     strlen(engine, php, &is_code)?;
@@ -55,7 +60,15 @@ fn exception_class(engine: &Engine, php: &Php) -> Walked<()> {
         require(flags & 0x17 == expected, "a property's flags")?;
     }
     let methods = engine.table(at + u64::from(l.ce_function_table)).or_torn("Exception's methods", at)?;
-    require(engine.find(methods, "getmessage").is_some(), "Exception has no getMessage")?;
+    let method = engine.find(methods, "getmessage").or_torn("Exception has no getMessage", at)?.value.word;
+    require(engine.word(method, l.op_scope) == Some(at), "Exception's method belongs to another class")?;
+    let flags = engine.half(method, l.op_fn_flags).or_torn("a method's flags", method)?;
+    require(flags & METHOD_FLAGS == PUBLIC | FINAL, "getMessage is not public, final")?;
+    let closure = class(engine, php, "closure")?;
+    let methods = engine.table(closure + u64::from(l.ce_function_table)).or_torn("Closure's methods", closure)?;
+    let bind = engine.find(methods, "bind").or_torn("Closure has no bind", closure)?.value.word;
+    let flags = engine.half(bind, l.op_fn_flags).or_torn("a method's flags", bind)?;
+    require(flags & METHOD_FLAGS == PUBLIC | STATIC, "bind is not public, static")?;
     let constants = engine.table(at + u64::from(l.ce_constants_table)).or_torn("Exception's constants", at)?;
     require(constants.count == 0, "Exception has constants")
 }
@@ -134,12 +147,19 @@ fn frames(engine: &Engine, php: &Php, is_code: &impl Fn(u64) -> bool) -> Walked<
     let mut frame = engine.word(php.eg, l.eg_current_execute_data).or_torn("EG", php.eg)?;
     // Before a script and after it there is no heap worth counting.
     require(frame != 0, "no script is running")?;
+    let mut outermost = 0;
     for _ in 0..MOST_FRAMES {
         if frame == 0 {
-            return Ok(());
+            // Whatever runs, a script's main code is what it was called from.
+            let is_main = outermost != 0 && engine.function(outermost) == Some(Function::User);
+            return require(
+                is_main && engine.word(outermost, l.op_name) == Some(0),
+                "a stack that begins in no script",
+            );
         }
         let function = engine.word(frame, l.ex_func).or_torn("a frame", frame)?;
         if function != 0 {
+            outermost = function;
             match engine.function(function).or_torn("a frame's function", function)? {
                 Function::Internal => {
                     let handler = engine.word(function, l.internal_handler).or_torn("a function", function)?;

@@ -30,6 +30,8 @@ const PACKED: u32 = 1 << 2;
 const UNINITIALIZED: u32 = 1 << 3;
 /// A bare value; no table has smaller elements.
 const SMALLEST_ELEMENT: u32 = 16;
+/// Lines of one function that are believed.
+const MOST_LINES: u32 = 1 << 20;
 /// The longest name that is believed.
 const LONGEST_NAME: u64 = 4096;
 
@@ -224,6 +226,10 @@ impl<'a> Engine<'a> {
     pub fn place(&self, function: u64) -> Option<String> {
         let file = self.name(self.word(function, self.layout.op_filename)?)?;
         let line = self.half(function, self.layout.op_line_start)?;
+        let end = self.half(function, self.layout.op_line_start + 4)?;
+        if line == 0 || end < line || end - line > MOST_LINES {
+            return None;
+        }
         Some(format!("{}:{line}", base_name(file)))
     }
 

@@ -71,7 +71,13 @@ fn types_at(engine: &Engine, php: &Php, at: u64, is_code: &impl Fn(u64) -> bool)
 }
 
 /// Reads the list of resources: the type of each, by its address.
-pub fn read(engine: &Engine, php: &Php, types: &ResourceTypes, paths: &mut Paths) -> Walked<AddressMap<TypeId>> {
+pub fn read(
+    engine: &Engine,
+    php: &Php,
+    types: &ResourceTypes,
+    files: &[(u64, u64)],
+    paths: &mut Paths,
+) -> Walked<AddressMap<TypeId>> {
     let l = engine.layout;
     let at = php.eg + u64::from(l.eg_regular_list);
     let mut resources = AddressMap::default();
@@ -93,7 +99,7 @@ pub fn read(engine: &Engine, php: &Php, types: &ResourceTypes, paths: &mut Paths
             of => {
                 let name = types.get(&(of as u64)).or_torn("a type of resource", resource)?;
                 match name.as_str() {
-                    "stream" | "persistent stream" => format!("{name}:{}", stream_kind(engine, php, resource)?),
+                    "stream" | "persistent stream" => format!("{name}:{}", stream_kind(engine, php, files, resource)?),
                     other => other.to_owned(),
                 }
             }
@@ -106,14 +112,25 @@ pub fn read(engine: &Engine, php: &Php, types: &ResourceTypes, paths: &mut Paths
     Ok(resources)
 }
 
-fn stream_kind(engine: &Engine, php: &Php, resource: u64) -> Walked<String> {
+fn stream_kind(engine: &Engine, php: &Php, files: &[(u64, u64)], resource: u64) -> Walked<String> {
     let l = engine.layout;
     let stream = engine.word(resource, l.res_ptr).or_torn("a stream", resource)?;
     let ops = engine.word(stream, l.stream_ops).or_torn("a stream", stream)?;
-    let label = engine.word(ops, l.ops_label).or_else(|| word_of_file(php, ops + u64::from(l.ops_label)));
+    let label = engine.word(ops, l.ops_label).or_else(|| word_of_file(php, ops.wrapping_add(u64::from(l.ops_label))));
     let label = label.and_then(|at| php.constant_string(at).or_else(|| c_string(engine.arena, at)));
-    // An extension of its own file keeps its label there; that a stream is one is still known.
-    Ok(label.unwrap_or_else(|| "other".into()))
+    match label
+        .filter(|text| text.len() > 1 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-/.: ".contains(&b)))
+    {
+        Some(label) => Ok(label),
+        // An extension in a file of its own keeps the label there; that a stream is one is still
+        // known. Anything else is no table of operations.
+        None => {
+            let (start, length) = php.data();
+            let own = (start..start + length as u64).contains(&ops);
+            let in_file = files.iter().any(|(start, end)| (*start..*end).contains(&ops));
+            if in_file && !own { Ok("other".into()) } else { Err(Torn(format!("a stream's operations at {ops:x}"))) }
+        }
+    }
 }
 
 fn word_of_file(php: &Php, at: u64) -> Option<u64> {

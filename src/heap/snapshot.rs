@@ -45,6 +45,8 @@ pub struct Copy {
     pub zmm: Option<Zmm>,
     /// Executable ranges (start, end).
     pub code: Vec<(u64, u64)>,
+    /// Ranges that a file stands behind.
+    pub files: Vec<(u64, u64)>,
     /// From the first read to the last.
     pub took: Duration,
     /// How long the process was held; zero where it was at rest.
@@ -114,11 +116,13 @@ fn copy_now(php: &Php, memory: &Remote) -> Result<Copy, Status> {
     let copied = read_scattered(memory, &reads, &targets, &mut bytes)?;
     let ranges: Vec<_> = plan.ranges.iter().map(|r| (r.start, r.length)).collect();
     let code = maps.iter().filter(|m| m.executable).map(|m| (m.start, m.end)).collect();
+    let files = maps.iter().filter(|m| m.is_file()).map(|m| (m.start, m.end)).collect();
     let arena = Arena::new(&ranges, bytes);
     Ok(Copy {
         arena,
         zmm,
         code,
+        files,
         took: begun.elapsed(),
         stopped: Duration::ZERO,
         bytes: copied,

@@ -194,7 +194,7 @@ impl<'a> Walk<'a> {
                 let (new, _) = self.arrive(at, kind::REFERENCE, path, counted)?;
                 let inner_at = at + u64::from(self.engine.layout.ref_val);
                 let inner = self.engine.value(inner_at).or_torn("a reference", at)?;
-                if inner.kind >= kind::REFERENCE {
+                if inner.kind == kind::UNDEF || inner.kind >= kind::REFERENCE {
                     return Err(Torn(format!("a reference to no value at {at:x}")));
                 }
                 match new {
