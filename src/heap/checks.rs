@@ -5,6 +5,9 @@ use super::engine::{Engine, Function, is_identifier, kind};
 use super::image::Php;
 use super::walk::{OrTorn, Torn, Walked};
 
+const MOST_OPCODES: u32 = 10_000;
+/// `IS_CV`
+const OPERAND_VARIABLE: u8 = 8;
 const PUBLIC: u32 = 1;
 const STATIC: u32 = 1 << 4;
 const FINAL: u32 = 1 << 5;
@@ -195,6 +198,16 @@ fn user_frame(engine: &Engine, frame: u64, function: u64) -> Walked<()> {
     for index in 0..u64::from(variables) {
         let name = engine.word(names + index * 8, 0).and_then(|at| engine.name(at));
         require(name.is_some_and(is_identifier), "a variable's name")?;
+    }
+    let slots = l.ex_slots + variables;
+    for index in 0..u64::from(last.min(MOST_OPCODES)) {
+        let opcode =
+            engine.arena.slice(opcodes + index * u64::from(l.opcode_size), 32).or_torn("an opcode", opcodes)?;
+        // op1, op2, result: where each lies, and of which kind it is.
+        for (operand, of) in [(8, 29), (12, 30), (16, 31)] {
+            let at = u32::from_le_bytes(opcode[operand..operand + 4].try_into().expect("four bytes"));
+            require(opcode[of] != OPERAND_VARIABLE || at / 16 < slots, "an opcode with a variable too many")?;
+        }
     }
     Ok(())
 }

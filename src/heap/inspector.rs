@@ -163,3 +163,58 @@ impl Snapshot {
         read().map_err(|torn| census::status_of(torn, self.copy.stopped.is_zero()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+
+    /// A copy is untrusted: whatever its bytes are, the census ends, and does not panic.
+    #[test]
+    fn a_spoilt_copy_is_refused_or_counted_and_never_panics() {
+        let mut child = Command::new(std::env::var("PROFILE_RUN_PHP").unwrap_or_else(|_| "php".into()))
+            .args(["-n", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/leaks.php"), "mixed", "10"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this test needs php-cli");
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"go\n").unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        let inspector = Inspector::attach(child.id() as i32).unwrap();
+        let mut snapshot = inspector.snapshot(CopyMode::MayStop).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let whole = snapshot.copy.arena.bytes_mut().to_vec();
+        let used: Vec<usize> = (0..whole.len() / 8).filter(|w| whole[w * 8..w * 8 + 8] != [0; 8]).collect();
+        let ranges = snapshot.copy.arena.ranges();
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move || {
+            // xorshift64: the same spoiling in each run.
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        let mut refused = 0;
+        for round in 0..120 {
+            let bytes = snapshot.copy.arena.bytes_mut();
+            bytes.copy_from_slice(&whole);
+            for _ in 0..1 + round % 40 {
+                let at = used[random() as usize % used.len()] * 8;
+                let range = ranges[random() as usize % ranges.len()];
+                let word = match random() % 5 {
+                    0 => random(),
+                    1 => u64::MAX - random() % 64,
+                    2 => range.0 + random() % (range.1 - range.0),
+                    3 => random() % 64,
+                    _ => u64::from_le_bytes(whole[at..at + 8].try_into().unwrap()) ^ 1 << (random() % 64),
+                };
+                bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
+            }
+            refused += u32::from(census::take(&snapshot.php, &snapshot.copy).is_err());
+        }
+        assert!(refused > 0);
+    }
+}

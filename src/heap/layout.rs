@@ -1,9 +1,11 @@
 //! Where the engine keeps what, by minor version. A table (`layouts.csv`, made with `offsetof`
 //! against each version's headers), and nothing that reads memory.
 //!
-//! Two rows are no offsets: `packed_element` is the size of a packed array's element (a whole
+//! Two of the rows behind the offsets are none: `packed_element` is the size of a packed array's element (a whole
 //! bucket up to 8.1, a bare value later); `map_ptr_extra` says that a map pointer that is no
-//! offset is dereferenced once more.
+//! offset is dereferenced once more. The last three rows are of structures of SPL that no header
+//! shows: where a list counts its elements, where an element of a list has its value, and where one
+//! of an object storage has its data.
 
 use std::sync::OnceLock;
 
@@ -132,6 +134,9 @@ layout! {
     type_ptr = "const.IS_PTR",
     packed_element = "packed_element",
     map_ptr_extra = "map_ptr_extra",
+    list_count = "list_count",
+    list_element_value = "list_element_value",
+    storage_element_data = "storage_element_data",
 }
 
 impl Layout {
@@ -144,6 +149,11 @@ impl Layout {
             && self.eg_user_exception_handler == self.eg_user_error_handler + 16
             && self.eg_objects_store + 24 <= self.eg_exception
             && self.store_size == self.store_top + 4
+            // The two shapes that SPL's structures have had.
+            && matches!(
+                (self.list_count, self.list_element_value, self.storage_element_data),
+                (16, 16, 8) | (32, 24, 16)
+            )
             // The tables that statics start from stand before and behind these.
             && self.ce_statics_ptr == self.ce_statics + 20
             && self.op_statics_ptr + 56 == self.op_filename

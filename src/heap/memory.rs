@@ -102,6 +102,19 @@ impl Arena {
     }
 }
 
+#[cfg(test)]
+impl Arena {
+    /// The bytes, to spoil.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Ranges held (start, end).
+    pub fn ranges(&self) -> Vec<(u64, u64)> {
+        self.regions.iter().map(|r| (r.start, r.end)).collect()
+    }
+}
+
 impl Memory for Arena {
     fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
         into.copy_from_slice(self.slice(address, into.len())?);

@@ -88,7 +88,7 @@ pub fn read(
         let resource = entry.value.word;
         let head = engine.counted(resource).or_torn("a resource", resource)?;
         let handle = engine.word(resource, l.res_handle).or_torn("a resource", resource)?;
-        let handle = if l.res_type - l.res_handle == 4 { handle & 0xffff_ffff } else { handle };
+        let handle = if l.res_type.wrapping_sub(l.res_handle) == 4 { handle & 0xffff_ffff } else { handle };
         if entry.value.kind != 9 || head.kind != 9 || handle != entry.hash {
             return Err(Torn(format!("a resource at {resource:x}")));
         }

@@ -93,3 +93,65 @@ fn all_threads_stand(pid: i32) -> io::Result<bool> {
 pub fn state_of(stat: &str) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    const HELD: &str = "PROFILE_RUN_TEST_HOLD";
+
+    fn state(pid: u32) -> char {
+        state_of(&fs::read_to_string(format!("/proc/{pid}/stat")).unwrap()).unwrap()
+    }
+
+    fn wait_for(what: &str, holds: impl Fn() -> bool) {
+        for _ in 0..1000 {
+            if holds() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        panic!("never {what}");
+    }
+
+    #[test]
+    fn a_held_process_stands_and_then_runs_on() {
+        let mut child = Command::new("sleep").arg("30").spawn().unwrap();
+        let held = Stopped::hold(child.id() as i32).unwrap();
+        assert_eq!(state(child.id()), 'T');
+        drop(held);
+        wait_for("running", || state(child.id()) == 'S');
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Holds the process that the environment names, for ever: the other half of the next test,
+    /// which runs it in a process of its own. By itself it does nothing.
+    #[test]
+    fn hold_for_ever_when_asked_to() {
+        if let Ok(pid) = std::env::var(HELD) {
+            let _held = Stopped::hold(pid.parse().unwrap()).unwrap();
+            thread::sleep(Duration::from_secs(60));
+        }
+    }
+
+    #[test]
+    fn a_process_runs_on_when_its_holder_is_killed() {
+        let mut child = Command::new("sleep").arg("30").spawn().unwrap();
+        let mut holder = Command::new(std::env::current_exe().unwrap())
+            .args(["heap::stop::tests::hold_for_ever_when_asked_to", "--exact"])
+            .env(HELD, child.id().to_string())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        wait_for("stopped", || state(child.id()) == 'T');
+        // The whole group, as a shell's Ctrl-C or a supervisor's SIGKILL would.
+        nix::sys::signal::killpg(Pid::from_raw(holder.id() as i32), Signal::SIGKILL).unwrap();
+        assert_eq!(holder.wait().unwrap().signal(), Some(libc::SIGKILL));
+        wait_for("running", || state(child.id()) == 'S');
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

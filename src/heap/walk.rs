@@ -612,16 +612,12 @@ impl<'a> Walk<'a> {
             let bytes = self.block(table.block, 0)?;
             self.add_bytes(path, bytes);
         }
-        let two_values = self.engine.layout.packed_element == 32 && self.engine.layout.version == "7.4";
         for entry in self.engine.entries(table) {
             if u32::from(entry.value.kind) != self.engine.layout.type_ptr {
                 return Err(Torn(format!("an object storage of {} at {start:x}", entry.value.kind)));
             }
             let element = entry.value.word;
-            let (object, data) = match two_values {
-                true => (element, element + 16),
-                false => (element, element + 8),
-            };
+            let (object, data) = (element, element + u64::from(self.engine.layout.storage_element_data));
             let bytes = self.block(element, 24)?;
             self.add_bytes(path, bytes);
             let object = self.engine.word(object, 0).or_torn("an element", element)?;
@@ -636,17 +632,19 @@ impl<'a> Walk<'a> {
     }
 
     fn expand_linked_list(&mut self, node: Node, start: u64) -> Walked<()> {
+        let l = self.engine.layout;
         let path = self.paths.elements(node.path);
         let list = self.engine.word(start, 0).or_torn("a list", node.at)?;
         if list == 0 {
             return Ok(());
         }
-        let count = self.engine.half(list, 16).or_torn("a list", list)?;
+        let count = self.engine.half(list, l.list_count).or_torn("a list", list)?;
         let bytes = self.block(list, 24)?;
         self.add_bytes(path, bytes);
         let mut element = self.engine.word(list, 0).or_torn("a list", list)?;
         for _ in 0..count {
-            let value = self.engine.value(element + 16).or_torn("a list's element", element)?;
+            let value =
+                self.engine.value(element + u64::from(l.list_element_value)).or_torn("a list's element", element)?;
             let bytes = self.block(element, 32)?;
             self.add_bytes(path, bytes);
             self.meet(value, path, true)?;
