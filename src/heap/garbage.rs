@@ -37,13 +37,11 @@ pub fn shares(walk: &mut Walk) -> Walked<Shares> {
     for node in &walk.nodes {
         add(&mut shares.reachable, node.kind, node.bytes);
     }
-    let mut unreached: Vec<(u32, u64)> =
-        walk.live.iter().filter(|(at, _)| !walk.has_met(**at)).map(|(at, handle)| (*handle, *at)).collect();
-    unreached.sort_unstable();
+    let unreached: Vec<u64> = walk.live.all.iter().map(|o| o.at).filter(|at| !walk.has_met(*at)).collect();
     walk.edges = Some(Vec::new());
     let label = walk.paths.label(0, NOT_REACHED);
     let path = walk.paths.child(0, label);
-    for (_, object) in unreached {
+    for object in unreached {
         if !walk.has_met(object) {
             walk.meet(Value { word: object, kind: kind::OBJECT }, path, false)?;
             walk.run()?;

@@ -2,13 +2,56 @@
 
 use super::engine::{Engine, kind};
 use super::image::Php;
-use super::memory::AddressMap;
 use super::walk::{OrTorn, Torn, Walk, Walked};
 
 const MOST_OBJECTS: u32 = 1 << 28;
 
-/// Addresses of the live objects, with their handles.
-pub fn live(engine: &Engine, php: &Php) -> Walked<AddressMap<u32>> {
+/// A live object.
+#[derive(Debug, Clone, Copy)]
+pub struct Object {
+    /// Its address.
+    pub at: u64,
+    /// Where its block begins.
+    pub start: u64,
+    /// Bytes of its block.
+    pub bytes: u64,
+    /// Its class.
+    pub class: u32,
+    /// Its number among what the walk has met; [`NOT_MET`] until then.
+    pub node: u32,
+}
+
+/// No node's number.
+pub const NOT_MET: u32 = u32::MAX;
+
+/// The live objects, in the order of their handles.
+#[derive(Debug, Default)]
+pub struct Live {
+    /// All of them.
+    pub all: Vec<Object>,
+    /// Where each handle's object stands in `all`; an object knows its handle, so that nothing
+    /// has to be hashed.
+    by_handle: Vec<u32>,
+}
+
+impl Live {
+    /// Where the object at `at` stands in `all`; `None` where none lives there.
+    #[inline]
+    pub fn find(&self, engine: &Engine, at: u64) -> Option<usize> {
+        let handle = engine.half(at, engine.layout.obj_handle)?;
+        let index = *self.by_handle.get(handle as usize)? as usize;
+        self.all.get(index).filter(|object| object.at == at).map(|_| index)
+    }
+
+    fn push(&mut self, handle: usize, at: u64) {
+        self.by_handle.resize(handle, NOT_MET);
+        self.by_handle.push(self.all.len() as u32);
+        self.all.push(Object { at, start: at, bytes: 0, class: 0, node: NOT_MET });
+    }
+}
+
+/// Finds the live objects; what they are is told by [`count`].
+pub fn live(engine: &Engine, php: &Php) -> Walked<Live> {
     let l = engine.layout;
     let store = php.eg + u64::from(l.eg_objects_store);
     let buckets = engine.word(store, l.store_buckets).or_torn("the store", store)?;
@@ -17,7 +60,7 @@ pub fn live(engine: &Engine, php: &Php) -> Walked<AddressMap<u32>> {
         return Err(Torn("the store's size".into()));
     }
     let slots = engine.arena.slice(buckets, top as usize * 8).or_torn("the store", buckets)?;
-    let mut live = AddressMap::default();
+    let mut live = Live::default();
     for (handle, slot) in slots.chunks_exact(8).enumerate().skip(1) {
         let object = u64::from_le_bytes(slot.try_into().expect("eight bytes"));
         // A free slot holds the number of the next one, with the lowest bit set.
@@ -29,7 +72,7 @@ pub fn live(engine: &Engine, php: &Php) -> Walked<AddressMap<u32>> {
         if head.kind != kind::OBJECT || own as usize != handle {
             return Err(Torn(format!("an object at {object:x}")));
         }
-        live.insert(object, handle as u32);
+        live.push(handle, object);
     }
     // The free slots hang together in a list that ends, and are all there are.
     let mut free = engine.word(store, l.store_size + 4).or_torn("the store", store)? as u32 as i32;
@@ -42,21 +85,22 @@ pub fn live(engine: &Engine, php: &Php) -> Walked<AddressMap<u32>> {
         free = (slot as i64 >> 1) as i32;
         count += 1;
     }
-    match live.len() as u64 + u64::from(count) + 1 == u64::from(top) {
+    match live.all.len() as u64 + u64::from(count) + 1 == u64::from(top) {
         true => Ok(live),
         false => Err(Torn("objects and free places are not all places".into())),
     }
 }
 
-/// Counts every live object by its class.
+/// Tells of every live object what it is, and counts it by its class.
 pub fn count(walk: &mut Walk) -> Walked<()> {
-    let objects: Vec<u64> = walk.live.keys().copied().collect();
     let least = u64::from(walk.engine.layout.obj_slots);
-    for object in objects {
-        let class = walk.class_of(object)?;
-        let start = walk.object_start(object)?;
+    for index in 0..walk.live.all.len() {
+        let at = walk.live.all[index].at;
+        let class = walk.read_class_of(at)?;
+        let start = walk.object_start(at)?;
         let slots = walk.classes.at(class).labels.len() as u64;
-        let bytes = walk.block(start, (object - start) + least + slots * 16)?;
+        let bytes = walk.block(start, (at - start) + least + slots * 16)?;
+        walk.live.all[index] = Object { at, start, bytes, class, node: NOT_MET };
         let class = walk.classes.at(class);
         class.count += 1;
         class.bytes += bytes;

@@ -4,6 +4,7 @@
 use super::classes::{Classes, Storage, bare};
 use super::engine::{Engine, Function, Value, base_name, is_identifier, kind};
 use super::memory::AddressMap;
+use super::objects::{Live, NOT_MET, Object};
 use super::paths::{LabelId, PathId, Paths, TypeId};
 use super::zmm::BlockMap;
 
@@ -74,8 +75,8 @@ pub struct Walk<'a> {
     pub paths: Paths,
     /// All that was met, in the order in which it was.
     pub nodes: Vec<Node>,
-    /// Addresses of the live objects.
-    pub live: AddressMap<u32>,
+    /// The live objects.
+    pub live: Live,
     /// Names of the types of resources, by address of the resource.
     pub resources: AddressMap<TypeId>,
     /// References met (from, to), once they are asked for.
@@ -87,7 +88,7 @@ pub struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// A walk that has not yet met anything.
-    pub fn new(engine: Engine<'a>, blocks: Option<&'a BlockMap>, live: AddressMap<u32>) -> Walk<'a> {
+    pub fn new(engine: Engine<'a>, blocks: Option<&'a BlockMap>, live: Live) -> Walk<'a> {
         let mut paths = Paths::default();
         let types = PlainTypes {
             scalar: ["undefined", "null", "bool", "bool", "int", "float"].map(|name| paths.type_id(name)),
@@ -95,7 +96,7 @@ impl<'a> Walk<'a> {
             array: paths.type_id("array"),
             other: paths.type_id("(other)"),
         };
-        let room = live.len() * 2;
+        let room = live.all.len() * 2;
         Walk {
             engine,
             blocks,
@@ -113,11 +114,28 @@ impl<'a> Walk<'a> {
 
     /// Whether what lies at `address` was met.
     pub fn has_met(&self, address: u64) -> bool {
-        self.index.contains_key(&address)
+        self.index.contains_key(&address) || self.node_at(address, kind::OBJECT).is_some()
     }
 
-    /// The class of the object at `at`.
-    pub fn class_of(&mut self, at: u64) -> Walked<u32> {
+    /// The live object at `at`.
+    fn object(&self, at: u64) -> Walked<Object> {
+        let index = self.live.find(&self.engine, at).or_torn("an object that is not in the store", at)?;
+        Ok(self.live.all[index])
+    }
+
+    /// The number of what lies at `at`, if it was met.
+    fn node_at(&self, at: u64, of: u8) -> Option<u32> {
+        match of {
+            kind::OBJECT => {
+                let object = self.live.find(&self.engine, at).map(|index| self.live.all[index]);
+                object.map(|o| o.node).filter(|n| *n != NOT_MET)
+            }
+            _ => self.index.get(&at).copied(),
+        }
+    }
+
+    /// The class that the object at `at` names.
+    pub fn read_class_of(&mut self, at: u64) -> Walked<u32> {
         let entry = self.engine.word(at, self.engine.layout.obj_ce).or_torn("an object", at)?;
         self.classes.get(&self.engine, &mut self.paths, entry).or_torn("a class", entry)
     }
@@ -239,7 +257,7 @@ impl<'a> Walk<'a> {
     }
 
     fn object_type(&mut self, at: u64) -> Walked<TypeId> {
-        let class = self.class_of(at)?;
+        let class = self.object(at)?.class;
         let class = self.classes.at(class);
         if class.storage != Storage::Closure {
             return Ok(class.type_id);
@@ -258,7 +276,7 @@ impl<'a> Walk<'a> {
 
     /// Something counted is referred to. Whether it is new, and its type.
     fn arrive(&mut self, at: u64, of: u8, path: PathId, counted: bool) -> Walked<(bool, TypeId)> {
-        if let Some(&id) = self.index.get(&at) {
+        if let Some(id) = self.node_at(at, of) {
             self.paths.at(path).shared += 1;
             let node = &mut self.nodes[id as usize];
             if node.kind != of {
@@ -287,7 +305,13 @@ impl<'a> Walk<'a> {
         let id = self.nodes.len() as u32;
         let edges = u32::from(counted);
         self.nodes.push(Node { at, kind: of, path, bytes, refcount: head.refcount, edges });
-        self.index.insert(at, id);
+        match of {
+            kind::OBJECT => {
+                let index = self.live.find(&self.engine, at).or_torn("an object that is not in the store", at)?;
+                self.live.all[index].node = id;
+            }
+            _ => drop(self.index.insert(at, id)),
+        }
         self.paths.at(path).bytes += bytes;
         self.edge_to(id);
         Ok((true, type_id))
@@ -310,12 +334,7 @@ impl<'a> Walk<'a> {
             }
             kind::ARRAY => self.block(at, 56),
             kind::REFERENCE => self.block(at, 24),
-            kind::OBJECT => {
-                if !self.live.contains_key(&at) {
-                    return Err(Torn(format!("an object that is not in the store at {at:x}")));
-                }
-                self.block(self.object_start(at)?, u64::from(l.obj_slots))
-            }
+            kind::OBJECT => Ok(self.object(at)?.bytes),
             kind::RESOURCE => self.block(at, u64::from(l.res_ptr) + 8),
             _ => self.block(at, 8),
         }
@@ -366,7 +385,7 @@ impl<'a> Walk<'a> {
     }
 
     fn expand_object(&mut self, node: Node) -> Walked<()> {
-        let class = self.class_of(node.at)?;
+        let Object { class, start, .. } = self.object(node.at)?;
         let l = self.engine.layout;
         let (slots, storage) = (self.classes.at(class).labels.len(), self.classes.at(class).storage);
         for slot in 0..slots {
@@ -381,7 +400,6 @@ impl<'a> Walk<'a> {
         if dynamic != 0 {
             self.expand_properties(node, dynamic)?;
         }
-        let start = self.object_start(node.at)?;
         match storage {
             Storage::Plain => Ok(()),
             Storage::Closure => self.expand_closure(node),
@@ -550,7 +568,7 @@ impl<'a> Walk<'a> {
         let call_info = self.engine.half(frame, l.ex_call_info).or_torn("a frame", frame)?;
         let name = function_name(&self.engine, function).or_torn("a function", function)?;
         if this.kind == kind::OBJECT {
-            let class = self.class_of(this.word)?;
+            let class = self.object(this.word)?.class;
             let label = match path {
                 0 => self.classes.at(class).name.clone(),
                 _ => format!(" in {name}() $this"),
