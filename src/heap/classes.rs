@@ -21,7 +21,7 @@ pub enum Storage {
     /// Frames of its own.
     Fiber,
     /// A table of elements (object, data).
-    ObjectStorage,
+    ObjectTable,
     /// A doubly linked list.
     LinkedList,
     /// A value that is an array or an object.
@@ -38,8 +38,8 @@ const STORAGES: [(&str, Storage); 12] = [
     ("Closure", Storage::Closure),
     ("Generator", Storage::Generator),
     ("Fiber", Storage::Fiber),
-    ("SplObjectStorage", Storage::ObjectStorage),
-    ("MultipleIterator", Storage::ObjectStorage),
+    ("SplObjectStorage", Storage::ObjectTable),
+    ("MultipleIterator", Storage::ObjectTable),
     ("SplDoublyLinkedList", Storage::LinkedList),
     ("ArrayObject", Storage::ArrayObject),
     ("ArrayIterator", Storage::ArrayObject),

@@ -55,7 +55,7 @@ fn counters_of(engine: &Engine, at: u64, (flags, buffer, counters): (u64, u64, u
     // unused, first_unused, threshold, buf_size, num_roots, runs, collected: four bytes each.
     let half = |offset: u64| engine.arena.u32(at + counters + offset);
     let threshold = half(8)?;
-    if !(THRESHOLD..=MOST_THRESHOLD).contains(&threshold) || (threshold - THRESHOLD) % THRESHOLD_STEP != 0 {
+    if !(THRESHOLD..=MOST_THRESHOLD).contains(&threshold) || !(threshold - THRESHOLD).is_multiple_of(THRESHOLD_STEP) {
         return None;
     }
     let flags = engine.arena.slice(at + flags, 4)?;

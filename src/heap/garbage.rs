@@ -54,10 +54,9 @@ pub fn shares(walk: &mut Walk) -> Walked<Shares> {
     let mut held: Vec<bool> = nodes.iter().map(|n| n.edges < n.refcount).collect();
     let mut next: Vec<Vec<u32>> = vec![Vec::new(); nodes.len()];
     for (from, to) in edges {
-        if let (Some(from), Some(to)) = ((from as usize).checked_sub(reached), (to as usize).checked_sub(reached)) {
-            if let Some(targets) = next.get_mut(from) {
-                targets.push(to as u32);
-            }
+        let inner = |id: u32| (id as usize).checked_sub(reached);
+        if let (Some(targets), Some(to)) = (inner(from).and_then(|from| next.get_mut(from)), inner(to)) {
+            targets.push(to as u32);
         }
     }
     let mut queue: Vec<usize> = (0..nodes.len()).filter(|&i| held[i]).collect();

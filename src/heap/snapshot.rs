@@ -100,7 +100,7 @@ fn copy_now(php: &Php, memory: &Remote) -> Result<Copy, Status> {
     let maps = super::image::read_maps(memory.pid())?;
     let stack = memory.u64(php.eg + u64::from(php.layout.eg_vm_stack)).ok_or(Status::Busy)?;
     let zmm = Zmm::find(memory, stack);
-    let plan = Plan::of(&maps, memory, zmm.as_ref())?;
+    let plan = Plan::of(&maps, memory, zmm.as_ref(), php.data())?;
     let mut bytes = vec![0; plan.length()];
     prefer_huge_pages(&mut bytes);
     let mut at = 0;
@@ -144,7 +144,7 @@ fn prefer_huge_pages(bytes: &mut [u8]) {
     }
 }
 
-/// Reads each range to its own place.
+/// Reads each range to its own place; ranges whose places follow one another in one call.
 fn read_scattered(
     memory: &Remote,
     reads: &[(u64, usize)],
@@ -152,10 +152,23 @@ fn read_scattered(
     into: &mut [u8],
 ) -> Result<u64, Status> {
     let mut copied = 0;
-    for (&(address, length), &(at, _)) in reads.iter().zip(targets) {
+    let mut next = 0;
+    while next < reads.len() {
+        let first = targets[next].0;
+        let mut end = first;
+        let group = targets[next..]
+            .iter()
+            .take_while(|(at, length)| {
+                *at == end && {
+                    end += length;
+                    true
+                }
+            })
+            .count();
         // A range that vanished under us means that the process is not at rest.
-        memory.read(address, &mut into[at..at + length]).map_err(|_| Status::Busy)?;
-        copied += length as u64;
+        memory.read_ranges(&reads[next..next + group], &mut into[first..end]).map_err(|_| Status::Busy)?;
+        copied += (end - first) as u64;
+        next += group;
     }
     Ok(copied)
 }
@@ -175,7 +188,7 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(maps: &[Mapping], memory: &Remote, zmm: Option<&Zmm>) -> Result<Plan, Status> {
+    fn of(maps: &[Mapping], memory: &Remote, zmm: Option<&Zmm>, data: (u64, usize)) -> Result<Plan, Status> {
         let mut chunks = match zmm {
             Some(zmm) => zmm.chunks(memory).ok_or(Status::Busy)?,
             None => Vec::new(),
@@ -230,20 +243,22 @@ impl Plan {
                         MOST_BYTES >> 20
                     )));
                 }
-                plan.add(start, end, populated);
+                // The engine's variables that were never written are zero; a fiber's stack is megabytes
+                // of which a few pages are.
+                let is_data = start < data.0 + data.1 as u64 && data.0 < end;
+                plan.add(start, end, populated, is_chunk || is_data);
             }
         }
         Ok(plan)
     }
 
-    fn add(&mut self, start: u64, end: u64, populated: Vec<(u64, usize)>) {
-        // The arena holds whole ranges; where much of one is unpopulated, only its pieces.
-        if end - start <= MOST_FOREIGN {
+    /// Adds the populated parts of a range; `whole`: so that the rest reads as zero.
+    fn add(&mut self, start: u64, end: u64, populated: Vec<(u64, usize)>, whole: bool) {
+        if whole {
             self.ranges.push(Range { start, length: (end - start) as usize, populated });
         } else {
-            for (start, length) in populated {
-                self.ranges.push(Range { start, length, populated: vec![(start, length)] });
-            }
+            let piece = |(start, length)| Range { start, length, populated: vec![(start, length)] };
+            self.ranges.extend(populated.into_iter().map(piece));
         }
     }
 

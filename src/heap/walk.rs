@@ -405,7 +405,7 @@ impl<'a> Walk<'a> {
             Storage::Closure => self.expand_closure(node),
             Storage::Generator => self.expand_generator(node),
             Storage::Fiber => self.expand_fiber(node),
-            Storage::ObjectStorage => self.expand_object_storage(node, start),
+            Storage::ObjectTable => self.expand_object_storage(node, start),
             Storage::LinkedList => self.expand_linked_list(node, start),
             Storage::ArrayObject => self.expand_array_object(node, start),
             Storage::FixedArray => self.expand_fixed_array(node, start),
@@ -492,10 +492,8 @@ impl<'a> Walk<'a> {
         let table = self.engine.table(at).or_torn("static variables", at)?;
         let bytes = self.block(at, 56)? + if table.used > 0 { self.block(table.block, 0)? } else { 0 };
         self.paths.at(path).bytes += bytes;
-        if path != 0 {
-            if let Some(node) = self.nodes.get_mut(self.next) {
-                node.bytes += bytes;
-            }
+        if let Some(node) = self.nodes.get_mut(self.next).filter(|_| path != 0) {
+            node.bytes += bytes;
         }
         for entry in self.engine.entries(table) {
             let name =

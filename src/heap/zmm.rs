@@ -101,7 +101,7 @@ impl Zmm {
         let mut chunks = Vec::with_capacity(count.min(4096) as usize);
         let mut chunk = main_chunk;
         for _ in 0..count {
-            if chunk % CHUNK != 0 || memory.u64(chunk)? != self.heap || !self.chunk_holds(memory, chunk) {
+            if !chunk.is_multiple_of(CHUNK) || memory.u64(chunk)? != self.heap || !self.chunk_holds(memory, chunk) {
                 return None;
             }
             chunks.push(chunk);

@@ -64,8 +64,8 @@ case $loader in
 *) loader=$(find "$root/tree" -name 'ld-linux-x86-64.so.2' -type f | head -n 1) ;;
 esac
 libraries=$root/tree/lib/x86_64-linux-gnu:$root/tree/usr/lib/x86_64-linux-gnu
-# The kernel must start the binary itself, so that /proc/PID/exe is PHP and not the loader: the
-# interpreter's path is therefore written into a copy, where it fits.
+# Started through its own dynamic loader: /proc/PID/exe is then the loader, as it may be in other
+# set-ups too, and PHP has to be found among what is mapped.
 printf '#!/bin/sh\nexec "%s" --library-path "%s" "%s" "$@"\n' "$loader" "$libraries" "$binary" > "$launcher"
 chmod +x "$launcher"
 "$launcher" -n -r 'exit(0);' >&2 || { echo "the unpacked PHP of $suite does not run" >&2; rm -f "$launcher"; exit 3; }
