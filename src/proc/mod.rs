@@ -1,4 +1,4 @@
-//! Pure readers of /proc and sock_diag: text or bytes in, struct out, and thin readers around them.
+//! Pure readers of /proc, maps, ELF and sock_diag: text or bytes in, struct out, and thin readers around them.
 //!
 //! Everything hangs on [`Process`], a handle that keeps `/proc/PID` open: a reused pid can never be
 //! mistaken for the process that was meant. The room knows nothing of servers, loads or verdicts.
@@ -6,12 +6,15 @@
 mod cgroup;
 mod counters;
 mod diag;
+pub mod elf;
 mod error;
 mod fd;
 mod host;
 mod limits;
+pub mod maps;
 mod memory;
 mod process;
+pub mod remote;
 mod socket_table;
 mod sockets;
 mod stat;

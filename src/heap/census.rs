@@ -1,0 +1,249 @@
+//! From a copy to what is printed: who lives, who holds whom, what is garbage.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::checks;
+use super::collector::{self, GcCounters};
+use super::engine::Engine;
+use super::garbage::{self, NOT_REACHED, Sum};
+use super::image::Php;
+use super::memory::Memory;
+use super::objects;
+use super::paths::Paths;
+use super::resources::{self, ResourceCount};
+use super::roots;
+use super::snapshot::Copy;
+use super::stack::{self, Frame};
+use super::status::Status;
+use super::walk::{OrTorn, Torn, Walk, Walked};
+use super::zmm::{BlockMap, Figures};
+
+/// Paths that are kept of a census, the heaviest first.
+const MOST_HOLDERS: usize = 2_000;
+/// A string that is no element is worth a line from this size on.
+const LONG_STRING: u64 = 1024;
+
+/// Live objects of one class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassCount {
+    /// The class.
+    pub name: String,
+    /// Live objects.
+    pub count: u64,
+    /// Bytes of their own blocks, without what they refer to.
+    pub bytes: u64,
+}
+
+/// A container, or a long string: what can grow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// `$server{Server}->leak[]`
+    pub path: String,
+    /// Elements; of a string 1.
+    pub count: u64,
+    /// Bytes of the container and of all that was first met through it.
+    pub bytes: u64,
+    /// What most of the elements are.
+    #[serde(rename = "type")]
+    pub element_type: String,
+    /// Classes whose objects hang on it, at whatever depth, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub classes: Vec<String>,
+    /// The path of the container that this one lies in, if any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub within: Option<String>,
+    /// Elements that another path leads to as well, met there first.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub shared: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What reading took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Milliseconds of the copy.
+    pub copy_ms: f64,
+    /// Milliseconds that the process was held; 0 where it was at rest.
+    pub stopped_ms: f64,
+    /// Milliseconds of the walk.
+    pub walk_ms: f64,
+    /// Bytes copied.
+    pub bytes: u64,
+}
+
+/// A census.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Census {
+    /// As PHP says itself: `8.2.36`.
+    pub php_version: String,
+    /// Heap figures; `None` where PHP does not use Zend's manager (`USE_ZEND_ALLOC=0`).
+    pub figures: Option<Figures>,
+    /// Live objects by class, most first.
+    pub classes: Vec<ClassCount>,
+    /// Resources by type, most first.
+    pub resources: Vec<ResourceCount>,
+    /// What can grow, heaviest first.
+    pub holders: Vec<Holder>,
+    /// What names lead to.
+    pub reachable: Sum,
+    /// What the cycle collector will take.
+    pub garbage: Sum,
+    /// What no name leads to and what is no garbage either: held by an extension or a temporary.
+    pub held: Sum,
+    /// Bytes of the heap that are none of the three: compiled code, the engine's own tables.
+    pub unexplained: u64,
+    /// The collector's counters, where they were found and fit.
+    pub collector: Option<GcCounters>,
+    /// The call stack, innermost first.
+    pub stack: Vec<Frame>,
+    /// What it took.
+    pub cost: Cost,
+    /// What to know of this census.
+    pub warnings: Vec<String>,
+}
+
+/// Makes a census of a copy.
+///
+/// # Errors
+/// What did not fit, where anything did not.
+pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
+    let begun = Instant::now();
+    let l = &php.layout;
+    let map_ptr_base = copy.arena.u64(php.cg + u64::from(l.cg_map_ptr_base)).or_torn("CG", php.cg)?;
+    let engine = Engine { arena: &copy.arena, layout: l, map_ptr_base };
+    checks::check(&engine, php, &copy.code)?;
+    let blocks = match &copy.zmm {
+        Some(zmm) => Some(BlockMap::read(zmm, &copy.arena).ok_or_else(|| Torn("the heap's blocks".into()))?),
+        None => None,
+    };
+    let figures = copy.zmm.as_ref().and_then(|zmm| zmm.figures(&copy.arena));
+    let types = resources::find_types(&engine, php, &copy.code).ok_or_else(|| Torn("the types of resources".into()))?;
+    let live = objects::live(&engine, php)?;
+    let mut walk = Walk::new(engine, blocks.as_ref(), live);
+    walk.resources = resources::read(&engine, php, &types, &copy.files, &mut walk.paths)?;
+    objects::count(&mut walk)?;
+    roots::walk_roots(&mut walk, php)?;
+    let shares = garbage::shares(&mut walk)?;
+    let explained = shares.reachable.bytes + shares.garbage.bytes + shares.held.bytes;
+    let size = figures.map_or(explained, |f| f.size);
+    let unexplained = size.checked_sub(explained).ok_or_else(|| Torn("more was met than the heap holds".into()))?;
+    let mut warnings = copy.warnings.clone();
+    if figures.is_none() {
+        warnings.push("heap figures are not available: PHP does not use Zend's memory manager".into());
+    }
+    let resources = resources::counts(&walk.resources, &walk.paths);
+    let holders = holders(&walk.paths);
+    Ok(Census {
+        php_version: php.version.clone(),
+        figures,
+        classes: classes(&walk),
+        resources,
+        holders,
+        reachable: shares.reachable,
+        garbage: shares.garbage,
+        held: shares.held,
+        unexplained,
+        collector: collector::find(&engine, php),
+        stack: stack::read(&engine, php)?,
+        cost: Cost {
+            copy_ms: milliseconds(copy.took),
+            stopped_ms: milliseconds(copy.stopped),
+            walk_ms: milliseconds(begun.elapsed()),
+            bytes: copy.bytes,
+        },
+        warnings,
+    })
+}
+
+/// What a torn copy means: of a process at rest that its layout does not fit, of one that was
+/// stopped on its way that it was in the middle of something.
+pub fn status_of(torn: Torn, was_at_rest: bool) -> Status {
+    if was_at_rest {
+        Status::Unsupported(format!("its heap does not fit the checks ({})", torn.0))
+    } else {
+        Status::Busy
+    }
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn classes(walk: &Walk) -> Vec<ClassCount> {
+    let mut counts: Vec<ClassCount> = Vec::new();
+    for class in walk.classes.all().iter().filter(|c| c.count > 0) {
+        // Two anonymous classes on one line have one name.
+        match counts.iter_mut().find(|c| c.name == class.name) {
+            Some(same) => {
+                same.count += class.count;
+                same.bytes += class.bytes;
+            }
+            None => counts.push(ClassCount { name: class.name.clone(), count: class.count, bytes: class.bytes }),
+        }
+    }
+    counts.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
+    counts
+}
+
+/// For each of `chosen`, the classes that its path and the paths that go on from it lead to.
+fn classes_below(paths: &Paths, chosen: &[u32]) -> HashMap<u32, Vec<String>> {
+    let mut below: HashMap<u32, Vec<String>> = chosen.iter().map(|&id| (id, Vec::new())).collect();
+    for (id, path) in paths.all().iter().enumerate().skip(1) {
+        let classes = path.types.iter().filter(|t| paths.is_class(t.0)).map(|t| paths.type_name(t.0));
+        for class in classes {
+            // A closure's type says where it was written; its class is the same everywhere.
+            let class = if class.starts_with("Closure@") { "Closure" } else { class };
+            for ancestor in paths.ancestors(id as u32) {
+                if let Some(names) = below.get_mut(&ancestor).filter(|n| !n.iter().any(|n| n == class)) {
+                    names.push(class.to_owned());
+                }
+            }
+        }
+    }
+    below.values_mut().for_each(|names| names.sort_unstable());
+    below
+}
+
+fn holders(paths: &Paths) -> Vec<Holder> {
+    let bytes = paths.subtree_bytes();
+    let string = |id: u32| paths.main_type(id).is_some_and(|t| paths.type_name(t) == "string");
+    let is_holder = |id: u32| {
+        let path = &paths.all()[id as usize];
+        let named = paths
+            .ancestors(id)
+            .last()
+            .is_some_and(|root| paths.label_text(paths.all()[root as usize].label) != NOT_REACHED);
+        named && path.count > 0 && (path.elements || path.recursive || (string(id) && path.bytes >= LONG_STRING))
+    };
+    let mut chosen: Vec<u32> = (1..paths.all().len() as u32).filter(|&id| is_holder(id)).collect();
+    chosen.sort_by_key(|&id| (std::cmp::Reverse(bytes[id as usize]), id));
+    chosen.truncate(MOST_HOLDERS);
+    let mut classes = classes_below(paths, &chosen);
+    chosen
+        .into_iter()
+        .map(|id| {
+            let path = &paths.all()[id as usize];
+            let main = paths.main_type(id);
+            // The first node of a list stands before its path begins.
+            let first = match path.recursive && !path.elements {
+                true => paths.all()[path.parent as usize].types.iter().filter(|t| Some(t.0) == main).map(|t| t.1).sum(),
+                false => 0,
+            };
+            Holder {
+                path: paths.text(id),
+                count: path.count + first,
+                bytes: bytes[id as usize],
+                element_type: main.map(|t| paths.type_name(t).to_owned()).unwrap_or_default(),
+                classes: classes.remove(&id).unwrap_or_default(),
+                within: paths.ancestors(id).skip(1).find(|&a| is_holder(a)).map(|a| paths.text(a)),
+                shared: path.shared,
+            }
+        })
+        .collect()
+}

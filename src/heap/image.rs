@@ -1,0 +1,227 @@
+//! Finding PHP in a process: which file, loaded where, of which version. Reads the live process;
+//! knows nothing of its heap.
+
+use std::fs::{self, File};
+use std::io;
+
+use super::layout::{self, Layout};
+use super::memory::Memory;
+use super::status::Status;
+use crate::proc::elf::Image;
+use crate::proc::maps::{self, Mapping};
+use crate::proc::remote::{self, Remote};
+
+/// What every build exports, the stripped ones too.
+const SYMBOLS: [&str; 3] = ["executor_globals", "compiler_globals", "module_registry"];
+
+/// How far a release may stand from the table's `sizeof(executor_globals)` of its minor version
+/// (8.2 gained 16 bytes between two of its releases; two minor versions differ by more).
+const GLOBALS_SLACK: u32 = 64;
+
+/// Buckets of the module registry that are looked at.
+const MODULES: u64 = 1024;
+
+/// A PHP in a process.
+#[derive(Debug)]
+pub struct Php {
+    /// The file that holds the engine: `php` itself, or a libphp.
+    pub image: Image,
+    /// What to add to the file's addresses.
+    pub bias: u64,
+    /// `executor_globals`
+    pub eg: u64,
+    /// `compiler_globals`
+    pub cg: u64,
+    /// The minor version's layout.
+    pub layout: Layout,
+    /// As PHP tells it: `8.2.36`.
+    pub version: String,
+}
+
+/// `/proc/PID/maps`.
+///
+/// # Errors
+/// `Denied`, or `NotPhp` where the process is gone.
+pub fn read_maps(pid: i32) -> Result<Vec<Mapping>, Status> {
+    match fs::read_to_string(format!("/proc/{pid}/maps")) {
+        Ok(text) => Ok(maps::parse(&text)),
+        Err(error) => Err(denied_or_gone(pid, &error)),
+    }
+}
+
+/// What a failed read of process `pid` means.
+pub fn denied_or_gone(pid: i32, error: &io::Error) -> Status {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return Status::NotPhp;
+    }
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    let hint = match scope.trim() {
+        "3" => "kernel.yama.ptrace_scope is 3, which forbids it to everybody",
+        "2" => "kernel.yama.ptrace_scope is 2: it takes CAP_SYS_PTRACE",
+        "1" => {
+            "kernel.yama.ptrace_scope is 1: only a process that profile-run started may be read without CAP_SYS_PTRACE"
+        }
+        _ => "run as the process's user, or with CAP_SYS_PTRACE",
+    };
+    Status::Denied(format!("{error} (pid {pid}; {hint})"))
+}
+
+/// Opens the memory of `pid`, by whichever way is open.
+///
+/// # Errors
+/// `Denied`, or `NotPhp` where the process is gone.
+pub fn open_memory(pid: i32, maps: &[Mapping]) -> Result<Remote, Status> {
+    let probe = maps.iter().find(|m| m.readable && m.is_file()).ok_or(Status::NotPhp)?;
+    let memory = Remote::new(pid);
+    match memory.read(probe.start, &mut [0; 4]) {
+        Ok(()) => Ok(memory),
+        Err(error) if remote::is_call_filtered(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
+            let through = Remote::through_file(pid).map_err(|_| denied_or_gone(pid, &error))?;
+            through.read(probe.start, &mut [0; 4]).map_err(|error| denied_or_gone(pid, &error))?;
+            Ok(through)
+        }
+        Err(error) => Err(denied_or_gone(pid, &error)),
+    }
+}
+
+impl Php {
+    /// Finds PHP in process `pid` and makes sure that its layout is known.
+    ///
+    /// # Errors
+    /// `NotPhp`, `Unsupported`; `Busy` where PHP has not yet started up.
+    pub fn find(pid: i32, maps: &[Mapping], memory: &Remote) -> Result<Php, Status> {
+        let (image, bias) = find_image(pid, maps)?;
+        let [eg, cg, registry] = [0, 1, 2].map(|i| image.symbols[i].address.wrapping_add(bias));
+        if !image.is_x86_64 {
+            return Err(Status::Unsupported("it is not compiled for x86-64".into()));
+        }
+        let standard = standard_module(memory, registry)?;
+        let layout = identify(memory, standard)?;
+        let version = memory
+            .u64(standard + 88)
+            .and_then(|at| c_string(memory, at))
+            .filter(|version| version.starts_with(&format!("{}.", layout.version)))
+            .ok_or_else(|| Status::Unsupported(format!("it does not say that it is a PHP {}", layout.version)))?;
+        for (symbol, expected, name) in
+            [(image.symbols[0], layout.eg_size, SYMBOLS[0]), (image.symbols[1], layout.cg_size, SYMBOLS[1])]
+        {
+            if (symbol.size as i64 - i64::from(expected)).abs() > i64::from(GLOBALS_SLACK) {
+                return Err(Status::Unsupported(format!(
+                    "its {name} has {} bytes where PHP {} has about {expected}",
+                    symbol.size, layout.version
+                )));
+            }
+        }
+        Ok(Php { image, bias, eg, cg, layout, version })
+    }
+
+    /// The writable part of the image in memory, where its static variables lie: (start, length).
+    pub fn data(&self) -> (u64, usize) {
+        // executor_globals is in .bss, which ends the last segment.
+        let at = self.image.symbols[0].address;
+        self.image
+            .segments
+            .iter()
+            .find(|s| (s.address..s.address + s.memory_size).contains(&at))
+            .map_or((0, 0), |s| (s.address.wrapping_add(self.bias), s.memory_size as usize))
+    }
+
+    /// A constant of the image (a C string in `.rodata`) by its address in the process; read from
+    /// the file, so that no page of the process is touched.
+    pub fn constant_string(&self, address: u64) -> Option<String> {
+        c_string(&FileConstants(self), address)
+    }
+}
+
+/// The image's file, read by the process's addresses.
+struct FileConstants<'a>(&'a Php);
+
+impl Memory for FileConstants<'_> {
+    fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
+        self.0.image.read(address.wrapping_sub(self.0.bias), into).then_some(())
+    }
+}
+
+/// A C string of at most 64 printable bytes.
+pub fn c_string(memory: &impl Memory, address: u64) -> Option<String> {
+    let mut text = String::new();
+    for offset in 0..64 {
+        match memory.u8(address.checked_add(offset)?)? {
+            0 => return Some(text),
+            byte @ 0x20..0x7f => text.push(byte as char),
+            _ => return None,
+        }
+    }
+    None
+}
+
+fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Status> {
+    let mut tried: Vec<(&str, u64)> = Vec::new();
+    let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let exe = exe.to_string_lossy();
+    // The executable first; then whatever else runs, which finds a libphp and a PHP that was
+    // started through its dynamic loader.
+    let mut candidates: Vec<&Mapping> = maps.iter().filter(|m| m.is_file() && m.executable).collect();
+    candidates.sort_by_key(|m| (m.path != exe, !m.path.contains("php")));
+    for code in candidates {
+        if tried.contains(&(code.path.as_str(), code.inode)) {
+            continue;
+        }
+        tried.push((&code.path, code.inode));
+        let Some(first) = maps.iter().find(|m| m.inode == code.inode && m.path == code.path) else { continue };
+        let Some(file) = open_mapped(pid, first, code.path == exe) else { continue };
+        if let Some(image) = Image::open(file, &SYMBOLS) {
+            let bias = image.bias(first.offset, first.start);
+            return bias.map(|bias| (image, bias)).ok_or(Status::Unsupported("its mappings fit no segment".into()));
+        }
+    }
+    let name = exe.rsplit('/').next().unwrap_or_default();
+    if name.starts_with("php") || name == "frankenphp" {
+        return Err(Status::Unsupported(format!("{name} exports no executor_globals (a static or a ZTS build)")));
+    }
+    Err(Status::NotPhp)
+}
+
+fn open_mapped(pid: i32, mapping: &Mapping, is_exe: bool) -> Option<File> {
+    use std::os::unix::fs::MetadataExt;
+    if is_exe {
+        return File::open(format!("/proc/{pid}/exe")).ok();
+    }
+    // By the process's own root, as it may be in a container; and only if it is still that file.
+    let file = File::open(format!("/proc/{pid}/root{}", mapping.path)).ok()?;
+    (file.metadata().ok()?.ino() == mapping.inode).then_some(file)
+}
+
+/// The module entry of `standard`, which every PHP has.
+fn standard_module(memory: &impl Memory, registry: u64) -> Result<u64, Status> {
+    // A HashTable's and a bucket's layout are the same in every version since 7.3.
+    let find = || {
+        let (data, used) = (memory.u64(registry + 16)?, memory.u32(registry + 24)?);
+        for index in 0..u64::from(used).min(MODULES) {
+            let bucket = data.checked_add(index * 32)?;
+            let key = memory.u64(bucket + 24)?;
+            if key != 0 && memory.u64(key + 16)? == 8 && memory.vec(key + 24, 8)? == b"standard" {
+                return memory.u64(bucket);
+            }
+        }
+        None
+    };
+    find().ok_or(Status::Busy)
+}
+
+/// Accepts exactly `API<n>,NTS` of a layout that is known.
+fn identify(memory: &impl Memory, module: u64) -> Result<Layout, Status> {
+    let unreadable = || Status::Unsupported("its module entries cannot be read".into());
+    let api = memory.u32(module + 4).ok_or_else(unreadable)?;
+    let debug = memory.u8(module + 8).ok_or_else(unreadable)?;
+    let zts = memory.u8(module + 9).ok_or_else(unreadable)?;
+    let build = memory.u64(module + 160).and_then(|at| c_string(memory, at)).ok_or_else(unreadable)?;
+    let layout = layout::known().iter().find(|l| l.api == api);
+    match layout {
+        Some(layout) if debug == 0 && zts == 0 && build == format!("API{api},NTS") => Ok(layout.clone()),
+        Some(_) => {
+            Err(Status::Unsupported(format!("only builds without threads and debugging are known, not {build}")))
+        }
+        None => Err(Status::Unsupported(format!("a PHP with {build} is not known"))),
+    }
+}

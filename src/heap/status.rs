@@ -1,0 +1,45 @@
+//! Why there is, or is not, a census. Never an error of the run: shown, and the run goes on.
+
+use serde::{Deserialize, Serialize};
+
+/// What became of an attempt to read a PHP's heap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "status", content = "why", rename_all = "snake_case")]
+pub enum Status {
+    /// Read, and every check held.
+    #[error("ok")]
+    Ok,
+    /// The process changed its heap while it was read, each time that it was tried. Try again.
+    #[error("the process was busy each time its heap was read; try again when it rests")]
+    Busy,
+    /// A PHP whose heap this tool cannot read, with the reason.
+    #[error("this PHP's heap cannot be read: {0}")]
+    Unsupported(String),
+    /// The system does not let us read this process, with the reason.
+    #[error("reading this process is not allowed: {0}")]
+    Denied(String),
+    /// Not a PHP.
+    #[error("not a PHP process")]
+    NotPhp,
+}
+
+impl Status {
+    /// `ok`, `busy`, `unsupported`, `denied` or `not_php`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::Busy => "busy",
+            Status::Unsupported(_) => "unsupported",
+            Status::Denied(_) => "denied",
+            Status::NotPhp => "not_php",
+        }
+    }
+
+    /// The reason, where there is one to tell.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Status::Unsupported(why) | Status::Denied(why) => Some(why),
+            _ => None,
+        }
+    }
+}

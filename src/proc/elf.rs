@@ -1,0 +1,119 @@
+//! What an ELF file exports and how it wants to be loaded. Knows files, not processes.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use object::read::ReadCache;
+use object::{Architecture, Object, ObjectSegment, ObjectSymbol};
+
+/// A loadable segment (`PT_LOAD`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Address in the file's own numbering.
+    pub address: u64,
+    /// Size in memory, in bytes.
+    pub memory_size: u64,
+    /// Offset into the file, in bytes.
+    pub file_offset: u64,
+    /// Size in the file, in bytes.
+    pub file_size: u64,
+}
+
+/// An exported symbol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol {
+    /// Address in the file's own numbering.
+    pub address: u64,
+    /// Size in bytes, as the symbol table tells it.
+    pub size: u64,
+}
+
+/// An ELF file that exports every symbol that was asked for.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// The file, for reading constants that no process changes.
+    pub file: Arc<File>,
+    /// Loadable segments in the file's order.
+    pub segments: Vec<Segment>,
+    /// The symbols, in the order that they were asked for.
+    pub symbols: Vec<Symbol>,
+    /// Compiled for x86-64.
+    pub is_x86_64: bool,
+}
+
+impl Image {
+    /// Opens `file` as ELF and looks `names` up in `.dynsym`. `None` where it is no ELF file, or
+    /// where one of the names is not exported.
+    pub fn open(file: File, names: &[&str]) -> Option<Image> {
+        let cache = ReadCache::new(file.try_clone().ok()?);
+        let elf = object::File::parse(&cache).ok()?;
+        let mut found: Vec<Option<Symbol>> = vec![None; names.len()];
+        for symbol in elf.dynamic_symbols() {
+            if symbol.address() == 0 {
+                continue;
+            }
+            let Ok(name) = symbol.name() else { continue };
+            if let Some(slot) = names.iter().position(|wanted| *wanted == name) {
+                found[slot] = Some(Symbol { address: symbol.address(), size: symbol.size() });
+            }
+        }
+        let symbols = found.into_iter().collect::<Option<Vec<_>>>()?;
+        let segments = elf
+            .segments()
+            .map(|segment| {
+                let (file_offset, file_size) = segment.file_range();
+                Segment { address: segment.address(), memory_size: segment.size(), file_offset, file_size }
+            })
+            .collect();
+        let is_x86_64 = elf.architecture() == Architecture::X86_64;
+        Some(Image { file: Arc::new(file), segments, symbols, is_x86_64 })
+    }
+
+    /// Load bias: what to add to the file's addresses, given that the mapping of `file_offset`
+    /// starts at `mapped_at`.
+    pub fn bias(&self, file_offset: u64, mapped_at: u64) -> Option<u64> {
+        // Mappings start at page boundaries, segments need not.
+        let segment =
+            self.segments.iter().find(|s| s.file_offset & !0xfff == file_offset & !0xfff && s.file_size > 0)?;
+        let back = segment.file_offset.wrapping_sub(file_offset);
+        Some(mapped_at.wrapping_add(back).wrapping_sub(segment.address))
+    }
+
+    /// The file's own bytes at `address` (the file's numbering). `false` where the address lies in
+    /// no segment's file part.
+    pub fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        let end = address.saturating_add(into.len() as u64);
+        self.segments
+            .iter()
+            .find(|s| address >= s.address && end <= s.address.saturating_add(s.file_size))
+            .is_some_and(|s| self.file.read_exact_at(into, s.file_offset + (address - s.address)).is_ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_elf_is_none() {
+        let file = File::open("Cargo.toml").unwrap();
+        assert!(Image::open(file, &["main"]).is_none());
+    }
+
+    #[test]
+    fn bias_follows_the_segment_of_the_mapped_offset() {
+        let image = Image {
+            file: Arc::new(File::open("Cargo.toml").unwrap()),
+            segments: vec![
+                Segment { address: 0, memory_size: 0x1000, file_offset: 0, file_size: 0x1000 },
+                Segment { address: 0x5f08, memory_size: 0x100, file_offset: 0x4f08, file_size: 0x100 },
+            ],
+            symbols: vec![],
+            is_x86_64: true,
+        };
+        assert_eq!(image.bias(0, 0x5000_0000), Some(0x5000_0000));
+        assert_eq!(image.bias(0x4000, 0x5000_5000), Some(0x5000_0000));
+        assert_eq!(image.bias(0x9000, 0x5000_5000), None);
+    }
+}

@@ -1,0 +1,72 @@
+#!/bin/sh
+# Unpacks the PHP of another Debian suite into a folder, with every library that it needs, and
+# writes a `php` launcher there. Nothing is installed on this machine.
+#
+#   php-suites.sh SUITE FOLDER          (SUITE: bullseye, bookworm, trixie, forky, sid)
+#
+# The mirror is the one that this machine's own apt uses. Exits 0 with the launcher's path on
+# stdout, 3 where the suite or its PHP is not to be had.
+set -eu
+suite=$1
+mkdir -p "$2"
+root=$(cd "$2" && pwd)
+launcher=$root/php
+if [ -x "$launcher" ]; then
+    echo "$launcher"
+    exit 0
+fi
+
+mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
+    awk '$2 ~ /^(bullseye|bookworm|trixie|forky|sid|oldoldstable|oldstable|stable|testing|unstable)$/ { print $1; exit }')
+[ -n "$mirror" ] || { echo "no Debian mirror among this machine's apt sources" >&2; exit 3; }
+
+apt=$root/apt
+mkdir -p "$apt/etc/apt.conf.d" "$apt/etc/preferences.d" "$apt/etc/sources.list.d" \
+    "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/log"
+: > "$apt/status"
+keys=/usr/share/keyrings/debian-archive-keyring.gpg
+{
+    echo "deb [signed-by=$keys] $mirror $suite main"
+    case $suite in
+    sid | forky) ;;
+    *) echo "deb [signed-by=$keys] $mirror-security $suite-security main" ;;
+    esac
+} > "$apt/etc/sources.list"
+cat > "$apt/apt.conf" <<CONF
+Dir::Etc "$apt/etc";
+Dir::State "$apt/state";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Dir::Log "$apt/log";
+APT::Architecture "amd64";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+Acquire::Languages "none";
+Acquire::Check-Valid-Until "false";
+CONF
+APT_CONFIG=$apt/apt.conf
+export APT_CONFIG
+apt-get -qq update >&2 || { echo "apt cannot read $suite" >&2; exit 3; }
+package=$(apt-cache depends php-cli 2>/dev/null | sed -n 's/.*Depends: \(php[0-9.]*-cli\).*/\1/p' | head -n 1)
+[ -n "$package" ] || { echo "$suite has no php-cli" >&2; exit 3; }
+apt-get -qq --yes --download-only --no-install-recommends install "$package" >&2 ||
+    { echo "the packages of $package cannot be had" >&2; exit 3; }
+for deb in "$apt"/cache/archives/*.deb; do
+    dpkg -x "$deb" "$root/tree"
+done
+rm -rf "$apt"
+
+binary=$(ls "$root"/tree/usr/bin/php[0-9]*.[0-9] | head -n 1)
+loader=$(find "$root/tree" -name 'ld-linux-x86-64.so.2' ! -type d | head -n 1)
+loader=$(readlink -f "$loader")
+case $loader in
+"$root"/*) ;;
+*) loader=$(find "$root/tree" -name 'ld-linux-x86-64.so.2' -type f | head -n 1) ;;
+esac
+libraries=$root/tree/lib/x86_64-linux-gnu:$root/tree/usr/lib/x86_64-linux-gnu
+# Started through its own dynamic loader: /proc/PID/exe is then the loader, as it may be in other
+# set-ups too, and PHP has to be found among what is mapped.
+printf '#!/bin/sh\nexec "%s" --library-path "%s" "%s" "$@"\n' "$loader" "$libraries" "$binary" > "$launcher"
+chmod +x "$launcher"
+"$launcher" -n -r 'exit(0);' >&2 || { echo "the unpacked PHP of $suite does not run" >&2; rm -f "$launcher"; exit 3; }
+echo "$launcher"
