@@ -31,6 +31,7 @@
   const series = data("timeline-data");
   if (series) {
     const said = byId("timeline-said");
+    const values = document.querySelectorAll("#timeline-card .key b");
     const boxes = ["wide", "narrow"].map((kind) => {
       const box = document.querySelector(`#timeline-card > .${kind}`);
       const line = document.createElement("div");
@@ -57,18 +58,11 @@
         line.style.left = `${(edges[0] + share * (edges[1] - edges[0])) * 100}%`;
       }
       const wave = series.waves.find((w) => w.begin <= now && now <= w.end);
-      const parts = [`${now.toFixed(1)} s`];
-      parts.push(wave ? `${wave.scenario}, ${wave.wave ? `wave ${wave.wave}` : "warm-up"}` : "at rest");
-      for (const { name, unit, points } of series.lines) {
+      said.textContent = `${now.toFixed(1)} s · ${wave ? `${wave.scenario}, ${wave.wave ? `wave ${wave.wave}` : "warm-up"}` : "at rest"}`;
+      series.lines.forEach(({ unit, points }, n) => {
         const value = valueAt(points, now);
-        if (value === null) continue;
-        parts.push(unit === "bytes" ? `${name} ${bytes(value)}` : unit === "per second" ? `${three(value)} ${name}` : `${name} ${three(value)}`);
-      }
-      said.textContent = parts.join(" · ");
-    };
-    const clear = () => {
-      for (const { line } of boxes) line.hidden = true;
-      said.textContent = "";
+        values[n].textContent = value === null ? "" : unit === "bytes" ? bytes(value) : three(value);
+      });
     };
     for (const { box, edges } of boxes) {
       const point = (event) => {
@@ -79,20 +73,18 @@
       };
       box.addEventListener("pointermove", point);
       box.addEventListener("pointerdown", point);
-      box.addEventListener("pointerleave", (event) => { if (event.pointerType === "mouse" && document.activeElement !== box) clear(); });
-      box.addEventListener("focus", () => { if (box.matches(":focus-visible")) read(now); });
-      box.addEventListener("blur", clear);
       box.addEventListener("keydown", (event) => {
         const step = (series.to - series.from) / (event.shiftKey ? 20 : 200);
         if (event.key === "ArrowRight") read(now + step);
         else if (event.key === "ArrowLeft") read(now - step);
         else if (event.key === "Home") read(series.from);
         else if (event.key === "End") read(series.to);
-        else if (event.key === "Escape") clear();
         else return;
         event.preventDefault();
       });
     }
+    // Until somebody points elsewhere it stands where the first line is highest.
+    read(series.lines[0].points.reduce((top, point) => (point[1] > top[1] ? point : top))[0]);
   }
 
   // Table of functions: sorted by any column, shares of wall or of busy time.

@@ -113,7 +113,8 @@ fn peak(view: &RunView) -> Figure {
         return Figure::new("Peak RSS", "-", "not measured");
     };
     let track = view.timeline.tracks.iter().find(|track| track.name == "rss");
-    let at = track.and_then(|track| track.points.iter().max_by(|a, b| a.1.total_cmp(&b.1))).map(|point| point.0);
+    let points = track.into_iter().flat_map(|track| &track.points).filter(|point| point.1.is_finite());
+    let at = points.max_by(|a, b| a.1.total_cmp(&b.1)).map(|point| point.0);
     let scenario = at.and_then(|at| {
         let wave = view.result.waves.iter().find(|w| w.pass == "clean" && w.begin <= at && at <= w.end + w.settle);
         wave.map(|wave| words::visible(&wave.scenario))

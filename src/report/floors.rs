@@ -14,10 +14,10 @@ const SIZE: (f64, f64) = (316.0, 152.0);
 /// A card with one plot.
 #[derive(Debug)]
 pub(super) struct Card {
-    /// `PHP heap, MiB`.
+    /// `PHP heap`.
     pub title: String,
-    /// The scenario.
-    pub scenario: String,
+    /// The scenario, and the unit of the axis.
+    pub of: String,
     /// The state in a word.
     pub state: &'static str,
     /// The state's style class.
@@ -40,7 +40,7 @@ pub(super) struct Floors {
 /// Chooses and draws the plots. What leaks comes first, then what is not decided, what rose once, and
 /// what is clean by the work it was tested with.
 pub(super) fn floors(result: &RunResult) -> Result<Floors, Error> {
-    let mut chosen: Vec<(&Finding, Vec<Dot>)> = result
+    let mut chosen: Vec<_> = result
         .findings
         .iter()
         .filter_map(|finding| {
@@ -52,11 +52,26 @@ pub(super) fn floors(result: &RunResult) -> Result<Floors, Error> {
         let work = dots.last().map_or(0.0, |dot| dot.work);
         (rank(finding.state), std::cmp::Reverse(work as u64), words::metric_rank(&finding.metric))
     });
-    let stories = chosen.iter().filter(|(finding, _)| rank(finding.state) < 3).count();
+    // Each metric's first of a state before anybody's second, so that what stands open tells most.
+    let mut seen: Vec<(&str, State)> = Vec::new();
+    let mut rounds = Vec::new();
+    for (finding, dots) in chosen {
+        let key = (finding.metric.as_str(), finding.state);
+        let round = seen.iter().filter(|known| **known == key).count();
+        seen.push(key);
+        rounds.push((if is_story(finding.state) { round } else { usize::MAX }, finding, dots));
+    }
+    rounds.sort_by_key(|(round, ..)| *round);
+    let chosen: Vec<(&Finding, Vec<Dot>)> = rounds.into_iter().map(|(_, finding, dots)| (finding, dots)).collect();
+    let stories = chosen.iter().filter(|(finding, _)| is_story(finding.state)).count();
     let open = stories.clamp(3, OPEN).min(chosen.len());
     let mut cards = chosen.iter().map(|(finding, dots)| card(finding, dots)).collect::<Result<Vec<_>, _>>()?;
     let folded = cards.split_off(open);
     Ok(Floors { open: cards, folded })
+}
+
+fn is_story(state: State) -> bool {
+    matches!(state, State::Leak | State::Inconclusive | State::Plateau)
 }
 
 fn rank(state: State) -> u8 {
@@ -105,19 +120,13 @@ fn card(finding: &Finding, dots: &[Dot]) -> Result<Card, Error> {
     let axis = axis(unit, dots);
     let work = if by_session_dots(finding) { "sessions" } else { "messages" };
     let name = words::metric(&finding.metric);
-    let title = if axis.unit.is_empty() { name.clone() } else { format!("{name}, {}", axis.unit) };
+    let scenario = words::visible(&finding.scenario);
+    let of = if axis.unit.is_empty() { scenario } else { format!("{scenario}, {}", axis.unit) };
     let caption = caption(finding, dots, unit);
     let chart = format!("{name} after {}", words::visible(&finding.scenario));
     let label = format!("{chart}: {}. {caption}", words::state(finding));
     let svg = draw(&chart, &label, SIZE, |sheet| paint(sheet, finding, dots, &axis, work))?;
-    Ok(Card {
-        title,
-        scenario: words::visible(&finding.scenario),
-        state: words::state(finding),
-        class: words::state_class(finding.state),
-        caption,
-        svg,
-    })
+    Ok(Card { title: name, of, state: words::state(finding), class: words::state_class(finding.state), caption, svg })
 }
 
 fn by_session_dots(finding: &Finding) -> bool {

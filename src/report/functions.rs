@@ -56,6 +56,13 @@ pub(super) struct Row {
     pub drifts: bool,
 }
 
+impl Row {
+    /// The name as HTML that breaks where a name may.
+    pub fn name_html(&self) -> String {
+        words::breakable(&self.name)
+    }
+}
+
 /// A figure as it is written and as it is sorted.
 #[derive(Debug, Default)]
 pub(super) struct Cell {

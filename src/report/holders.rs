@@ -31,6 +31,18 @@ pub(super) struct Row {
     pub kept: Vec<String>,
 }
 
+impl Row {
+    /// The path as HTML that breaks where a name may.
+    pub fn path_html(&self) -> String {
+        words::breakable(&self.path)
+    }
+
+    /// What it holds, likewise.
+    pub fn kind_html(&self) -> String {
+        words::breakable(&self.kind)
+    }
+}
+
 /// One bar.
 #[derive(Debug)]
 pub(super) struct Bar {

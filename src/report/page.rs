@@ -187,7 +187,7 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
 
 fn waiting_words(graphs: Option<&Flames>) -> String {
     let share = graphs.and_then(|graphs| graphs.waiting_share);
-    share.map_or(String::new(), |share| format!("hatched: waiting, {} of wall time", words::percent(share)))
+    share.map_or(String::new(), |share| format!("hatched: waiting, {}", words::percent(share)))
 }
 
 /// `25 Nov 2026, 14:02` as the clock stood where it ran; the text itself where it is no time.

@@ -27,6 +27,8 @@ pub(super) struct Timeline {
 pub(super) struct Legend {
     /// As readers know it.
     pub name: String,
+    /// It is memory.
+    pub bytes: bool,
     /// Style class of its colour.
     pub class: &'static str,
 }
@@ -58,12 +60,12 @@ const WIDE: Layout = Layout {
 
 const NARROW: Layout = Layout {
     width: 328.0,
-    left: 38.0,
+    left: 48.0,
     heights: [136.0, 112.0, 96.0],
     gap: 16.0,
     top: 34.0,
     ticks_up: 3,
-    ticks_across: 3,
+    ticks_across: 4,
     font: 10.0,
     columns: 150,
 };
@@ -111,6 +113,8 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
     if tracks.is_empty() || from >= to {
         return Ok(None);
     }
+    // The launch belongs to the picture unless it lies far behind.
+    let from = if from < to * 0.2 { 0.0 } else { from };
     let inks = inks(&view.result, &tracks);
     let of = |unit: &str| tracks.iter().zip(&inks).filter(|(t, _)| t.unit == unit).map(|(t, i)| (*t, *i)).collect();
     let charts: Vec<(usize, Vec<(&Track, Ink)>)> =
@@ -151,7 +155,11 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
             .collect(),
     };
     Ok(Some(Timeline {
-        legend: tracks.iter().zip(&inks).map(|(t, ink)| Legend { name: name(&t.name), class: ink.class() }).collect(),
+        legend: tracks
+            .iter()
+            .zip(&inks)
+            .map(|(t, ink)| Legend { name: name(&t.name), bytes: t.unit == "bytes", class: ink.class() })
+            .collect(),
         wide: paint(&WIDE)?,
         narrow: paint(&NARROW)?,
         data: super::carry::script_json(&data)?,
@@ -171,16 +179,22 @@ fn name(track: &str) -> String {
     }
 }
 
-/// A line takes its finding's colour if that leaks; else it has one of its own, the same in each report.
+/// The line that shows a leak best takes the leak's colour, one in each chart: the heap before RSS, which
+/// grows with it, and CLOSE_WAIT before all descriptors. The others have a colour of their own, the same
+/// in each report.
 fn inks(result: &RunResult, tracks: &[&Track]) -> Vec<Ink> {
     let leaks = |metric: &str| result.findings.iter().any(|f| f.state == State::Leak && f.metric == metric);
     let mut spare = 4;
-    let mut sockets_leak = leaks("sockets");
+    let there = |name: &str| tracks.iter().any(|track| track.name == name);
+    let heap = leaks("heap") && there("heap");
+    let sockets = leaks("sockets") && there("CLOSE_WAIT");
     tracks
         .iter()
         .map(|track| match track.name.as_str() {
-            "heap" | "rss" | "fd" if leaks(&track.name) => Ink::Leak,
-            "CLOSE_WAIT" if std::mem::take(&mut sockets_leak) => Ink::Leak,
+            "heap" if heap => Ink::Leak,
+            "rss" if leaks("rss") && !heap => Ink::Leak,
+            "CLOSE_WAIT" if sockets => Ink::Leak,
+            "fd" if leaks("fd") && !sockets => Ink::Leak,
             "rss" | "fd" => Ink::Series(0),
             "heap" => Ink::Series(1),
             "ESTABLISHED" => Ink::Series(2),
@@ -282,8 +296,8 @@ fn grid(sheet: &Sheet<'_>, layout: &Layout, frame: &Frame, axis: &Axis) -> Resul
         let y = frame.py(tick);
         sheet.line(&[(frame.x.0, y), (frame.x.1, y)], Ink::Grid, 1.0)?;
         let text = axis.label(tick);
-        // The unit stands once, at the top of the axis, where there is room for it.
-        let text = if n == top && layout.left > 50.0 { format!("{text} {}", axis.unit) } else { text };
+        // The unit stands once, at the top of the axis.
+        let text = if n == top { format!("{text} {}", axis.unit) } else { text };
         sheet.text(text.trim_end(), (frame.x.0 - 6.0, y), layout.font, Ink::Label, Anchor::End)?;
     }
     Ok(())

@@ -28,6 +28,11 @@ impl Piece {
         Self { text: visible(text), tone }
     }
 
+    /// Its text as HTML that breaks where a name may.
+    pub fn html(&self) -> String {
+        breakable(&self.text)
+    }
+
     /// Set in monospace.
     pub fn is_code(&self) -> bool {
         self.tone == Tone::Code
@@ -86,17 +91,42 @@ fn inside_number(text: &str, at: usize) -> bool {
 /// `text` with its control characters (an anonymous class has a NUL in its name) and the characters that
 /// turn the direction of writing made visible, so that a name shows what it is.
 pub(super) fn visible(text: &str) -> String {
-    text.chars()
-        .map(|c| match c {
-            '\n' | '\t' => ' ',
-            '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-            '\u{7f}' => '\u{2421}',
-            '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                '\u{fffd}'
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(' '),
+            '\0' => out.push_str("\\0"),
+            '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
             }
-            c => c,
-        })
-        .collect()
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A name as HTML: it may break before an arrow and after a part of a namespace, and never inside `->`.
+pub(super) fn breakable(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 32);
+    let mut rest = name;
+    while let Some(c) = rest.chars().next() {
+        let arrow = ["->", "::"].into_iter().find(|arrow| rest.starts_with(arrow));
+        match arrow {
+            Some(arrow) => out.push_str(&format!("<wbr><span>{}</span>", arrow.replace('>', "&gt;"))),
+            None => match c {
+                '\\' => out.push_str("\\<wbr>"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '&' => out.push_str("&amp;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                c => out.push(c),
+            },
+        }
+        rest = &rest[arrow.map_or(c.len_utf8(), str::len)..];
+    }
+    out
 }
 
 /// A metric's name for readers.
@@ -242,8 +272,9 @@ mod tests {
 
     #[test]
     fn names_show_what_they_are() {
-        assert_eq!(visible("class@anonymous\0/a.php:3$0"), "class@anonymous\u{2400}/a.php:3$0");
-        assert_eq!(visible("a\u{202e}b"), "a\u{fffd}b");
+        assert_eq!(visible("class@anonymous\0/a.php:3$0"), "class@anonymous\\0/a.php:3$0");
+        assert_eq!(visible("a\u{202e}b\u{1b}"), "a\\u{202e}b\\x1b");
+        assert_eq!(breakable("A\\B-><c>"), "A\\<wbr>B<wbr><span>-&gt;</span>&lt;c&gt;");
     }
 
     #[test]

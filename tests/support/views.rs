@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
+use profile_run::units::grouped;
 use serde_json::json;
 
 const KIB: f64 = 1024.0;
@@ -204,7 +205,7 @@ fn run(model: &Model) -> RunView {
         view.asked.push(Asked {
             scenario: scenario.name.into(),
             asked: scenario.asked.into(),
-            run: format!("{} x {}", scenario.waves, scenario.sessions),
+            run: format!("{} × {}", scenario.waves, grouped(scenario.sessions)),
         });
     }
     view.timeline.tracks = tracks;
@@ -432,7 +433,7 @@ fn clean_cell(metric: &str, scenario: &str) -> Finding {
 fn too_short(metric: &str, scenario: &str) -> Finding {
     Finding {
         reason: Some(Reason::TooShort),
-        could_have_missed: Some(1_240_000.0),
+        could_have_missed: Some(if metric == "heap" || metric == "rss" { 1_240_000.0 } else { 300.0 }),
         evidence: "10 messages; 5,000 are the least.".into(),
         would_decide: Some("4,990 more messages (4 s) would decide.".into()),
         ..finding(metric, scenario, State::NotJudged)

@@ -30,7 +30,6 @@ pub(super) fn picture(
     }
     let mut options = Options::default();
     options.no_javascript = true;
-    options.no_sort = true;
     options.direction = Direction::Inverted;
     options.image_width = Some(width);
     options.min_width = 0.0;
