@@ -10,7 +10,7 @@ use crate::units::{bytes, grouped, millis, significant};
 pub(super) struct Figure {
     /// What it is.
     pub name: String,
-    /// The figure; `-` where nothing was measured.
+    /// The figure; `–` where nothing was measured.
     pub value: String,
     /// What it is of, or its interval.
     pub remark: String,
@@ -35,7 +35,7 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
         left_open(result),
         Figure::new(
             "Throughput",
-            speed.map_or("-".to_owned(), significant),
+            speed.map_or("–".to_owned(), significant),
             match speed {
                 Some(_) => format!("{unit}, {scenario}"),
                 None => "not measured".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
         ),
         Figure::new(
             if unit == "msg/s" { "p99 a message" } else { "p99 a session" },
-            main.map_or("-".to_owned(), |row| millis(row.latency_ms.p99)),
+            main.map_or("–".to_owned(), |row| millis(row.latency_ms.p99)),
             main.map_or("not measured".to_owned(), |_| scenario.clone()),
         ),
         errors(result),
@@ -76,7 +76,7 @@ fn memory(result: &RunResult) -> Figure {
             .min_by_key(|f| (order(f.state), std::cmp::Reverse(worked(result, f))))
     };
     let Some(finding) = of("heap").or_else(|| of("rss")) else {
-        return Figure::new("Heap a message", "-", "not judged");
+        return Figure::new("Heap a message", "–", "not judged");
     };
     let (unit, per) = words::measure(finding);
     let what = if finding.metric == "heap" { "Heap" } else { "RSS" };
@@ -110,7 +110,7 @@ fn worked(result: &RunResult, finding: &Finding) -> u64 {
 
 fn peak(view: &RunView) -> Figure {
     let Some(peak) = view.result.samples_summary.get("rss_peak").copied().filter(|peak| *peak > 0.0) else {
-        return Figure::new("Peak RSS", "-", "not measured");
+        return Figure::new("Peak RSS", "–", "not measured");
     };
     let track = view.timeline.tracks.iter().find(|track| track.name == "rss");
     let points = track.into_iter().flat_map(|track| &track.points).filter(|point| point.1.is_finite());
@@ -141,9 +141,9 @@ fn left_open(result: &RunResult) -> Figure {
         }
         sum
     };
-    let Some(all) = left("fd") else { return Figure::new("Left open", "-", "not measured") };
+    let Some(all) = left("fd") else { return Figure::new("Left open", "–", "not measured") };
     let remark = match (left("fd_socket"), left("fd_file")) {
-        (Some(sockets), Some(files)) => {
+        (Some(sockets), Some(files)) if all != 0.0 => {
             format!("{} sockets, {} files", significant(sockets), significant(files))
         }
         _ => "descriptors".to_owned(),
@@ -153,7 +153,7 @@ fn left_open(result: &RunResult) -> Figure {
 
 fn errors(result: &RunResult) -> Figure {
     if totals(result).next().is_none() {
-        return Figure::new("Errors", "-", "nothing was sent");
+        return Figure::new("Errors", "–", "nothing was sent");
     }
     let errors: u64 = totals(result).flat_map(|row| row.errors.values()).sum();
     let sessions: u64 = totals(result).map(|row| row.sessions).sum();

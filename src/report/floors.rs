@@ -154,8 +154,8 @@ fn caption(finding: &Finding, dots: &[Dot], unit: Unit) -> String {
             format!("{sign}{} by wave {}, then still", amount(rise), dots[still].wave)
         }
         (State::Clean, _) => match words::missed(finding) {
-            Some(limit) => format!("stands; {limit} {} would not show", words::per_one(words::measure(finding).1)),
-            None => "stands where it stood".to_owned(),
+            Some(limit) => format!("flat; could hide {limit}"),
+            None => "flat".to_owned(),
         },
         (_, Some(growth)) => {
             let interval = finding.ci95.map(|ci| format!(" ({})", words::interval(ci, growth.unit, growth.per)));

@@ -1,7 +1,7 @@
 //! Which traffic leaks: metric by scenario, a state in each cell.
 
 use super::words;
-use crate::analysis::result::{Finding, RunResult, State};
+use crate::analysis::result::{Finding, RunResult, State, Unit};
 use crate::analysis::view::RunView;
 use crate::units::{bytes, significant};
 
@@ -156,11 +156,7 @@ fn in_words(finding: &Finding) -> Evidence {
     let (unit, per) = words::measure(finding);
     let interval = finding.ci95.map(|ci| {
         let value = words::interval(ci, unit, per);
-        if value.contains(char::is_alphabetic) {
-            format!("{value} {}", words::per_one(per))
-        } else {
-            format!("{value} in 1,000")
-        }
+        if unit == Unit::Bytes { format!("{value} {}", words::per_one(per)) } else { format!("{value} in 1,000") }
     });
     Evidence {
         metric: words::metric(&finding.metric),

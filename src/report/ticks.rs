@@ -17,14 +17,12 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis over `low..=high` in steps of 1, 2, 2.5 or 5 times a power of ten, about `wanted` of them.
-    /// Counts get whole steps.
-    pub fn new(low: f64, high: f64, wanted: usize, divisor: f64, unit: &'static str, whole: bool) -> Self {
+    /// An axis over `low..=high` in about `wanted` steps, each one of `steps` times a power of ten and at
+    /// least `least`, in units of `divisor`.
+    fn new((low, high): (f64, f64), wanted: usize, steps: &[f64], least: f64, unit: (f64, &'static str)) -> Self {
         let (low, high) = if high > low { (low, high) } else { (low - 0.5, low + 0.5) };
-        let mut step = round_step((high - low) / divisor / wanted.max(1) as f64);
-        if whole {
-            step = step.max(1.0).ceil();
-        }
+        let (divisor, unit) = unit;
+        let step = round_step((high - low) / divisor / wanted.max(1) as f64, steps).max(least);
         let first = (low / divisor / step).floor();
         let last = (high / divisor / step).ceil();
         let ticks = (0..=(last - first) as usize).map(|i| (first + i as f64) * step * divisor).collect::<Vec<_>>();
@@ -34,13 +32,18 @@ impl Axis {
 
     /// An axis of memory: the unit follows the largest value.
     pub fn memory(low: f64, high: f64, wanted: usize) -> Self {
-        let (divisor, unit) = memory_unit(high.abs().max(low.abs()));
-        Self::new(low, high, wanted, divisor, unit, false)
+        let unit = memory_unit(high.abs().max(low.abs()));
+        Self::new((low, high), wanted, &[1.0, 2.0, 2.5, 5.0, 10.0], 0.0, unit)
     }
 
-    /// An axis of counts.
+    /// An axis of counts, in whole steps.
     pub fn count(low: f64, high: f64, wanted: usize) -> Self {
-        Self::new(low, high, wanted, 1.0, "", true)
+        Self::new((low, high), wanted, &[1.0, 2.0, 5.0, 10.0], 1.0, (1.0, ""))
+    }
+
+    /// An axis of seconds.
+    pub fn seconds(low: f64, high: f64, wanted: usize) -> Self {
+        Self::new((low, high), wanted, &[1.0, 2.0, 5.0, 10.0], 0.0, (1.0, "s"))
     }
 
     /// How `value` is written on this axis, without its unit.
@@ -60,9 +63,9 @@ pub(super) fn memory_unit(value: f64) -> (f64, &'static str) {
     UNITS.into_iter().rev().find(|(size, _)| value >= *size).unwrap_or(UNITS[0])
 }
 
-fn round_step(rough: f64) -> f64 {
+fn round_step(rough: f64, steps: &[f64]) -> f64 {
     let power = 10f64.powf(rough.log10().floor());
-    [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * power).find(|step| *step >= rough * 0.999).unwrap_or(rough)
+    steps.iter().map(|m| m * power).find(|step| *step >= rough * 0.999).unwrap_or(rough)
 }
 
 fn is_whole(value: f64) -> bool {
@@ -84,6 +87,7 @@ mod tests {
         assert_eq!(labels(&Axis::memory(25.31 * mib, 25.52 * mib, 3)), ["25.3", "25.4", "25.5", "25.6"]);
         assert_eq!(labels(&Axis::count(0.0, 17.0, 3)), ["0", "10", "20"]);
         assert_eq!(labels(&Axis::count(0.0, 1.0, 4)), ["0", "1"]);
+        assert_eq!(labels(&Axis::seconds(0.0, 17.0, 7)), ["0", "5", "10", "15", "20"]);
         assert_eq!(labels(&Axis::count(0.0, 3000.0, 3)), ["0", "1,000", "2,000", "3,000"]);
     }
 

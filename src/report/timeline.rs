@@ -321,7 +321,7 @@ fn names(sheet: &Sheet<'_>, layout: &Layout, waves: &[Wave], frame: &Frame) -> R
 }
 
 fn seconds(sheet: &Sheet<'_>, layout: &Layout, frame: &Frame) -> Result<(), Error> {
-    let axis = Axis::new(frame.across.0, frame.across.1, layout.ticks_across, 1.0, "s", false);
+    let axis = Axis::seconds(frame.across.0, frame.across.1, layout.ticks_across);
     let y = frame.y.1 + 13.0;
     for &tick in axis.ticks.iter().filter(|tick| (frame.across.0..=frame.across.1).contains(*tick)) {
         let x = frame.px(tick);

@@ -193,15 +193,20 @@ pub(super) fn amount(value: f64, unit: Unit, per: Per) -> String {
     }
 }
 
-/// The whole phrase: `+412 B a message`, `+14 in 1,000 sessions`.
+/// The whole phrase: `412 B a message`, `14 in 1,000 sessions`.
+pub(super) fn phrase(value: f64, unit: Unit, per: Per) -> String {
+    let amount = amount(value, unit, per);
+    match (unit, per) {
+        (Unit::Bytes, _) | (_, Per::Hour) => format!("{amount} {}", per_one(per)),
+        (_, Per::Messages) => format!("{amount} messages"),
+        (_, Per::Sessions) => format!("{amount} sessions"),
+    }
+}
+
+/// A growth in words: `+412 B a message`.
 pub(super) fn growth(growth: Growth) -> String {
     let sign = if growth.value > 0.0 { "+" } else { "" };
-    let amount = amount(growth.value, growth.unit, growth.per);
-    match (growth.unit, growth.per) {
-        (Unit::Bytes, _) | (_, Per::Hour) => format!("{sign}{amount} {}", per_one(growth.per)),
-        (_, Per::Messages) => format!("{sign}{amount} messages"),
-        (_, Per::Sessions) => format!("{sign}{amount} sessions"),
-    }
+    format!("{sign}{}", phrase(growth.value, growth.unit, growth.per))
 }
 
 /// `410 to 414`: the interval in the same unit as [`amount`], without the unit where both share it.
@@ -229,11 +234,10 @@ pub(super) fn measure(finding: &Finding) -> (Unit, Per) {
     )
 }
 
-/// What could have been missed: `below 3 B a message`.
+/// The largest leak that could have been missed: `3 B a message`.
 pub(super) fn missed(finding: &Finding) -> Option<String> {
-    let limit = finding.could_have_missed?;
     let (unit, per) = measure(finding);
-    Some(format!("below {}", amount(limit, unit, per)))
+    Some(phrase(finding.could_have_missed?, unit, per))
 }
 
 /// A share in percent with three digits at most: `33%`, `0.41%`.
