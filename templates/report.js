@@ -152,7 +152,7 @@
   const place = byId("flame");
   if (!graphs || !place) return;
   const card = place.parentElement;
-  const said = byId("flame-said");
+  const said = { name: byId("flame-name"), figures: byId("flame-figures") };
   const aside = byId("flame-aside");
   const waits = aside.textContent;
   const reset = byId("flame-reset");
@@ -194,10 +194,12 @@
   const value = (node) => (graph.cost === "time" ? time(node.value) : bytes(node.value));
   const whole = () => (graph.cost === "allocation" ? "what was allocated" : graph.busy ? "busy time" : "wall time");
   const say = (node) => {
-    if (!node) { said.textContent = `${nodes.length.toLocaleString("en")} frames, ${graph.cost === "time" ? time(graph.total) : bytes(graph.total)}`; return; }
-    const parts = [name(node), value(node), `${percent(node.value / graph.total)} of ${whole()}`];
-    if (focus && focus !== node) parts.push(`${percent(node.value / focus.value)} of ${name(focus)}`);
-    said.textContent = parts.join(" · ");
+    const parts = node
+      ? [value(node), `${percent(node.value / graph.total)} of ${whole()}`]
+      : [graph.cost === "time" ? time(graph.total) : bytes(graph.total), `${nodes.length.toLocaleString("en")} frames`];
+    if (node && focus && focus !== node) parts.push(`${percent(node.value / focus.value)} of the zoom`);
+    said.name.textContent = node ? name(node) : "All";
+    said.figures.textContent = parts.join(" · ");
   };
   const isHit = (node) => wanted && name(node).toLowerCase().includes(wanted);
   // A share counts a hit once, also where one lies under another.

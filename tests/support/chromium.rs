@@ -205,6 +205,25 @@ impl Page<'_> {
         self.note();
     }
 
+    /// Shows the page as on paper of this width, in CSS pixels.
+    pub fn on_paper(&mut self, width: u32) {
+        let size = json!({"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": false});
+        self.browser.ask(&self.session, "Emulation.setDeviceMetricsOverride", size);
+        self.browser.ask(&self.session, "Emulation.setEmulatedMedia", json!({"media": "print"}));
+    }
+
+    /// Moves the mouse to a point of the first element that fits, in shares of its width and height.
+    pub fn point(&mut self, selector: &str, across: f64, down: f64) {
+        let place = self.eval(&format!(
+            "(() => {{ const e = document.querySelector({}); e.scrollIntoView({{block: 'center', behavior: 'instant'}});
+               const r = e.getBoundingClientRect(); return [r.left + r.width * {across}, r.top + r.height * {down}]; }})()",
+            json!(selector)
+        ));
+        let params = json!({"type": "mouseMoved", "x": place[0], "y": place[1]});
+        self.browser.ask(&self.session, "Input.dispatchMouseEvent", params);
+        self.note();
+    }
+
     /// The page on paper, as a PDF.
     pub fn print(&mut self) -> Vec<u8> {
         let params =
