@@ -257,6 +257,7 @@
       drawn.set(node, group);
       sheet.append(group);
     }
+    sheet.setAttribute("viewBox", `0 0 ${width} ${deepest * row}`);
     sheet.setAttribute("width", width);
     sheet.setAttribute("height", deepest * row);
     sheet.setAttribute("aria-hidden", "true");
