@@ -2,9 +2,12 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use profile_run::analysis::result::{Per, Reason, State, Unit, Verdict};
 use profile_run::report::{html, markdown, profile_html, read_result};
+use serde_json::Value;
 use support::chromium::{Browser, Page, Screen};
 use support::views;
 
@@ -68,6 +71,82 @@ const CLIPPED: &str = "[...document.querySelectorAll('svg.plot text')].filter((t
     const sheet = text.ownerSVGElement.getBoundingClientRect();
     return box.width > 0 && (box.left < sheet.left - 1 || box.right > sheet.right + 1 || box.top < sheet.top - 1 || box.bottom > sheet.bottom + 1);
 }).map((text) => text.textContent)";
+
+#[test]
+fn summaries_stay_as_they_are() {
+    for name in ["leak", "leak-fd", "clean", "failed", "interrupted", "empty", "hostile"] {
+        let (_, view) = views::all().into_iter().find(|(known, _)| *known == name).expect("a known run");
+        let text = markdown(&view);
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/report/{name}.md"));
+        if std::env::var_os("PROFILE_RUN_BLESS").is_some() {
+            std::fs::write(&path, &text).expect("the fixture is writable");
+        }
+        let expected = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let line = text.lines().zip(expected.lines()).find(|(now, then)| now != then);
+        assert!(text == expected, "{name}: {line:?}");
+    }
+}
+
+/// All keys of a value, at any depth; those of free maps are their own business.
+fn keys(value: &Value, into: &mut BTreeSet<String>) {
+    const FREE: [&str; 7] = ["errors", "samples_summary", "host", "versions", "exit", "environment", "baseline"];
+    match value {
+        Value::Object(map) => {
+            for (key, below) in map {
+                into.insert(key.clone());
+                if key == "settings" {
+                    below.as_object().into_iter().flat_map(|passes| passes.values()).for_each(|pass| keys(pass, into));
+                } else if !FREE.contains(&key.as_str()) {
+                    keys(below, into);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| keys(item, into)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_names_every_key_and_no_other() {
+    let document = include_str!("../docs/result.md");
+    let mut known = BTreeSet::new();
+    keys(&serde_json::to_value(&views::full().result).unwrap(), &mut known);
+    for key in &known {
+        assert!(document.contains(&format!("`{key}`")), "docs/result.md says nothing of {key}");
+    }
+    // The first cell of each table row names a key.
+    for line in document.lines().filter(|line| line.starts_with("| `")) {
+        let key = line.split('`').nth(1).unwrap_or_default();
+        assert!(known.contains(key), "docs/result.md describes {key}, which is no key");
+    }
+    // Words that a value may take are all there.
+    let words = [
+        serde_json::to_value([Verdict::Leak, Verdict::Failed, Verdict::Inconclusive, Verdict::Clean]).unwrap(),
+        serde_json::to_value([State::Leak, State::Clean, State::Plateau, State::Inconclusive, State::NotJudged])
+            .unwrap(),
+        serde_json::to_value([Reason::TooShort, Reason::Refused, Reason::NotReadable, Reason::NotRunning]).unwrap(),
+        serde_json::to_value([Per::Messages, Per::Sessions, Per::Hour]).unwrap(),
+        serde_json::to_value([Unit::Bytes, Unit::Descriptors, Unit::Sockets, Unit::Threads]).unwrap(),
+    ];
+    for word in words.iter().flat_map(|list| list.as_array().unwrap()).filter_map(Value::as_str) {
+        assert!(document.contains(&format!("`{word}`")), "docs/result.md says nothing of {word}");
+    }
+}
+
+#[test]
+fn a_large_run_makes_no_large_report() {
+    let view = views::large();
+    let stacks: usize = view.flames.iter().map(|flame| flame.folded.len()).sum();
+    assert!(stacks > 100_000, "{stacks}");
+    let html = html(&view).expect("a report");
+    assert!(html.len() < 2_000_000, "{} bytes", html.len());
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report-large.html");
+    std::fs::write(&path, &html).expect("the folder is writable");
+    let Some(mut browser) = Browser::start() else { return };
+    let mut page = browser.open(&path, Screen::wide(1280));
+    quiet(&page, "large");
+    assert!(number(&mut page, "document.querySelectorAll('#flame rect').length") > 100.0);
+}
 
 /// Frames of the flamegraph that hold a name, as [left, width] in shares of the graph.
 fn frame(page: &mut Page<'_>, name: &str) -> Vec<f64> {
@@ -335,6 +414,14 @@ fn pictures() {
             page.screenshot(&folder.join(format!("{name}-{kind}.png")));
         }
         let mut page = browser.open(&path, Screen::wide(1280));
+        if name == "leak" {
+            click_frame(&mut page, "App\\Smtp\\Server->read");
+            page.screenshot(&folder.join("leak-zoom.png"));
+            press_toggle(&mut page, "order", "function");
+            page.click("#flame-search");
+            page.type_text("sub");
+            page.screenshot(&folder.join("leak-search.png"));
+        }
         std::fs::write(folder.join(format!("{name}.pdf")), page.print()).expect("the folder is writable");
     }
 }

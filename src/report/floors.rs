@@ -44,28 +44,28 @@ pub(super) fn floors(result: &RunResult) -> Result<Floors, Error> {
         .findings
         .iter()
         .filter_map(|finding| {
-            let dots = dots(result, finding);
-            (dots.len() >= 2).then_some((finding, dots))
+            let (dots, work) = dots(result, finding);
+            (dots.len() >= 2).then_some((finding, dots, work))
         })
         .collect();
-    chosen.sort_by_key(|(finding, dots)| {
+    chosen.sort_by_key(|(finding, dots, _)| {
         let work = dots.last().map_or(0.0, |dot| dot.work);
         (rank(finding.state), std::cmp::Reverse(work as u64), words::metric_rank(&finding.metric))
     });
     // Each metric's first of a state before anybody's second, so that what stands open tells most.
     let mut seen: Vec<(&str, State)> = Vec::new();
     let mut rounds = Vec::new();
-    for (finding, dots) in chosen {
+    for (finding, dots, work) in chosen {
         let key = (finding.metric.as_str(), finding.state);
         let round = seen.iter().filter(|known| **known == key).count();
         seen.push(key);
-        rounds.push((if is_story(finding.state) { round } else { usize::MAX }, finding, dots));
+        rounds.push((if is_story(finding.state) { round } else { usize::MAX }, finding, dots, work));
     }
     rounds.sort_by_key(|(round, ..)| *round);
-    let chosen: Vec<(&Finding, Vec<Dot>)> = rounds.into_iter().map(|(_, finding, dots)| (finding, dots)).collect();
-    let stories = chosen.iter().filter(|(finding, _)| is_story(finding.state)).count();
-    let open = stories.clamp(3, OPEN).min(chosen.len());
-    let mut cards = chosen.iter().map(|(finding, dots)| card(finding, dots)).collect::<Result<Vec<_>, _>>()?;
+    let stories = rounds.iter().filter(|(_, finding, ..)| is_story(finding.state)).count();
+    let open = stories.clamp(3, OPEN).min(rounds.len());
+    let cards = rounds.iter().map(|(_, finding, dots, work)| card(finding, dots, work));
+    let mut cards = cards.collect::<Result<Vec<_>, _>>()?;
     let folded = cards.split_off(open);
     Ok(Floors { open: cards, folded })
 }
@@ -91,34 +91,32 @@ struct Dot {
     value: f64,
 }
 
-/// The floors of a finding, by the work that it is counted against.
-fn dots(result: &RunResult, finding: &Finding) -> Vec<Dot> {
+/// The floors of a finding by the work that it is counted against, and what that work is.
+fn dots(result: &RunResult, finding: &Finding) -> (Vec<Dot>, &'static str) {
     let rows = || result.floors.iter().filter(|row| row.metric == finding.metric && row.scenario == finding.scenario);
-    let by_session = by_session(finding, rows());
-    let mut dots: Vec<Dot> = rows()
-        .filter(|row| row.value.is_finite())
-        .map(|row| Dot {
-            wave: row.wave,
-            work: if by_session { row.sessions } else { row.messages } as f64,
-            value: row.value,
-        })
-        .collect();
-    dots.sort_by(|a, b| a.wave.cmp(&b.wave));
-    dots
+    let per = finding.growth.map(|growth| growth.per).filter(|per| *per != Per::Hour);
+    let work = match per {
+        Some(Per::Messages) => "messages",
+        Some(_) => "sessions",
+        None if rows().any(|row| row.messages > 0) => "messages",
+        None if rows().any(|row| row.sessions > 0) => "sessions",
+        // No work was done, as in the idle scenario: the looks themselves are counted.
+        None => "waves",
+    };
+    let done = |row: &FloorRow| match work {
+        "messages" => row.messages as f64,
+        "sessions" => row.sessions as f64,
+        _ => f64::from(row.wave),
+    };
+    let finite = rows().filter(|row| row.value.is_finite());
+    let mut dots: Vec<Dot> = finite.map(|row| Dot { wave: row.wave, work: done(row), value: row.value }).collect();
+    dots.sort_by_key(|dot| dot.wave);
+    (dots, work)
 }
 
-fn by_session<'a>(finding: &Finding, mut rows: impl Iterator<Item = &'a FloorRow>) -> bool {
-    match finding.growth.map(|growth| growth.per) {
-        Some(Per::Messages) => false,
-        Some(Per::Sessions) => true,
-        _ => rows.all(|row| row.messages == 0),
-    }
-}
-
-fn card(finding: &Finding, dots: &[Dot]) -> Result<Card, Error> {
+fn card(finding: &Finding, dots: &[Dot], work: &str) -> Result<Card, Error> {
     let (unit, _) = words::measure(finding);
     let axis = axis(unit, dots);
-    let work = if by_session_dots(finding) { "sessions" } else { "messages" };
     let name = words::metric(&finding.metric);
     let scenario = words::visible(&finding.scenario);
     let of = if axis.unit.is_empty() { scenario } else { format!("{scenario}, {}", axis.unit) };
@@ -126,11 +124,12 @@ fn card(finding: &Finding, dots: &[Dot]) -> Result<Card, Error> {
     let chart = format!("{name} after {}", words::visible(&finding.scenario));
     let label = format!("{chart}: {}. {caption}", words::state(finding));
     let svg = draw(&chart, &label, SIZE, |sheet| paint(sheet, finding, dots, &axis, work))?;
-    Ok(Card { title: name, of, state: words::state(finding), class: words::state_class(finding.state), caption, svg })
-}
-
-fn by_session_dots(finding: &Finding) -> bool {
-    matches!(words::measure(finding).1, Per::Sessions)
+    let (state, class) = if finding.accepted.is_some() {
+        ("accepted", "notjudged")
+    } else {
+        (words::state(finding), words::state_class(finding.state))
+    };
+    Ok(Card { title: name, of, state, class, caption, svg })
 }
 
 /// The axis covers the floors, and never so little that noise would look like growth.

@@ -64,7 +64,8 @@ fn held(out: &mut String, view: &RunView) {
     }
     let _ = writeln!(out, "\n| Held by | What | Entries | A 1,000 | Explains |\n| --- | --- | ---: | ---: | ---: |");
     for row in rows.iter().take(10) {
-        let (path, kind) = (code(&row.path), plain(&row.kind));
+        let kind = if row.code { code(&row.kind) } else { plain(&row.kind) };
+        let path = code(&row.path);
         let _ = writeln!(out, "| {path} | {kind} | {} | {} | {} |", row.entries, row.per_1000, row.explains);
     }
 }

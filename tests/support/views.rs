@@ -747,6 +747,63 @@ pub fn empty() -> RunView {
     }
 }
 
+/// Every key that a result can have is there.
+pub fn full() -> RunView {
+    let mut view = leak();
+    let result = &mut view.result;
+    result.findings[0].accepted = Some("known".into());
+    result.warnings = plateau().result.warnings;
+    result.failures = failed().result.failures;
+    result.not_measured = vec!["nothing".into()];
+    result.baseline = Some(json!({}));
+    view
+}
+
+/// A long run of a large program: 60 waves a scenario, tens of thousands of different stacks.
+pub fn large() -> RunView {
+    let mut view = leak();
+    let waves = view.result.waves.clone();
+    let floors = view.result.floors.clone();
+    for round in 1..5 {
+        view.result.waves.extend(waves.iter().cloned().map(|mut wave| {
+            wave.wave += round * 12;
+            wave.begin += f64::from(round) * 80.0;
+            wave.end += f64::from(round) * 80.0;
+            wave
+        }));
+        view.result.floors.extend(floors.iter().cloned().map(|mut row| {
+            row.wave += round * 12;
+            row.messages += u64::from(round) * 12_000;
+            row
+        }));
+    }
+    for track in &mut view.timeline.tracks {
+        let points = track.points.clone();
+        track
+            .points
+            .extend((1..5).flat_map(|round| points.iter().map(move |(t, v)| (t + f64::from(round) * 80.0, *v))));
+    }
+    for flame in &mut view.flames {
+        flame.folded = (0..15_000u64)
+            .map(|n| {
+                let depth = 4 + n % 24;
+                let frames: Vec<String> = (0..depth)
+                    .map(|d| {
+                        format!(
+                            "App\\Module{}\\Service{}->method{}",
+                            n % (d + 2),
+                            n * 7 % (d * 5 + 3),
+                            n % (d * d * 9 + 1)
+                        )
+                    })
+                    .collect();
+                format!("{{main}};{} {}", frames.join(";"), 100 + n * n % 9973)
+            })
+            .collect();
+    }
+    view
+}
+
 /// What may stand in names: markup, quotes, controls, very long words, writing from the right.
 pub const HOSTILE: [&str; 8] = [
     "</script><script>document.title='owned'</script>",
