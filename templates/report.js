@@ -161,18 +161,29 @@
   const choice = { cost: "time", busy: "false", order: "stacks", slice: "all" };
   const svg = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
 
+  // Frames in pre-order, each with its place; by function, the dearest stand first.
   const tree = (graph) => {
-    const nodes = [];
+    const roots = [];
     const open = [];
     for (let at = 0; at < graph.frames.length; at += 3) {
       const [depth, name, value] = graph.frames.slice(at, at + 3);
-      open.length = depth;
       const above = depth > 0 ? open[depth - 1] : null;
-      const start = above ? above.filled : (nodes.filled || 0);
-      const node = { depth: depth + 1, name, value, start, filled: start, above, below: [] };
-      if (above) { above.filled += value; above.below.push(node); } else nodes.filled = start + value;
+      const node = { depth: depth + 1, name, value, start: 0, above, below: [] };
+      (above ? above.below : roots).push(node);
       open[depth] = node;
+    }
+    const nodes = [];
+    const waiting = [];
+    const place = (siblings, start) => {
+      if (graph.order === "function") siblings.sort((a, b) => b.value - a.value);
+      for (const node of siblings) { node.start = start; start += node.value; }
+      for (let at = siblings.length - 1; at >= 0; at -= 1) waiting.push(siblings[at]);
+    };
+    place(roots, 0);
+    while (waiting.length) {
+      const node = waiting.pop();
       nodes.push(node);
+      place(node.below, node.start);
     }
     return nodes;
   };
@@ -281,13 +292,13 @@
     say(node);
   };
   const show = (kept) => {
+    // What there is no graph for gives way for as long as that lasts; the wish is kept.
     graph = find(choice) || nearest(choice, kept);
-    Object.assign(choice, { cost: graph.cost, busy: String(graph.busy), order: graph.order, slice: graph.slice });
     nodes = tree(graph);
     focus = null;
     at = null;
     for (const button of document.querySelectorAll("#flame-controls button[data-set]")) {
-      button.setAttribute("aria-pressed", String(choice[button.dataset.set] === button.dataset.value));
+      button.setAttribute("aria-pressed", String(String(graph[button.dataset.set]) === button.dataset.value));
     }
     if (shares) shares.textContent = `Shares are of ${whole()}.`;
     showBusy(graph.busy && graph.cost === "time");

@@ -287,6 +287,8 @@ fn toggles_show_other_graphs_and_shares_never_mix() {
         "[...document.querySelectorAll('#flame rect')].filter((r) => r.getAttribute('y') === '0').length",
     );
     assert!(first > 10.0, "each function stands on the first level: {first}");
+    let dearest = page.eval("document.querySelector('#flame text').textContent");
+    assert!(dearest.as_str().is_some_and(|text| text.starts_with("App\\Smtp\\Parser")), "the dearest first: {dearest}");
     press_toggle(&mut page, "order", "stacks");
     press_toggle(&mut page, "slice", "first");
     let early = frame(&mut page, "App\\Smtp\\Session->command");

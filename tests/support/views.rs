@@ -371,7 +371,7 @@ fn profile(view: &mut RunView) {
             name,
         });
     }
-    functions.sort_by(|a, b| b.own.cmp(&a.own));
+    functions.sort_by_key(|function| std::cmp::Reverse(function.own));
     let top = functions.iter().filter(|f| !f.waiting).take(5).map(|f| f.name.clone()).collect();
     view.result.profile = Some(ProfileSummary {
         files: vec!["profile/cachegrind.out.4711".into()],
