@@ -1,1 +1,28 @@
-//! What a reader sees: view model, plots, flamegraphs, HTML, Markdown, JSON.
+//! What a reader sees: the HTML report, the profile page, the Markdown summary.
+//!
+//! Everything here turns a [`RunView`](crate::analysis::view::RunView) into text and measures nothing
+//! itself. The parts of the report have a file each, in the order in which they stand on the page.
+
+mod carry;
+mod error;
+mod figures;
+mod flame;
+mod floors;
+mod functions;
+mod holders;
+mod load;
+mod markdown;
+mod matrix;
+mod page;
+mod plot;
+mod setup;
+mod ticks;
+mod timeline;
+mod whole;
+mod words;
+
+pub use carry::{RESULT_ID, read_result};
+pub use error::Error;
+pub use markdown::markdown;
+pub use page::{html, profile_html};
+pub use whole::write_whole;

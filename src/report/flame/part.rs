@@ -1,0 +1,187 @@
+//! The flamegraphs of a profile as the page carries them: which are there, their frames as figures for
+//! the script, and one picture for readers without it.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::draw::picture;
+use super::kind::Kind;
+use super::tree::Tree;
+use crate::analysis::view::{Cost, Flame, Slice};
+use crate::report::{Error, carry, words};
+
+/// Frames below this share of the whole are left out.
+const LEAST: f64 = 0.0005;
+/// Most frames of one graph in the page.
+const MOST: usize = 4000;
+
+/// The flamegraphs of a profile.
+#[derive(Debug, Default)]
+pub(in crate::report) struct Flames {
+    /// Picture for wide screens without script.
+    pub wide: String,
+    /// Picture for narrow screens without script.
+    pub narrow: String,
+    /// The frames of all graphs as JSON.
+    pub data: String,
+    /// Any of them by allocation.
+    pub allocation: bool,
+    /// Any of them without waiting.
+    pub busy: bool,
+    /// Any of them of a part of the recording.
+    pub slices: bool,
+    /// Stacks are estimates.
+    pub estimated: bool,
+    /// Below which share of the whole frames are left out, in percent.
+    pub left_out: String,
+    /// Share of the wall time that was spent waiting.
+    pub waiting_share: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    names: Vec<String>,
+    kinds: String,
+    graphs: Vec<Graph<'a>>,
+}
+
+#[derive(Serialize)]
+struct Graph<'a> {
+    cost: &'a str,
+    busy: bool,
+    slice: &'a str,
+    order: &'a str,
+    total: u64,
+    /// Depth, name and value of each frame, one after another.
+    frames: Vec<u64>,
+}
+
+/// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
+pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Option<Flames>, Error> {
+    let waiting: HashSet<&str> = waiting.iter().copied().collect();
+    let mut data = Data { names: Vec::new(), kinds: String::new(), graphs: Vec::new() };
+    let mut known: HashMap<&str, u64> = HashMap::new();
+    let mut part = Flames::default();
+    let mut least = LEAST;
+    let mut first: Option<(&Flame, Tree<'_>)> = None;
+    for flame in flames {
+        for (order, mut tree) in
+            [("stacks", Tree::from_folded(&flame.folded)), ("function", Tree::by_function(&flame.folded))]
+        {
+            if tree.total == 0 {
+                continue;
+            }
+            let full = (order == "stacks" && preferred(flame) < first.as_ref().map_or(u8::MAX, |(f, _)| preferred(f)))
+                .then(|| tree.clone());
+            least = tree.prune(LEAST, MOST).max(least);
+            let mut frames = Vec::with_capacity(tree.nodes.len() * 3);
+            for node in &tree.nodes {
+                let name = *known.entry(node.name).or_insert_with(|| {
+                    data.names.push(words::visible(node.name));
+                    data.kinds.push_str(Kind::of(node.name, &waiting).code());
+                    data.names.len() as u64 - 1
+                });
+                frames.extend([node.depth as u64, name, node.value]);
+            }
+            data.graphs.push(Graph {
+                cost: if flame.cost == Cost::Time { "time" } else { "allocation" },
+                busy: flame.busy,
+                slice: match flame.slice {
+                    Slice::All => "all",
+                    Slice::First => "first",
+                    Slice::Last => "last",
+                },
+                order,
+                total: tree.total,
+                frames,
+            });
+            if let Some(tree) = full {
+                first = Some((flame, tree));
+            }
+        }
+    }
+    let Some((flame, tree)) = first else { return Ok(None) };
+    let unit = if flame.cost == Cost::Time { "ns" } else { "bytes" };
+    part.wide = picture(&tree, &waiting, 1000, 0.001, unit)?;
+    part.narrow = picture(&tree, &waiting, 340, 0.004, unit)?;
+    let has = |test: &dyn Fn(&Graph<'_>) -> bool| data.graphs.iter().any(test);
+    part.allocation = has(&|graph| graph.cost == "allocation");
+    part.busy = has(&|graph| graph.busy);
+    part.slices = has(&|graph| graph.slice != "all");
+    part.estimated = flames.iter().any(|flame| flame.estimated);
+    part.left_out = words::percent(least);
+    part.waiting_share = waiting_share(flames, &waiting);
+    part.data = carry::script_json(&data)?;
+    Ok(Some(part))
+}
+
+/// The graph that is shown first: time, all of it, with waiting.
+fn preferred(flame: &Flame) -> u8 {
+    u8::from(flame.cost != Cost::Time) * 4 + u8::from(flame.slice != Slice::All) * 2 + u8::from(flame.busy)
+}
+
+fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
+    let wall = flames.iter().find(|f| preferred(f) == 0)?;
+    let tree = Tree::from_folded(&wall.folded);
+    let waits: u64 = tree.nodes.iter().filter(|node| waiting.contains(node.name)).map(|node| node.own).sum();
+    (tree.total > 0).then(|| waits as f64 / tree.total as f64)
+}
+
+/// Cost of each function with its callees, recursion counted once, and the whole, out of the graph of
+/// busy time; none where there is no such graph.
+pub(in crate::report) fn inclusive(flames: &[Flame]) -> Option<(HashMap<&str, u64>, u64)> {
+    let busy = flames.iter().find(|f| f.cost == Cost::Time && f.slice == Slice::All && f.busy)?;
+    let tree = Tree::from_folded(&busy.folded);
+    let mut costs: HashMap<&str, u64> = HashMap::new();
+    let mut stack: Vec<&str> = Vec::new();
+    let mut open: HashMap<&str, u32> = HashMap::new();
+    for node in &tree.nodes {
+        for left in stack.drain(node.depth..) {
+            if let Some(times) = open.get_mut(left) {
+                *times -= 1;
+            }
+        }
+        let times = open.entry(node.name).or_default();
+        if *times == 0 {
+            *costs.entry(node.name).or_default() += node.value;
+        }
+        *times += 1;
+        stack.push(node.name);
+    }
+    Some((costs, tree.total))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flame(busy: bool, folded: &[&str]) -> Flame {
+        let folded = folded.iter().map(|line| (*line).to_owned()).collect();
+        Flame { cost: Cost::Time, busy, slice: Slice::All, estimated: false, folded }
+    }
+
+    #[test]
+    fn recursion_counts_once() {
+        let flames = [flame(true, &["a;b;a 3", "a;b 2", "a 1", "b;a 4"])];
+        let (costs, total) = inclusive(&flames).unwrap();
+        assert_eq!((costs["a"], costs["b"], total), (10, 9, 10));
+    }
+
+    #[test]
+    fn waiting_is_told_by_name() {
+        let flames = [flame(false, &["a;php::usleep 30", "a;php::substr 70"])];
+        let part = super::flames(&flames, &["php::usleep"]).unwrap().unwrap();
+        assert_eq!(part.waiting_share, Some(0.3));
+        assert!(!part.busy && !part.allocation);
+        assert!(part.wide.contains("class=\"k kw\""), "{}", part.wide);
+    }
+
+    #[test]
+    fn figures_in_names_are_no_costs() {
+        let flames = [flame(false, &["include::/srv/a 12 34;f 5"])];
+        let part = super::flames(&flames, &[]).unwrap().unwrap();
+        assert!(part.wide.contains("/srv/a\u{a0}12\u{a0}34"), "{}", part.wide);
+        assert!(part.data.contains("[0,0,5,1,1,5]"), "{}", part.data);
+    }
+}

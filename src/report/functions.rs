@@ -1,0 +1,168 @@
+//! The table of functions beside the flamegraph.
+
+use super::flame::inclusive;
+use super::words;
+use crate::analysis::result::FunctionRow;
+use crate::analysis::view::Flame;
+use crate::units::{bytes, duration, grouped, significant};
+use std::time::Duration;
+
+/// Rows in the page; the result has them all.
+const MOST: usize = 200;
+/// A change of the cost of a call below this is none.
+const STEADY: f64 = 0.1;
+
+/// The table.
+#[derive(Debug, Default)]
+pub(super) struct Functions {
+    /// The rows, by self time.
+    pub rows: Vec<Row>,
+    /// How many functions the profile has.
+    pub all: String,
+    /// Not all of them are in the page.
+    pub cut: bool,
+    /// Any row has calls for each message.
+    pub per_message: bool,
+    /// Any row has a drift.
+    pub drift: bool,
+}
+
+/// One function.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// It waits.
+    pub waiting: bool,
+    /// Style class of its bar.
+    pub class: &'static str,
+    /// Self share of wall time, and of busy time.
+    pub own: Share,
+    /// With callees.
+    pub inclusive: Share,
+    /// Calls.
+    pub calls: Cell,
+    /// Calls for each message.
+    pub per_message: Cell,
+    /// Self time of a call.
+    pub each: Cell,
+    /// What it allocated, itself.
+    pub allocation: Cell,
+    /// How the cost of a call changed.
+    pub drift: Cell,
+    /// The change is worth a look.
+    pub drifts: bool,
+}
+
+impl Row {
+    /// The name as HTML that breaks where a name may.
+    pub fn name_html(&self) -> String {
+        words::breakable(&self.name)
+    }
+}
+
+/// A figure as it is written and as it is sorted.
+#[derive(Debug, Default)]
+pub(super) struct Cell {
+    /// For readers.
+    pub text: String,
+    /// For sorting.
+    pub key: f64,
+}
+
+/// A share of wall time and of busy time.
+#[derive(Debug, Default)]
+pub(super) struct Share {
+    /// Of wall time.
+    pub wall: Cell,
+    /// Of busy time; empty where the function waits or it is not known.
+    pub busy: Cell,
+    /// Width of the bar for wall time, in percent of the widest.
+    pub bar_wall: String,
+    /// The same for busy time.
+    pub bar_busy: String,
+}
+
+/// Lays out the functions, by self time. `total` and `waits` are nanoseconds of the whole profile.
+pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, messages: u64) -> Functions {
+    let mut sorted: Vec<&FunctionRow> = rows.iter().collect();
+    sorted.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
+    let busy = inclusive(flames);
+    let total = if total > 0 { total } else { rows.iter().map(|row| row.own).sum() };
+    let waits: u64 = rows.iter().filter(|row| row.waiting).map(|row| row.own).sum();
+    let busy_total = total.saturating_sub(waits);
+    let widest = |test: &dyn Fn(&FunctionRow) -> bool| {
+        sorted.iter().filter(|row| test(row)).map(|row| row.own).max().unwrap_or(0).max(1) as f64
+    };
+    let (widest_wall, widest_busy) = (widest(&|_| true), widest(&|row| !row.waiting));
+    let share = |value: u64, of: u64| if of == 0 { 0.0 } else { value as f64 / of as f64 };
+    let cell = |share: f64| Cell { text: words::percent(share), key: share };
+    let shown = sorted.iter().take(MOST).map(|row| {
+        let own_busy =
+            if row.waiting { Cell { text: String::new(), key: -1.0 } } else { cell(share(row.own, busy_total)) };
+        let with_busy = match &busy {
+            Some((costs, whole)) if !row.waiting => {
+                costs.get(row.name.as_str()).map_or_else(Cell::default, |cost| cell(share(*cost, *whole)))
+            }
+            _ => Cell { text: String::new(), key: -1.0 },
+        };
+        let class = if row.waiting {
+            "w"
+        } else if row.name.starts_with("php::") {
+            "p"
+        } else {
+            "a"
+        };
+        Row {
+            name: words::visible(&row.name),
+            file: words::visible(&row.file),
+            waiting: row.waiting,
+            class,
+            own: Share {
+                wall: cell(share(row.own, total)),
+                busy: own_busy,
+                bar_wall: format!("{:.1}", row.own as f64 / widest_wall * 100.0),
+                bar_busy: format!("{:.1}", if row.waiting { 0.0 } else { row.own as f64 / widest_busy * 100.0 }),
+            },
+            inclusive: Share { wall: cell(share(row.inclusive, total)), busy: with_busy, ..Share::default() },
+            calls: Cell { text: grouped(row.calls), key: row.calls as f64 },
+            per_message: row
+                .calls_per_message
+                .map_or_else(Cell::default, |calls| Cell { text: significant(calls), key: calls }),
+            each: each(row),
+            allocation: allocation(row, messages),
+            drift: row.drift.map_or_else(Cell::default, |drift| Cell {
+                text: if drift.abs() < STEADY { "steady".into() } else { format!("{:+.0}% a call", drift * 100.0) },
+                key: drift,
+            }),
+            drifts: row.drift.is_some_and(|drift| drift >= STEADY),
+        }
+    });
+    Functions {
+        rows: shown.collect(),
+        all: grouped(rows.len() as u64),
+        cut: rows.len() > MOST,
+        per_message: rows.iter().any(|row| row.calls_per_message.is_some()),
+        drift: rows.iter().any(|row| row.drift.is_some()),
+    }
+}
+
+fn each(row: &FunctionRow) -> Cell {
+    if row.calls == 0 {
+        return Cell::default();
+    }
+    let nanoseconds = row.own as f64 / row.calls as f64;
+    let text = if nanoseconds < 99_950.0 {
+        format!("{} µs", significant(nanoseconds / 1000.0))
+    } else {
+        duration(Duration::from_secs_f64(nanoseconds / 1e9))
+    };
+    Cell { text, key: nanoseconds }
+}
+
+fn allocation(row: &FunctionRow, messages: u64) -> Cell {
+    let value = if messages > 0 { row.allocation as f64 / messages as f64 } else { row.allocation as f64 };
+    Cell { text: if row.allocation == 0 { "0".to_owned() } else { bytes(value) }, key: value }
+}

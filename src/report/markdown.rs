@@ -1,0 +1,146 @@
+//! `summary.md`: the verdict for a pull request's comment.
+
+use std::fmt::Write as _;
+
+use super::{holders, load, matrix, words};
+use crate::analysis::result::Verdict;
+use crate::analysis::view::RunView;
+
+/// The summary as Markdown that GitHub, GitLab and plain readers show alike: sentence, evidence, matrix,
+/// holders, load. Names stand in code spans; nothing in them can end a table or call a person.
+pub fn markdown(view: &RunView) -> String {
+    let result = &view.result;
+    let mut out = String::new();
+    let word = match result.verdict {
+        Verdict::Leak => "leak",
+        Verdict::Failed => "failed",
+        Verdict::Inconclusive => "not decided",
+        Verdict::Clean => "clean",
+    };
+    let _ = writeln!(out, "**{word}** · {}", sentence(&result.sentence));
+    if result.cut_off {
+        let _ = writeln!(out, "\nThe run was cut off; this is what there is.");
+    }
+    for text in &result.evidence {
+        let _ = writeln!(out, "\n{}", sentence(text));
+    }
+    for warning in &result.warnings {
+        let _ = writeln!(out, "\n> **Warning:** {} {}", sentence(&warning.text), sentence(&warning.advice));
+    }
+    findings(&mut out, view);
+    held(&mut out, view);
+    loads(&mut out, view);
+    let command = result.target.command.join(" ");
+    if !command.is_empty() {
+        let _ = writeln!(out, "\n{} · profile-run {}", code(&command), env!("CARGO_PKG_VERSION"));
+    }
+    out
+}
+
+fn findings(out: &mut String, view: &RunView) {
+    let matrix = matrix::matrix(view);
+    if matrix.rows.is_empty() {
+        return;
+    }
+    let heads: Vec<String> = matrix.scenarios.iter().map(|name| plain(name)).collect();
+    let _ = writeln!(out, "\n| | {} |\n| --- |{}", heads.join(" | "), " --- |".repeat(heads.len()));
+    for row in &matrix.rows {
+        let cells = row.cells.iter().map(|cell| match cell {
+            Some(cell) => {
+                let state = if cell.class == "leak" && !cell.accepted { "**leak**" } else { cell.state };
+                let accepted = if cell.accepted { ", accepted" } else { "" };
+                format!("{state}{accepted} {}", plain(&cell.figure)).trim_end().to_owned()
+            }
+            None => String::new(),
+        });
+        let _ = writeln!(out, "| {} | {} |", plain(&row.metric), cells.collect::<Vec<_>>().join(" | "));
+    }
+}
+
+fn held(out: &mut String, view: &RunView) {
+    let rows = holders::holders(&view.result);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n| Held by | What | Entries | A 1,000 | Explains |\n| --- | --- | ---: | ---: | ---: |");
+    for row in rows.iter().take(10) {
+        let kind = if row.code { code(&row.kind) } else { plain(&row.kind) };
+        let path = code(&row.path);
+        let _ = writeln!(out, "| {path} | {kind} | {} | {} | {} |", row.entries, row.per_1000, row.explains);
+    }
+}
+
+fn loads(out: &mut String, view: &RunView) {
+    let rows = load::load(view);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        out,
+        "\n| Load | Asked | Run | Accepted | Refused | Failed | a second | p50 ms | p99 ms |\n\
+         | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
+    );
+    for row in rows {
+        let words: Vec<String> = [
+            &row.scenario,
+            &row.asked,
+            &row.run,
+            &row.accepted,
+            &row.refused,
+            &row.failed,
+            &row.speed,
+            &row.p50,
+            &row.p99,
+        ]
+        .map(|text| plain(text))
+        .into();
+        let _ = writeln!(out, "| {} |", words.join(" | "));
+    }
+    for note in &view.load_notes {
+        let _ = writeln!(out, "\n{}", sentence(note));
+    }
+}
+
+fn sentence(text: &str) -> String {
+    words::pieces(text).iter().map(|p| if p.is_code() { code(&p.text) } else { plain(&p.text) }).collect()
+}
+
+/// Text in which nothing is markup.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in words::visible(text).chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '@' => out.push_str("&#64;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '~' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A code span, also of text with backticks; in a table a pipe would end the cell even there.
+fn code(text: &str) -> String {
+    let text = words::visible(text).replace('|', "\u{2758}");
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_name_is_markup() {
+        assert_eq!(plain("a|b <c> @d"), "a\\|b &lt;c&gt; &#64;d");
+        assert_eq!(code("a`b"), "``a`b``");
+        assert_eq!(sentence("`A->b[]` keeps *all*"), "`A->b[]` keeps \\*all\\*");
+    }
+}

@@ -1,0 +1,219 @@
+//! The pages: the whole report, and the profile part alone.
+
+use askama::Template;
+
+use super::flame::{Flames, flames};
+use super::functions::{Functions, functions};
+use super::{Error, carry, figures, floors, holders, load, matrix, setup, timeline, words};
+use crate::analysis::result::{FunctionRow, Verdict};
+use crate::analysis::view::{Flame, RunView};
+use crate::units::{duration, grouped, significant};
+use std::time::Duration;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Report {
+    assets: Assets,
+    title: String,
+    command: String,
+    started: String,
+    took: String,
+    verdict: Banner,
+    figures: Vec<figures::Figure>,
+    warnings: Vec<[String; 2]>,
+    matrix: matrix::Matrix,
+    holders: Vec<holders::Row>,
+    floors: floors::Floors,
+    timeline: Option<timeline::Timeline>,
+    profile: Profile,
+    load: Vec<load::Row>,
+    load_notes: Vec<Vec<words::Piece>>,
+    setup: setup::Setup,
+    version: &'static str,
+    result: String,
+}
+
+#[derive(Template)]
+#[template(path = "profile.html")]
+struct ProfilePage {
+    assets: Assets,
+    title: String,
+    profile: Profile,
+    version: &'static str,
+}
+
+/// Style and script, put into the page whole.
+struct Assets {
+    style: &'static str,
+    script: &'static str,
+}
+
+const ASSETS: Assets =
+    Assets { style: include_str!("../../templates/report.css"), script: include_str!("../../templates/report.js") };
+
+/// The verdict as it stands at the top.
+struct Banner {
+    class: &'static str,
+    word: &'static str,
+    sentence: Vec<words::Piece>,
+    evidence: Vec<Vec<words::Piece>>,
+    cut_off: bool,
+    failures: Vec<Vec<words::Piece>>,
+}
+
+/// Where the time goes.
+#[derive(Default)]
+struct Profile {
+    facts: Vec<String>,
+    notes: Vec<Vec<words::Piece>>,
+    flames: Option<Flames>,
+    functions: Functions,
+    waiting: String,
+    allocated: &'static str,
+}
+
+/// The report of a run: one file that asks nothing of the network and carries its result.
+///
+/// # Errors
+/// Only faults of this program: a template, a chart or the result's JSON could not be made.
+pub fn html(view: &RunView) -> Result<String, Error> {
+    let result = &view.result;
+    let command = result.target.command.iter().map(|word| setup::quoted(word)).collect::<Vec<_>>().join(" ");
+    let command = words::visible(&command);
+    let report = Report {
+        assets: ASSETS,
+        title: words::visible(&result.sentence.replace('`', "")),
+        command,
+        started: started(&result.started),
+        took: if result.seconds > 0.0 { took(result.seconds) } else { String::new() },
+        verdict: banner(view),
+        figures: figures::figures(view),
+        warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
+        matrix: matrix::matrix(view),
+        holders: holders::holders(result),
+        floors: floors::floors(result)?,
+        timeline: timeline::timeline(view)?,
+        profile: profile(view)?,
+        load: load::load(view),
+        load_notes: view.load_notes.iter().map(|note| words::pieces(note)).collect(),
+        setup: setup::setup(view),
+        version: env!("CARGO_PKG_VERSION"),
+        result: carry::script_json(result)?,
+    };
+    Ok(report.render()?)
+}
+
+/// The profile part alone: `title` names what was read, `notes` say what a reader must know of it.
+///
+/// # Errors
+/// As [`html`].
+pub fn profile_html(
+    title: &str,
+    profile_flames: &[Flame],
+    profile_functions: &[FunctionRow],
+    notes: &[String],
+) -> Result<String, Error> {
+    let waiting: Vec<&str> = profile_functions.iter().filter(|row| row.waiting).map(|row| row.name.as_str()).collect();
+    let graphs = flames(profile_flames, &waiting)?;
+    let page = ProfilePage {
+        assets: ASSETS,
+        title: words::visible(title),
+        profile: Profile {
+            facts: Vec::new(),
+            notes: notes.iter().map(|note| words::pieces(note)).collect(),
+            waiting: waiting_words(graphs.as_ref()),
+            flames: graphs,
+            functions: functions(profile_functions, profile_flames, 0, 0),
+            allocated: "Allocated",
+        },
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    Ok(page.render()?)
+}
+
+fn banner(view: &RunView) -> Banner {
+    let result = &view.result;
+    let (class, word) = match result.verdict {
+        Verdict::Leak => ("leak", "leak"),
+        Verdict::Failed => ("failed", "failed"),
+        Verdict::Inconclusive => ("inconclusive", "not decided"),
+        Verdict::Clean => ("clean", "clean"),
+    };
+    let said = |text: &String| *text == result.sentence || result.evidence.contains(text);
+    Banner {
+        class,
+        word,
+        sentence: words::verdict_pieces(&result.sentence),
+        evidence: result.evidence.iter().map(|text| words::pieces(text)).collect(),
+        cut_off: result.cut_off,
+        failures: result
+            .failures
+            .iter()
+            .filter(|failure| !said(&failure.sentence))
+            .map(|failure| words::pieces(&failure.sentence))
+            .collect(),
+    }
+}
+
+fn profile(view: &RunView) -> Result<Profile, Error> {
+    let waiting: Vec<&str> = view.waiting.iter().map(String::as_str).collect();
+    let graphs = flames(&view.flames, &waiting)?;
+    let Some(summary) = &view.result.profile else {
+        return Ok(Profile { waiting: waiting_words(graphs.as_ref()), flames: graphs, ..Profile::default() });
+    };
+    let mut facts = vec![format!("{} calls under the profiler.", grouped(summary.records))];
+    let estimated = graphs.as_ref().is_some_and(|graphs| graphs.estimated);
+    facts.push(if estimated {
+        "The stacks are estimates: this kind of file holds only who called whom.".to_owned()
+    } else {
+        "The stacks are exact, nothing was sampled.".to_owned()
+    });
+    if !summary.complete {
+        let share = words::percent(summary.recovered_share);
+        facts.push(format!("A profile ends in the middle; {share} of its bytes could be used."));
+    }
+    if let Some(overhead) = summary.overhead.filter(|times| times.is_finite()) {
+        facts.push(format!("The profiler slowed the server {} times.", significant(overhead)));
+    }
+    Ok(Profile {
+        facts,
+        notes: Vec::new(),
+        waiting: waiting_words(graphs.as_ref()),
+        flames: graphs,
+        functions: functions(&summary.functions, &view.flames, summary.total_ns, summary.messages),
+        allocated: if summary.messages > 0 { "Allocated a message" } else { "Allocated" },
+    })
+}
+
+fn waiting_words(graphs: Option<&Flames>) -> String {
+    let share = graphs.and_then(|graphs| graphs.waiting_share);
+    share.map_or(String::new(), |share| format!("hatched: waiting, {}", words::percent(share)))
+}
+
+/// `25 Nov 2026, 14:02` as the clock stood where it ran; the text itself where it is no time.
+fn started(text: &str) -> String {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let parse = || -> Option<String> {
+        let (date, time) = text.split_once('T')?;
+        let mut parts = date.split('-');
+        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+        let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some(format!("{} {month} {year}, {}", day.trim_start_matches('0'), time.get(..5)?))
+    };
+    parse().unwrap_or_else(|| words::visible(text))
+}
+
+fn took(seconds: f64) -> String {
+    Duration::try_from_secs_f64(seconds).map_or(String::new(), duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_by_people() {
+        assert_eq!(started("2026-11-05T14:02:33+01:00"), "5 Nov 2026, 14:02");
+        assert_eq!(started("soon"), "soon");
+    }
+}

@@ -1,0 +1,294 @@
+//! How results are said: names of metrics and states, growth for a unit of work, code inside sentences.
+
+use crate::analysis::result::{Finding, Growth, Per, Reason, State, Unit};
+use crate::units::{bytes, significant};
+
+/// A piece of a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Piece {
+    /// Its text, safe to show: control characters are made visible.
+    pub text: String,
+    /// How it is set.
+    pub tone: Tone,
+}
+
+/// How a piece of a sentence is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// As the sentence.
+    Plain,
+    /// In monospace.
+    Code,
+    /// In the state's colour: the figure that the sentence is about.
+    Amount,
+}
+
+impl Piece {
+    fn new(text: &str, tone: Tone) -> Self {
+        Self { text: visible(text), tone }
+    }
+
+    /// Its text as HTML that breaks where a name may.
+    pub fn html(&self) -> String {
+        breakable(&self.text)
+    }
+
+    /// Set in monospace.
+    pub fn is_code(&self) -> bool {
+        self.tone == Tone::Code
+    }
+
+    /// Set in the state's colour.
+    pub fn is_amount(&self) -> bool {
+        self.tone == Tone::Amount
+    }
+}
+
+/// A sentence with its code between backticks, in pieces. A backtick without a partner is text.
+pub(super) fn pieces(sentence: &str) -> Vec<Piece> {
+    let mut out = Vec::new();
+    let mut rest = sentence;
+    while let Some((before, after)) = rest.split_once('`') {
+        let Some((code, behind)) = after.split_once('`') else { break };
+        if !before.is_empty() {
+            out.push(Piece::new(before, Tone::Plain));
+        }
+        if !code.is_empty() {
+            out.push(Piece::new(code, Tone::Code));
+        }
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        out.push(Piece::new(rest, Tone::Plain));
+    }
+    out
+}
+
+/// [`pieces`], with the amount of `It leaks AMOUNT: ...` or `It leaks AMOUNT outside ...` set apart.
+pub(super) fn verdict_pieces(sentence: &str) -> Vec<Piece> {
+    const LEAD: &str = "It leaks ";
+    let pieces = pieces(sentence);
+    let Some(first) = pieces.first().filter(|piece| piece.tone == Tone::Plain) else { return pieces };
+    let Some(rest) = first.text.strip_prefix(LEAD) else { return pieces };
+    let end = [":", " outside", ".", ","]
+        .iter()
+        .filter_map(|stop| rest.match_indices(stop).map(|(at, _)| at).find(|&at| !inside_number(rest, at)))
+        .min()
+        .unwrap_or(rest.len());
+    let mut out = vec![Piece::new(LEAD, Tone::Plain), Piece::new(&rest[..end], Tone::Amount)];
+    if end < rest.len() {
+        out.push(Piece::new(&rest[end..], Tone::Plain));
+    }
+    out.extend(pieces.into_iter().skip(1));
+    out
+}
+
+fn inside_number(text: &str, at: usize) -> bool {
+    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+    at > 0 && digit(text.as_bytes().get(at - 1)) && digit(text.as_bytes().get(at + 1))
+}
+
+/// `text` with its control characters (an anonymous class has a NUL in its name) and the characters that
+/// turn the direction of writing made visible, so that a name shows what it is.
+pub(super) fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\t' => out.push(' '),
+            '\0' => out.push_str("\\0"),
+            '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A name as HTML: it may break before an arrow and after a part of a namespace, and never inside `->`.
+pub(super) fn breakable(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 32);
+    let mut rest = name;
+    while let Some(c) = rest.chars().next() {
+        let arrow = ["->", "::"].into_iter().find(|arrow| rest.starts_with(arrow));
+        match arrow {
+            Some(arrow) => out.push_str(&format!("<wbr><span>{}</span>", arrow.replace('>', "&gt;"))),
+            None => match c {
+                '\\' => out.push_str("\\<wbr>"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '&' => out.push_str("&amp;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                c => out.push(c),
+            },
+        }
+        rest = &rest[arrow.map_or(c.len_utf8(), str::len)..];
+    }
+    out
+}
+
+/// A metric's name for readers.
+pub(super) fn metric(name: &str) -> String {
+    match name {
+        "heap" => "PHP heap".to_owned(),
+        "rss" => "Memory (RSS)".to_owned(),
+        "fd" => "Descriptors".to_owned(),
+        "sockets" => "Sockets".to_owned(),
+        "threads" => "Threads".to_owned(),
+        other => visible(other),
+    }
+}
+
+/// The order of metrics in tables: what decides most stands first.
+pub(super) fn metric_rank(name: &str) -> usize {
+    ["heap", "rss", "fd", "sockets", "threads"].iter().position(|known| *known == name).unwrap_or(usize::MAX)
+}
+
+/// The word for a state; for what was not judged, why.
+pub(super) fn state(finding: &Finding) -> &'static str {
+    match finding.state {
+        State::Leak => "leak",
+        State::Clean => "clean",
+        State::Plateau => "plateau",
+        State::Inconclusive => "not decided",
+        State::NotJudged => match finding.reason {
+            Some(Reason::TooShort) => "too short",
+            Some(Reason::Refused) => "refused",
+            Some(Reason::NotReadable) => "not readable",
+            Some(Reason::NotRunning) => "did not run",
+            None => "not judged",
+        },
+    }
+}
+
+/// The style class of a state.
+pub(super) fn state_class(state: State) -> &'static str {
+    match state {
+        State::Leak => "leak",
+        State::Clean => "clean",
+        State::Plateau => "plateau",
+        State::Inconclusive => "inconclusive",
+        State::NotJudged => "notjudged",
+    }
+}
+
+/// What a growth is counted against, for one: `a message`.
+pub(super) fn per_one(per: Per) -> &'static str {
+    match per {
+        Per::Messages => "a message",
+        Per::Sessions => "a session",
+        Per::Hour => "an hour",
+    }
+}
+
+/// The amount alone: `412 B` for one message, `14 in 1,000` for counts.
+pub(super) fn amount(value: f64, unit: Unit, per: Per) -> String {
+    match (unit, per) {
+        (Unit::Bytes, Per::Hour) => bytes(value),
+        (Unit::Bytes, _) => bytes(value / 1000.0),
+        (_, Per::Hour) => significant(value),
+        _ => format!("{} in 1,000", significant(value)),
+    }
+}
+
+/// The whole phrase: `412 B a message`, `14 in 1,000 sessions`.
+pub(super) fn phrase(value: f64, unit: Unit, per: Per) -> String {
+    let amount = amount(value, unit, per);
+    match (unit, per) {
+        (Unit::Bytes, _) | (_, Per::Hour) => format!("{amount} {}", per_one(per)),
+        (_, Per::Messages) => format!("{amount} messages"),
+        (_, Per::Sessions) => format!("{amount} sessions"),
+    }
+}
+
+/// A growth in words: `+412 B a message`.
+pub(super) fn growth(growth: Growth) -> String {
+    let sign = if growth.value > 0.0 { "+" } else { "" };
+    format!("{sign}{}", phrase(growth.value, growth.unit, growth.per))
+}
+
+/// `410 to 414`: the interval in the same unit as [`amount`], without the unit where both share it.
+pub(super) fn interval(ci: [f64; 2], unit: Unit, per: Per) -> String {
+    let [low, high] = ci.map(|value| amount(value, unit, per).replace(" in 1,000", ""));
+    match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((number, low_unit)), Some((_, high_unit))) if low_unit == high_unit => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
+}
+
+/// The unit and work that a finding counts in, also where no growth was measured.
+pub(super) fn measure(finding: &Finding) -> (Unit, Per) {
+    finding.growth.map_or_else(
+        || {
+            let unit = match finding.metric.as_str() {
+                "fd" => Unit::Descriptors,
+                "sockets" => Unit::Sockets,
+                "threads" => Unit::Threads,
+                _ => Unit::Bytes,
+            };
+            (unit, if unit == Unit::Bytes { Per::Messages } else { Per::Sessions })
+        },
+        |growth| (growth.unit, growth.per),
+    )
+}
+
+/// The largest leak that could have been missed: `3 B a message`.
+pub(super) fn missed(finding: &Finding) -> Option<String> {
+    let (unit, per) = measure(finding);
+    Some(phrase(finding.could_have_missed?, unit, per))
+}
+
+/// A share in percent with three digits at most: `33%`, `0.41%`.
+pub(super) fn percent(share: f64) -> String {
+    if !share.is_finite() {
+        return "-".to_owned();
+    }
+    if share != 0.0 && share.abs() < 0.0001 {
+        return "<0.01%".to_owned();
+    }
+    if share.abs() >= 0.0995 { format!("{:.1}%", share * 100.0) } else { format!("{:.2}%", share * 100.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_fall_into_pieces() {
+        let said = verdict_pieces("It leaks 1.5 KiB a message: `A->b[]` keeps one `C`.");
+        let tones: Vec<_> = said.iter().map(|piece| (piece.text.as_str(), piece.tone)).collect();
+        assert_eq!(
+            tones,
+            [
+                ("It leaks ", Tone::Plain),
+                ("1.5 KiB a message", Tone::Amount),
+                (": ", Tone::Plain),
+                ("A->b[]", Tone::Code),
+                (" keeps one ", Tone::Plain),
+                ("C", Tone::Code),
+                (".", Tone::Plain),
+            ]
+        );
+        assert_eq!(pieces("a ` b"), [Piece { text: "a ` b".into(), tone: Tone::Plain }]);
+    }
+
+    #[test]
+    fn names_show_what_they_are() {
+        assert_eq!(visible("class@anonymous\0/a.php:3$0"), "class@anonymous\\0/a.php:3$0");
+        assert_eq!(visible("a\u{202e}b\u{1b}"), "a\\u{202e}b\\x1b");
+        assert_eq!(breakable("A\\B-><c>"), "A\\<wbr>B<wbr><span>-&gt;</span>&lt;c&gt;");
+    }
+
+    #[test]
+    fn growth_for_a_unit_of_work() {
+        let heap = Growth { value: 412_000.0, unit: Unit::Bytes, per: Per::Messages };
+        assert_eq!(growth(heap), "+412 B a message");
+        assert_eq!(interval([410_000.0, 414_000.0], Unit::Bytes, Per::Messages), "410 to 414 B");
+        let sockets = Growth { value: 14.0, unit: Unit::Sockets, per: Per::Sessions };
+        assert_eq!(growth(sockets), "+14 in 1,000 sessions");
+        assert_eq!(interval([13.0, 15.0], Unit::Sockets, Per::Sessions), "13 to 15");
+        assert_eq!(interval([900.0, 2_000_000.0], Unit::Bytes, Per::Hour), "900 B to 1.91 MiB");
+    }
+}

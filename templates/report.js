@@ -1,0 +1,352 @@
+// Moves in what the page already shows: the timeline's cursor, the flamegraph, the table of functions.
+// Without it everything stands still and is still there.
+(() => {
+  "use strict";
+  const byId = (id) => document.getElementById(id);
+  const data = (id) => (byId(id) ? JSON.parse(byId(id).textContent) : null);
+  document.documentElement.classList.add("script");
+
+  const three = (value) => {
+    const size = Math.abs(value);
+    if (size >= 99.95) return Math.round(value).toLocaleString("en");
+    return String(Number(value.toPrecision(3)));
+  };
+  const bytes = (value) => {
+    const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let at = 0;
+    while (Math.abs(value) >= 1023.5 && at < units.length - 1) { value /= 1024; at += 1; }
+    return `${three(value)} ${units[at]}`;
+  };
+  const time = (ns) => {
+    if (ns < 99950) return `${three(ns / 1e3)} µs`;
+    if (ns < 99.95e6) return `${three(ns / 1e6)} ms`;
+    return `${three(ns / 1e9)} s`;
+  };
+  const percent = (share) => {
+    if (share !== 0 && share < 0.0001) return "<0.01%";
+    return `${(share * 100).toFixed(share >= 0.0995 ? 1 : 2)}%`;
+  };
+
+  // Timeline: one cursor reads every line.
+  const series = data("timeline-data");
+  if (series) {
+    const said = byId("timeline-said");
+    const values = document.querySelectorAll("#timeline-card .key b");
+    const boxes = ["wide", "narrow"].map((kind) => {
+      const box = document.querySelector(`#timeline-card > .${kind}`);
+      const line = document.createElement("div");
+      line.className = "cursor";
+      line.hidden = true;
+      box.append(line);
+      return { box, line, edges: series[kind] };
+    });
+    const valueAt = (points, t) => {
+      let low = 0;
+      let high = points.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if (points[middle][0] <= t) low = middle + 1; else high = middle;
+      }
+      return low > 0 ? points[low - 1][1] : null;
+    };
+    let now = series.from;
+    const read = (t) => {
+      now = Math.min(series.to, Math.max(series.from, t));
+      const share = (now - series.from) / (series.to - series.from);
+      for (const { line, edges } of boxes) {
+        line.hidden = false;
+        line.style.left = `${(edges[0] + share * (edges[1] - edges[0])) * 100}%`;
+      }
+      const wave = series.waves.find((w) => w.begin <= now && now <= w.end);
+      said.textContent = `${now.toFixed(1)} s · ${wave ? `${wave.scenario}, ${wave.wave ? `wave ${wave.wave}` : "warm-up"}` : "at rest"}`;
+      series.lines.forEach(({ unit, points }, n) => {
+        const value = valueAt(points, now);
+        values[n].textContent = value === null ? "" : unit === "bytes" ? bytes(value) : three(value);
+      });
+    };
+    for (const { box, edges } of boxes) {
+      const point = (event) => {
+        const { left, width } = box.getBoundingClientRect();
+        const share = ((event.clientX - left) / width - edges[0]) / (edges[1] - edges[0]);
+        if (share < -0.02 || share > 1.02) return;
+        read(series.from + share * (series.to - series.from));
+      };
+      box.addEventListener("pointermove", point);
+      box.addEventListener("pointerdown", point);
+      box.addEventListener("keydown", (event) => {
+        const step = (series.to - series.from) / (event.shiftKey ? 20 : 200);
+        if (event.key === "ArrowRight") read(now + step);
+        else if (event.key === "ArrowLeft") read(now - step);
+        else if (event.key === "Home") read(series.from);
+        else if (event.key === "End") read(series.to);
+        else return;
+        event.preventDefault();
+      });
+    }
+    // Until somebody points elsewhere it stands where the first line is highest.
+    read(series.lines[0].points.reduce((top, point) => (point[1] > top[1] ? point : top))[0]);
+  }
+
+  // Table of functions: sorted by any column, shares of wall or of busy time.
+  const table = byId("functions");
+  let showBusy = () => {};
+  let filterTable = () => {};
+  if (table) {
+    const body = table.tBodies[0];
+    const heads = [...table.tHead.rows[0].cells];
+    const more = byId("functions-more");
+    const shown = 12;
+    let busy = false;
+    let open = body.rows.length <= shown;
+    let wanted = "";
+    const key = (cell) => {
+      if (cell.dataset.wall !== undefined) return Number(busy ? cell.dataset.busy : cell.dataset.wall);
+      return cell.dataset.key === undefined ? cell.textContent.trim().toLowerCase() : Number(cell.dataset.key);
+    };
+    const layOut = () => {
+      let seen = 0;
+      for (const row of body.rows) {
+        const fits = !wanted || row.cells[0].textContent.toLowerCase().includes(wanted);
+        row.classList.toggle("gone", !fits);
+        row.classList.toggle("more", fits && !open && seen >= shown);
+        seen += fits ? 1 : 0;
+      }
+      more.hidden = seen <= shown;
+      more.textContent = open ? "Show fewer" : `Show all ${seen}`;
+    };
+    const sort = (column, direction) => {
+      heads.forEach((head, at) => (at === column ? head.setAttribute("aria-sort", direction) : head.removeAttribute("aria-sort")));
+      const sign = direction === "ascending" ? 1 : -1;
+      const rows = [...body.rows].map((row) => ({ row, key: key(row.cells[column]) }));
+      rows.sort((a, b) => (a.key < b.key ? -sign : a.key > b.key ? sign : 0));
+      body.append(...rows.map(({ row }) => row));
+      layOut();
+    };
+    const again = () => {
+      const column = Math.max(0, heads.findIndex((head) => head.hasAttribute("aria-sort")));
+      sort(column, heads[column].getAttribute("aria-sort") || "descending");
+    };
+    heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
+      const now = head.getAttribute("aria-sort");
+      const first = column === 0 ? "ascending" : "descending";
+      const other = column === 0 ? "descending" : "ascending";
+      sort(column, now === first ? other : first);
+    }));
+    more.addEventListener("click", () => { open = !open; layOut(); });
+    showBusy = (value) => {
+      busy = value;
+      const kind = busy ? "busy" : "wall";
+      for (const cell of body.querySelectorAll("td[data-wall]")) {
+        cell.querySelector(".v").textContent = cell.dataset[`${kind}Text`];
+        const bar = cell.querySelector("i");
+        if (bar) bar.style.width = `${cell.dataset[`${kind}Bar`]}%`;
+      }
+      again();
+    };
+    filterTable = (text) => { wanted = text; layOut(); };
+    layOut();
+  }
+
+  // Flamegraph: drawn for the width at hand, from the frames that the page carries.
+  const graphs = data("flame-data");
+  const place = byId("flame");
+  if (!graphs || !place) return;
+  const card = place.parentElement;
+  const said = { name: byId("flame-name"), figures: byId("flame-figures") };
+  const aside = byId("flame-aside");
+  const waits = aside.textContent;
+  const reset = byId("flame-reset");
+  const search = byId("flame-search");
+  const shares = byId("flame-shares");
+  const choice = { cost: "time", busy: "false", order: "stacks", slice: "all" };
+  const svg = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
+
+  // Frames in pre-order, each with its place; by function, the dearest stand first.
+  const tree = (graph) => {
+    const roots = [];
+    const open = [];
+    for (let at = 0; at < graph.frames.length; at += 3) {
+      const [depth, name, value] = graph.frames.slice(at, at + 3);
+      const above = depth > 0 ? open[depth - 1] : null;
+      const node = { depth: depth + 1, name, value, start: 0, above, below: [] };
+      (above ? above.below : roots).push(node);
+      open[depth] = node;
+    }
+    const nodes = [];
+    const waiting = [];
+    const place = (siblings, start) => {
+      if (graph.order === "function") siblings.sort((a, b) => b.value - a.value);
+      for (const node of siblings) { node.start = start; start += node.value; }
+      for (let at = siblings.length - 1; at >= 0; at -= 1) waiting.push(siblings[at]);
+    };
+    place(roots, 0);
+    while (waiting.length) {
+      const node = waiting.pop();
+      nodes.push(node);
+      place(node.below, node.start);
+    }
+    return nodes;
+  };
+  const find = (wish) => graphs.graphs.find((g) => g.cost === wish.cost && String(g.busy) === wish.busy && g.slice === wish.slice && g.order === wish.order);
+  // The nearest graph to a wish: what was chosen last is kept, the rest gives way.
+  const nearest = (wish, kept) => {
+    const score = (g) => ["cost", "busy", "slice", "order"].reduce((sum, k) => sum + (String(g[k]) === wish[k] ? (k === kept ? 8 : 1) : 0), 0);
+    return graphs.graphs.reduce((best, g) => (score(g) > score(best) ? g : best));
+  };
+
+  let graph = find(choice) || graphs.graphs[0];
+  let nodes = [];
+  let focus = null;
+  let at = null;
+  let wanted = "";
+  let drawn = new Map();
+
+  const name = (node) => graphs.names[node.name];
+  const value = (node) => (graph.cost === "time" ? time(node.value) : bytes(node.value));
+  const whole = () => (graph.cost === "allocation" ? "what was allocated" : graph.busy ? "busy time" : "wall time");
+  const say = (node) => {
+    const parts = node
+      ? [value(node), `${percent(node.value / graph.total)} of ${whole()}`]
+      : [graph.cost === "time" ? time(graph.total) : bytes(graph.total), `${nodes.length.toLocaleString("en")} frames`];
+    if (node && focus && focus !== node) parts.push(`${percent(node.value / focus.value)} of the zoom`);
+    said.name.textContent = node ? name(node) : "All";
+    said.figures.textContent = parts.join(" · ");
+  };
+  const isHit = (node) => wanted && name(node).toLowerCase().includes(wanted);
+  // A share counts a hit once, also where one lies under another.
+  const hitShare = () => {
+    let sum = 0;
+    for (const node of nodes) {
+      node.covered = Boolean(node.above && (node.above.covered || isHit(node.above)));
+      if (isHit(node) && !node.covered) sum += node.value;
+    }
+    return sum / graph.total;
+  };
+
+  let character = 6.6;
+  const draw = () => {
+    const width = place.clientWidth || card.clientWidth - 32;
+    const narrow = width < 600;
+    const row = narrow ? 24 : 20;
+    const from = focus ? focus.start : 0;
+    const span = focus ? focus.value : graph.total;
+    const scale = width / span;
+    const sheet = svg("svg");
+    drawn = new Map();
+    const path = new Set();
+    for (let node = focus; node; node = node.above) path.add(node);
+    let deepest = 0;
+    for (const node of nodes) {
+      const above = path.has(node) && node !== focus;
+      if (!above && (node.start < from || node.start + node.value > from + span)) continue;
+      const left = above ? 0 : (node.start - from) * scale;
+      const wide = above ? width : node.value * scale;
+      if (wide < (narrow ? 0.8 : 0.4)) continue;
+      deepest = Math.max(deepest, node.depth);
+      const group = svg("g");
+      const rect = svg("rect");
+      rect.setAttribute("class", `k k${graphs.kinds[node.name]}`);
+      rect.setAttribute("x", left.toFixed(2));
+      rect.setAttribute("y", (node.depth - 1) * row);
+      rect.setAttribute("width", Math.max(wide, 0.4).toFixed(2));
+      rect.setAttribute("height", row - 1);
+      group.append(rect);
+      const room = Math.floor((wide - 8) / character);
+      if (room >= 3) {
+        const text = svg("text");
+        const full = name(node);
+        text.setAttribute("x", (left + 4).toFixed(2));
+        text.setAttribute("y", (node.depth - 1) * row + row / 2 + 3.5);
+        text.textContent = full.length <= room ? full : `${full.slice(0, room - 1)}…`;
+        group.append(text);
+      }
+      group.classList.toggle("above", above);
+      group.classList.toggle("hit", Boolean(isHit(node)));
+      group.classList.toggle("at", node === at);
+      group.addEventListener("pointerenter", () => say(node));
+      group.addEventListener("click", () => zoom(node === focus ? null : node));
+      drawn.set(node, group);
+      sheet.append(group);
+    }
+    sheet.setAttribute("viewBox", `0 0 ${width} ${deepest * row}`);
+    sheet.setAttribute("width", width);
+    sheet.setAttribute("height", deepest * row);
+    sheet.setAttribute("aria-hidden", "true");
+    place.classList.toggle("searching", Boolean(wanted));
+    place.replaceChildren(sheet);
+    reset.hidden = !focus;
+    const hits = wanted ? `matches ${percent(hitShare())} of ${whole()}` : "";
+    aside.textContent = hits || (graph.busy || graph.cost !== "time" || graph.slice !== "all" ? "" : waits);
+  };
+  const zoom = (node) => {
+    focus = node;
+    at = node;
+    draw();
+    say(node);
+  };
+  const move = (node) => {
+    if (!node || !drawn.has(node)) return;
+    if (at && drawn.has(at)) drawn.get(at).classList.remove("at");
+    at = node;
+    drawn.get(node).classList.add("at");
+    say(node);
+  };
+  const show = (kept) => {
+    // What there is no graph for gives way for as long as that lasts; the wish is kept.
+    graph = find(choice) || nearest(choice, kept);
+    nodes = tree(graph);
+    focus = null;
+    at = null;
+    for (const button of document.querySelectorAll("#flame-controls button[data-set]")) {
+      button.setAttribute("aria-pressed", String(String(graph[button.dataset.set]) === button.dataset.value));
+    }
+    if (shares) shares.textContent = `Shares are of ${whole()}.`;
+    showBusy(graph.busy && graph.cost === "time");
+    draw();
+    say(null);
+  };
+
+  for (const button of document.querySelectorAll("#flame-controls button[data-set]")) {
+    button.addEventListener("click", () => {
+      choice[button.dataset.set] = button.dataset.value;
+      show(button.dataset.set);
+    });
+  }
+  search.addEventListener("input", () => {
+    wanted = search.value.trim().toLowerCase();
+    filterTable(wanted);
+    draw();
+  });
+  reset.addEventListener("click", () => { zoom(null); place.focus(); });
+  place.addEventListener("pointerleave", () => say(at || focus));
+  place.addEventListener("keydown", (event) => {
+    const beside = (step) => {
+      const row = (at && at.above ? at.above.below : nodes.filter((n) => !n.above)).filter((n) => drawn.has(n));
+      return row[row.indexOf(at) + step];
+    };
+    const first = focus || nodes.find((node) => drawn.has(node));
+    if (event.key === "ArrowDown") move(at ? at.below.filter((n) => drawn.has(n)).sort((a, b) => b.value - a.value)[0] : first);
+    else if (event.key === "ArrowUp") move(at && at.above);
+    else if (event.key === "ArrowRight") move(at ? beside(1) : first);
+    else if (event.key === "ArrowLeft") move(at ? beside(-1) : first);
+    else if (event.key === "Enter" && at) zoom(at === focus ? null : at);
+    else if (event.key === "Escape" && focus) zoom(focus.above);
+    else return;
+    event.preventDefault();
+  });
+  byId("flame-controls").hidden = false;
+  byId("flame-bar").hidden = false;
+  card.classList.add("drawn");
+  const probe = svg("svg");
+  const sample = svg("text");
+  sample.textContent = "M".repeat(50);
+  probe.append(sample);
+  place.append(probe);
+  character = sample.getComputedTextLength() / 50 || character;
+  show("cost");
+  let before = 0;
+  new ResizeObserver(() => {
+    const width = place.clientWidth;
+    if (width && width !== before) { before = width; draw(); }
+  }).observe(card);
+})();
