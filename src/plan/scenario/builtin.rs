@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::value::{Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, Scenario, Slow, TlsMode};
+use super::value::{Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, Scenario, Slow, TlsMode};
 
 /// The recipe's five, in its order; `--load recipe` means these.
 pub const RECIPE: [&str; 5] = ["smoke", "sequential", "churn", "large", "handshake"];
@@ -11,32 +11,6 @@ pub const RECIPE: [&str; 5] = ["smoke", "sequential", "churn", "large", "handsha
 pub const BUILT_IN: [&str; 11] =
     ["smoke", "sequential", "churn", "large", "handshake", "abrupt", "refused", "slow", "idle", "pipelined", "tls"];
 
-/// A scenario as plain as can be; the others say where they differ.
-pub(super) fn plain(name: &str, sessions: u64, total: u64) -> Scenario {
-    Scenario {
-        name: name.to_owned(),
-        about: String::new(),
-        sessions,
-        total,
-        until: Depth::Data,
-        ending: Ending::Quit,
-        expect: Expect::Accepted,
-        payload: Payload::Short,
-        recipients: 1,
-        per_connection: PerConnection::AtMost(1),
-        from: None,
-        to: None,
-        greeting: Greeting::Auto,
-        tls: None,
-        pipelining: false,
-        message_delay: Delay::default(),
-        recipient_delay: Delay::default(),
-        stay: Duration::ZERO,
-        slow: None,
-        bodies_at_once: None,
-    }
-}
-
 /// The built-in scenario called `name`.
 pub fn built_in(name: &str) -> Option<Scenario> {
     let generated = |length| Payload::Generated(Length::Fixed(length));
@@ -44,15 +18,17 @@ pub fn built_in(name: &str) -> Option<Scenario> {
         "smoke" => Scenario {
             about: "a simple test: 10 sessions, one message each".into(),
             payload: generated(1),
-            ..plain(name, 10, 10)
+            ..Scenario::plain(name, 10, 10)
         },
-        "sequential" => {
-            Scenario { about: "one session after another".into(), payload: generated(100), ..plain(name, 1, 10_000) }
-        }
+        "sequential" => Scenario {
+            about: "one session after another".into(),
+            payload: generated(100),
+            ..Scenario::plain(name, 1, 10_000)
+        },
         "churn" => Scenario {
             about: "many short sessions at once: leaks on connect and disconnect".into(),
             payload: generated(200),
-            ..plain(name, 5_000, 5_000)
+            ..Scenario::plain(name, 5_000, 5_000)
         },
         "large" => Scenario {
             about: "large messages: leaks in DATA and its buffers".into(),
@@ -60,19 +36,19 @@ pub fn built_in(name: &str) -> Option<Scenario> {
             // A client that sends 200 bodies at once makes the server's peak twenty times what the
             // recipe's own client, which writes one at a time, makes of it.
             bodies_at_once: Some(8),
-            ..plain(name, 200, 200)
+            ..Scenario::plain(name, 200, 200)
         },
         "handshake" => Scenario {
             about: "greeting and QUIT, no recipient".into(),
             until: Depth::Helo,
-            ..plain(name, 1_000, 1_000)
+            ..Scenario::plain(name, 1_000, 1_000)
         },
         "abrupt" => Scenario {
             about: "clients that vanish at every stage, by FIN and by RST".into(),
             ending: Ending::Vanish,
             expect: Expect::Gone,
             payload: generated(2_000),
-            ..plain(name, 20, 2_000)
+            ..Scenario::plain(name, 20, 2_000)
         },
         "refused" => Scenario {
             about: "a refused recipient in each session: leaks of error paths".into(),
@@ -80,19 +56,19 @@ pub fn built_in(name: &str) -> Option<Scenario> {
             expect: Expect::Refused,
             // A top-level domain that is reserved never to exist: no server takes mail for it, or relays it.
             to: Some("refused@profile-run.invalid".into()),
-            ..plain(name, 20, 2_000)
+            ..Scenario::plain(name, 20, 2_000)
         },
         "slow" => Scenario {
             about: "slow writers and slow readers".into(),
             payload: generated(400),
             slow: Some(Slow { chunk: 16, pause: Duration::from_millis(5) }),
-            ..plain(name, 50, 500)
+            ..Scenario::plain(name, 50, 500)
         },
         "idle" => Scenario {
             about: "connections that stay without a word".into(),
             until: Depth::Helo,
             stay: Duration::from_secs(1),
-            ..plain(name, 200, 2_000)
+            ..Scenario::plain(name, 200, 2_000)
         },
         "pipelined" => Scenario {
             about: "MAIL, RCPT and DATA in one write, many messages a connection".into(),
@@ -100,14 +76,14 @@ pub fn built_in(name: &str) -> Option<Scenario> {
             per_connection: PerConnection::AtMost(100),
             greeting: Greeting::Ehlo,
             pipelining: true,
-            ..plain(name, 20, 5_000)
+            ..Scenario::plain(name, 20, 5_000)
         },
         "tls" => Scenario {
             about: "STARTTLS, one message, QUIT".into(),
             payload: generated(200),
             greeting: Greeting::Ehlo,
             tls: Some(TlsMode::Starttls),
-            ..plain(name, 20, 1_000)
+            ..Scenario::plain(name, 20, 1_000)
         },
         _ => return None,
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::builtin::{BUILT_IN, RECIPE, built_in, plain};
+use super::builtin::{BUILT_IN, RECIPE, built_in};
 use super::config::ScenarioConfig;
 use super::value::Scenario;
 
@@ -78,7 +78,7 @@ impl Catalog {
             let next = file.scenario.iter().find_map(|(name, config)| {
                 let base = match config.like.as_deref() {
                     // One that bears a built-in's name changes that one.
-                    None => Some(built_in(name).unwrap_or_else(|| plain(name, 1, 1))),
+                    None => Some(built_in(name).unwrap_or_else(|| Scenario::plain(name, 1, 1))),
                     Some(like) if like == name => built_in(name),
                     Some(like) if file.scenario.contains_key(like) => None,
                     Some(like) => catalog.get(like).ok(),

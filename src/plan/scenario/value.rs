@@ -232,6 +232,32 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// One whole short message a connection, closed by QUIT; others say where they differ.
+    pub fn plain(name: &str, sessions: u64, total: u64) -> Self {
+        Self {
+            name: name.to_owned(),
+            about: String::new(),
+            sessions,
+            total,
+            until: Depth::Data,
+            ending: Ending::Quit,
+            expect: Expect::Accepted,
+            payload: Payload::Short,
+            recipients: 1,
+            per_connection: PerConnection::AtMost(1),
+            from: None,
+            to: None,
+            greeting: Greeting::Auto,
+            tls: None,
+            pipelining: false,
+            message_delay: Delay::default(),
+            recipient_delay: Delay::default(),
+            stay: Duration::ZERO,
+            slow: None,
+            bodies_at_once: None,
+        }
+    }
+
     /// What [`Scenario::total`] counts.
     pub fn unit(&self) -> Unit {
         let whole = self.until == Depth::Data && self.expect == Expect::Accepted;
