@@ -37,6 +37,17 @@ pub enum Command {
     Quit,
 }
 
+impl Command {
+    /// A line of this command as it may be shown: without a password.
+    pub fn hide_secret(self, line: &str) -> &str {
+        match self {
+            Command::Auth(Mechanism::Plain) => "AUTH PLAIN (hidden)",
+            Command::AuthUser | Command::AuthPassword => "(hidden)",
+            _ => line,
+        }
+    }
+}
+
 /// Numbers that go into the words, counted over a whole load.
 #[derive(Debug, Default)]
 pub struct Numbers {

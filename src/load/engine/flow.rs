@@ -91,7 +91,7 @@ impl Engine<'_> {
         }
         if transcript {
             self.counters.tally.transcript.extend(
-                String::from_utf8_lossy(&self.scratch).lines().map(|line| format!("C: {}", hide_secret(command, line))),
+                String::from_utf8_lossy(&self.scratch).lines().map(|line| format!("C: {}", command.hide_secret(line))),
             );
         }
         let flushed = session.link.send(&self.scratch, chunk);
@@ -399,14 +399,5 @@ impl Engine<'_> {
 impl Session {
     fn leaves_half(&self) -> bool {
         matches!(self.dialogue.leave, Some(Leave { at: Point::HalfData, .. }))
-    }
-}
-
-/// Passwords do not go into a transcript.
-fn hide_secret(command: Command, line: &str) -> &str {
-    match command {
-        Command::Auth(super::super::job::Mechanism::Plain) => "AUTH PLAIN (hidden)",
-        Command::AuthUser | Command::AuthPassword => "(hidden)",
-        _ => line,
     }
 }
