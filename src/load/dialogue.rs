@@ -207,7 +207,7 @@ impl Dialogue {
             }
             (Step::Data, false) => self.abandon(),
             (Step::Message, wanted) => self.message_answered(script, wanted),
-            (Step::Rset, true) => Next::Refused,
+            (Step::Rset, true) => self.mail(script),
             (Step::Quit, _) => Next::Hangup,
             // Refused before any transaction: nothing can follow but QUIT.
             (_, _) => self.quit(),

@@ -213,7 +213,7 @@ impl Talk {
             Act::Close => return Err(End::Ours),
             Act::Reset => {
                 reset_on_close(&self.stream);
-                return Err(End::Ours);
+                return Err(End::Reset);
             }
             Act::Mute => {
                 // Until the client has gone.
