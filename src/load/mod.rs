@@ -1,1 +1,38 @@
 //! The load: scenarios made into sessions, replies checked, latencies counted.
+//!
+//! Pure parts, which know neither socket nor clock: [`reply`] (bytes to replies), [`dialogue`] (replies to
+//! what comes next), [`pace`] (when messages are due), [`payload`], [`latency`], [`tally`]. The engine ties
+//! them to sockets, on one thread: [`run`] is blocking and is called on a thread of its own.
+
+mod address;
+mod base64;
+mod cpu;
+pub mod dialogue;
+mod due;
+mod engine;
+mod error;
+mod job;
+pub mod latency;
+mod limits;
+mod link;
+pub mod pace;
+pub mod payload;
+pub mod preflight;
+pub mod reply;
+mod rng;
+pub mod script;
+mod step;
+mod summary;
+pub mod tally;
+mod tls;
+
+pub use address::{Address, Endpoint, Family, Resolved};
+pub use engine::run;
+pub use error::LoadError;
+pub use job::{Auth, Control, Gather, Job, Live, Mechanism, Rate, SessionOptions};
+pub use latency::Latency;
+pub use preflight::{Preflight, PreflightError, PreflightTimes, Refused, preflight, probe_banner};
+pub use rng::Rng;
+pub use step::Step;
+pub use summary::{LatencySummary, LoadSummary};
+pub use tally::{Count, Stall, Tally};

@@ -1,0 +1,211 @@
+//! What may be typed after `profile-run load`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::load::{Address, Auth, Mechanism};
+
+/// Send SMTP load to a server, in smtp-source's place
+///
+/// Up to `-s` sessions are in flight; each goes on as soon as the server's banner comes. One message, one
+/// connection, unless --keep-open says otherwise. Every reply is checked and counted; the connection is closed
+/// in order (QUIT, its reply, the server's close).
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    /// Where the server is: HOST:PORT, inet:HOST:PORT or unix:PATH (port 25 if none is given)
+    #[arg(value_name = "HOST:PORT", value_parser = address)]
+    pub target: Address,
+
+    /// Sessions in flight at once
+    #[arg(short = 's', long, value_name = "N", default_value_t = 1, help_heading = "How much")]
+    pub sessions: u64,
+    /// Messages in all [default: 1]; with -c and 0 as many sessions as -s, each HELO and QUIT
+    #[arg(short = 'm', long, value_name = "N", help_heading = "How much")]
+    pub messages: Option<u64>,
+    /// Bytes of payload a message, headers not counted: N, MIN-MAX (by chance), or ~MEDIAN-MAX (log-normal)
+    #[arg(short = 'l', long, value_name = "BYTES", help_heading = "How much")]
+    pub length: Option<String>,
+    /// RCPT commands a message, all to the same address unless -N is given
+    #[arg(short = 'r', long, value_name = "N", default_value_t = 1, help_heading = "How much")]
+    pub recipients: u32,
+    /// No DATA: with messages MAIL, RCPT and QUIT; with `-m 0` HELO and QUIT (smtp-source: a running counter)
+    #[arg(short = 'c', long, conflicts_with = "data", help_heading = "How much")]
+    pub no_data: bool,
+    /// Send DATA, which is what happens anyway (smtp-source: keep the connection, here --keep-open)
+    #[arg(short = 'd', long, help_heading = "How much")]
+    pub data: bool,
+    /// Send the next message over the same connection, at most N of them (all if N is left out)
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4294967295", help_heading = "How much")]
+    pub keep_open: Option<u32>,
+    /// Scenarios in place of -s -m -l -c: NAME[,NAME...]; `recipe` is smoke,sequential,churn,large,handshake
+    #[arg(long, alias = "load", value_name = "NAMES", conflicts_with_all = ["sessions", "messages", "length", "recipients", "no_data", "keep_open", "file"], help_heading = "How much")]
+    pub scenario: Option<String>,
+    /// Sessions and messages of the scenarios times F, at least 1 each
+    #[arg(long, value_name = "F", default_value_t = 1.0, requires = "scenario", help_heading = "How much")]
+    pub scale: f64,
+    /// Where [scenario.NAME] tables are [default: profile-run.toml if it is there]
+    #[arg(long, value_name = "FILE", help_heading = "How much")]
+    pub config: Option<PathBuf>,
+
+    /// Sender; "" is the empty one
+    #[arg(short = 'f', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "What is said")]
+    pub from: String,
+    /// Recipient
+    #[arg(short = 't', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "What is said")]
+    pub to: String,
+    /// Name in HELO or EHLO [default: this machine's]
+    #[arg(short = 'M', long, value_name = "NAME", help_heading = "What is said")]
+    pub helo: Option<String>,
+    /// Subject header
+    #[arg(short = 'S', long, value_name = "TEXT", help_heading = "What is said")]
+    pub subject: Option<String>,
+    /// A message as it is, or a folder of .eml files in turn; line ends become CRLF, leading dots are doubled
+    #[arg(short = 'F', long, value_name = "FILE|DIR", conflicts_with = "length", help_heading = "What is said")]
+    pub file: Option<PathBuf>,
+    /// A number that never repeats before each recipient
+    #[arg(short = 'N', long, help_heading = "What is said")]
+    pub number_recipients: bool,
+    /// LMTP instead of SMTP
+    #[arg(short = 'L', long, help_heading = "What is said")]
+    pub lmtp: bool,
+    /// Old mode: no HELO and no message headers
+    #[arg(short = 'o', long, help_heading = "What is said")]
+    pub old: bool,
+    /// EHLO even where HELO would do
+    #[arg(long, help_heading = "What is said")]
+    pub ehlo: bool,
+    /// MAIL, RCPT and DATA in one write where the server offers PIPELINING
+    #[arg(long, help_heading = "What is said")]
+    pub pipelining: bool,
+    /// Log in; PLAIN or LOGIN as the server offers
+    #[arg(long, value_name = "USER:PASS", value_parser = auth, help_heading = "What is said")]
+    pub auth: Option<Auth>,
+    /// The way of --auth
+    #[arg(long, value_name = "WAY", value_parser = mechanism, requires = "auth", help_heading = "What is said")]
+    pub auth_mechanism: Option<Mechanism>,
+    /// STARTTLS
+    #[arg(long, conflicts_with = "tls", help_heading = "What is said")]
+    pub starttls: bool,
+    /// TLS from the first byte
+    #[arg(long, help_heading = "What is said")]
+    pub tls: bool,
+    /// Trust this certificate authority alone (PEM); without it no certificate is checked
+    #[arg(long, value_name = "FILE", help_heading = "What is said")]
+    pub tls_ca: Option<PathBuf>,
+
+    /// Wait between messages, in seconds or as 250ms
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    pub message_delay: Option<Duration>,
+    /// Wait between recipients (smtp-source: a random wait between messages)
+    #[arg(short = 'R', long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    pub recipient_delay: Option<Duration>,
+    /// Waits are by chance, from 0 to what -w and -R say
+    #[arg(long, help_heading = "When")]
+    pub random_delay: bool,
+    /// Open loop: so many messages are due a second (`500/s`), whatever the server does; latency counts from then
+    #[arg(long, value_name = "N/s", value_parser = rate, help_heading = "When")]
+    pub rate: Option<f64>,
+    /// The rate grows from 0 over this time
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "rate", help_heading = "When")]
+    pub ramp: Option<Duration>,
+    /// End after this time; without -m that alone ends it
+    #[arg(long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    pub duration: Option<Duration>,
+    /// Open all sessions before any speaks: a test of limits
+    #[arg(long, conflicts_with = "rate", help_heading = "When")]
+    pub hold: bool,
+    /// Sessions between connect and banner at once, so that the server's accept queue does not overflow
+    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..), help_heading = "When")]
+    pub pace: u32,
+    /// Long bodies (above 64 KiB) under way at once; 0: no limit
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "When")]
+    pub bodies_at_once: u32,
+    /// Wait so long for several replies to come at once: a time, `off`, or `auto` (60 µs, kept sessions from 16 on)
+    #[arg(long, value_name = "TIME", default_value = "auto", help_heading = "When")]
+    pub gather: String,
+    /// End when the server answered nobody for so long
+    #[arg(long, value_name = "TIME", value_parser = span, default_value = "30s", help_heading = "When")]
+    pub stall_timeout: Duration,
+
+    /// IPv4 alone
+    #[arg(short = '4', conflicts_with = "ipv6", help_heading = "How it connects")]
+    pub ipv4: bool,
+    /// IPv6 alone
+    #[arg(short = '6', help_heading = "How it connects")]
+    pub ipv6: bool,
+    /// Try a refused connection so often
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "How it connects")]
+    pub connect_tries: u32,
+    /// Allow a server that is not this machine
+    #[arg(long, help_heading = "How it connects")]
+    pub allow_remote: bool,
+
+    /// Go on after a refusal, which is what happens anyway (smtp-source ends without it)
+    #[arg(short = 'A', help_heading = "The rest")]
+    pub go_on: bool,
+    /// Show the first session's words; twice: more
+    #[arg(short = 'v', action = clap::ArgAction::Count, help_heading = "The rest")]
+    pub verbose: u8,
+    /// Nothing but errors
+    #[arg(short = 'q', long, help_heading = "The rest")]
+    pub quiet: bool,
+    /// JSON lines on stdout, the last one with the result; all else goes to stderr
+    #[arg(long, help_heading = "The rest")]
+    pub json: bool,
+    /// For lengths and waits that go by chance
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "The rest")]
+    pub seed: u64,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  profile-run load -d -f test@localhost -t test@localhost -s 10 -l 1 -m 10 localhost:2525
+  profile-run load -c -s 1000 -m 0 localhost:2525          greeting and QUIT, 1,000 sessions
+  profile-run load --rate 200/s --duration 30s -s 100 -l 2000 localhost:2525
+  profile-run load --scenario recipe,abrupt,refused localhost:2525
+
+Exit codes: 0 all that was asked was done; 1 some or all was refused or failed; 2 it could not start;
+3 the server answered nobody for --stall-timeout; 130 interrupted.
+
+Where smtp-source means something else: -c is its running counter, -d keeps its connection open (here
+--keep-open), -R is its random wait between messages, -r puts a number before each recipient (here -N), -A goes
+on after a refusal (here always). It resets each connection at its end; here --scenario abrupt does that.";
+
+fn address(text: &str) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| error.to_string())
+}
+
+fn auth(text: &str) -> Result<Auth, String> {
+    match text.split_once(':') {
+        Some((user, password)) if !user.is_empty() => {
+            Ok(Auth { user: user.to_owned(), password: password.to_owned(), mechanism: None })
+        }
+        _ => Err("write USER:PASS".into()),
+    }
+}
+
+fn mechanism(text: &str) -> Result<Mechanism, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "plain" => Ok(Mechanism::Plain),
+        "login" => Ok(Mechanism::Login),
+        _ => Err("plain or login".into()),
+    }
+}
+
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    crate::plan::scenario::parse_span(text)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let (number, seconds) = match text.split_once('/') {
+        None | Some((_, "s")) => (text.trim_end_matches("/s"), 1.0),
+        Some((number, "min" | "m")) => (number, 60.0),
+        Some((number, "h")) => (number, 3600.0),
+        Some(_) => return Err("write it like 500/s, 30/min or 90/h".into()),
+    };
+    match number.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate / seconds),
+        _ => Err("write it like 500/s, above 0".into()),
+    }
+}

@@ -1,0 +1,177 @@
+//! From what was typed to the jobs that are meant.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+use super::args::{Args, span};
+use crate::load::{Family, Gather, Job, Rate, SessionOptions};
+use crate::plan::scenario::{
+    Catalog, Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario, ScenarioError, TlsMode,
+};
+
+/// Bodies above this are counted as long (the default of --bodies-at-once applies).
+const LONG: u64 = 64 * 1024;
+
+/// The jobs that the arguments mean, in their order.
+pub fn jobs(args: &Args) -> anyhow::Result<Vec<Job>> {
+    let scenarios = match &args.scenario {
+        Some(names) => chosen(args, names)?,
+        None => vec![typed(args)?],
+    };
+    let options = options(args)?;
+    let jobs = scenarios.into_iter().map(|scenario| Job {
+        count: if args.duration.is_some() && args.messages.is_none() && args.scenario.is_none() {
+            u64::MAX
+        } else {
+            scenario.total
+        },
+        scenario,
+        target: args.target.clone(),
+        stall_timeout: args.stall_timeout,
+        seed: args.seed,
+        options: options.clone(),
+    });
+    Ok(jobs.collect())
+}
+
+/// Scenarios by name.
+fn chosen(args: &Args, names: &str) -> anyhow::Result<Vec<Scenario>> {
+    if !(args.scale.is_finite() && args.scale > 0.0) {
+        bail!(ScenarioError::Scale(args.scale));
+    }
+    let catalog = catalog(args.config.as_deref())?;
+    Ok(catalog.choose(names)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect())
+}
+
+fn catalog(config: Option<&Path>) -> anyhow::Result<Catalog> {
+    let path = config.unwrap_or(Path::new("profile-run.toml"));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Catalog::from_toml(&text, path)?),
+        Err(error) if config.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Catalog::built_in()),
+        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    }
+}
+
+/// The scenario that -s, -m, -l and their like describe.
+fn typed(args: &Args) -> anyhow::Result<Scenario> {
+    if args.sessions == 0 {
+        bail!("-s 0: at least one session");
+    }
+    if args.recipients == 0 {
+        bail!("-r 0: at least one recipient; without any use -c -m 0");
+    }
+    if args.keep_open == Some(0) {
+        bail!("--keep-open=0: at least one message a connection");
+    }
+    let messages = args.messages.unwrap_or(if args.no_data { 0 } else { 1 });
+    if messages == 0 && !args.no_data {
+        bail!("-m 0 sends nothing: for sessions without a message add -c");
+    }
+    if args.no_data && args.keep_open.is_some() {
+        bail!("-c sends no messages, so --keep-open has none to send over the same connection");
+    }
+    let (until, total) = match (args.no_data, messages) {
+        (true, 0) => (Depth::Helo, args.sessions),
+        (true, n) => (Depth::Rcpt, n),
+        (false, n) => (Depth::Data, n),
+    };
+    let payload = match (&args.file, &args.length) {
+        (Some(path), _) if path.is_dir() => Payload::Folder(path.clone()),
+        (Some(path), _) => Payload::File(path.clone()),
+        (None, Some(length)) => Payload::Generated(self::length(length)?),
+        (None, None) => Payload::Short,
+    };
+    let delay = |time: Option<Duration>| Delay { time: time.unwrap_or_default(), random: args.random_delay };
+    Ok(Scenario {
+        about: String::new(),
+        until,
+        bodies_at_once: (is_long(&payload) && args.bodies_at_once > 0).then_some(args.bodies_at_once),
+        payload,
+        recipients: args.recipients,
+        per_connection: match args.keep_open {
+            None => PerConnection::AtMost(1),
+            Some(u32::MAX) => PerConnection::Unlimited,
+            Some(n) => PerConnection::AtMost(n),
+        },
+        greeting: if args.ehlo { Greeting::Ehlo } else { Greeting::Auto },
+        pipelining: args.pipelining,
+        message_delay: delay(args.message_delay),
+        recipient_delay: delay(args.recipient_delay),
+        ..Scenario::plain("load", args.sessions, total)
+    })
+}
+
+fn is_long(payload: &Payload) -> bool {
+    match payload {
+        Payload::Short => false,
+        Payload::Generated(length) => length.longest() > LONG,
+        Payload::File(path) => std::fs::metadata(path).is_ok_and(|meta| meta.len() > LONG),
+        Payload::Folder(_) => true,
+    }
+}
+
+/// `N`, `MIN-MAX`, `~MEDIAN-MAX`.
+fn length(text: &str) -> anyhow::Result<Length> {
+    let wrong = || format!("-l {text}: write a number of bytes, MIN-MAX, or ~MEDIAN-MAX");
+    let number = |text: &str| text.parse::<u64>().ok().filter(|n| *n <= 1 << 30);
+    let length = match text.strip_prefix('~') {
+        Some(rest) => rest.split_once('-').and_then(|(median, max)| {
+            let (median, max) = (number(median)?, number(max)?);
+            (1..=max).contains(&median).then_some(Length::LogNormal { median, sigma: 1.0, max })
+        }),
+        None => match text.split_once('-') {
+            Some((min, max)) => {
+                let range = number(min).zip(number(max)).filter(|(min, max)| min <= max);
+                range.map(|(min, max)| Length::Uniform { min, max })
+            }
+            None => number(text).map(Length::Fixed),
+        },
+    };
+    length.with_context(wrong)
+}
+
+fn options(args: &Args) -> anyhow::Result<SessionOptions> {
+    let helo = args.helo.clone().unwrap_or_else(|| {
+        let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        if name.trim().is_empty() { "localhost".into() } else { name.trim().to_owned() }
+    });
+    Ok(SessionOptions {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        helo,
+        lmtp: args.lmtp,
+        numbered: args.number_recipients,
+        bare: args.old,
+        subject: args.subject.clone(),
+        auth: args.auth.clone().map(|mut auth| {
+            auth.mechanism = args.auth_mechanism;
+            auth
+        }),
+        tls: match (args.tls, args.starttls) {
+            (true, _) => TlsMode::Implicit,
+            (_, true) => TlsMode::Starttls,
+            _ => TlsMode::None,
+        },
+        tls_ca: args.tls_ca.clone(),
+        allow_remote: args.allow_remote,
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => Some(Family::V4),
+            (_, true) => Some(Family::V6),
+            _ => None,
+        },
+        connect_tries: args.connect_tries,
+        hold: args.hold,
+        pace: args.pace,
+        gather: match args.gather.as_str() {
+            "auto" => Gather::Auto,
+            "off" => Gather::Off,
+            time => Gather::Wait(span(time).map_err(|error| anyhow::anyhow!("--gather: {error}"))?),
+        },
+        rate: args.rate.map(|per_second| Rate { per_second, ramp: args.ramp.unwrap_or_default() }),
+        duration: args.duration,
+        step_timeout: None,
+        transcript: args.verbose > 0,
+    })
+}

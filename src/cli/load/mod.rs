@@ -1,0 +1,85 @@
+//! `profile-run load`: its arguments, what is meant by them, and what it shows.
+
+mod args;
+mod lower;
+mod show;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::exit::Exit;
+use crate::load::{self, Control, Job, LoadSummary, Tally};
+
+pub use args::Args;
+
+/// How often progress is shown.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs `profile-run load`.
+///
+/// # Errors
+/// Arguments that mean nothing, an address that may not be loaded.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let shown = show::Show::new(&args);
+    let jobs = lower::jobs(&args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut summaries = Vec::new();
+    let mut exit = Exit::Held;
+    for job in jobs {
+        let resolved = job.target.resolve(job.options.family, job.options.allow_remote)?;
+        shown.begin(&job, &resolved);
+        let tally = runtime.block_on(carry_out(job.clone(), &shown))?;
+        let summary = LoadSummary::new(&job.scenario.name, None, "load", &tally);
+        shown.end(&job, &tally, &summary);
+        summaries.push(summary);
+        exit = exit_of(&tally, exit);
+        if matches!(exit, Exit::TargetFailed | Exit::Interrupted) {
+            break;
+        }
+    }
+    shown.result(&summaries)?;
+    Ok(exit)
+}
+
+/// Runs a job on a thread of its own; shows progress and takes Ctrl-C meanwhile.
+async fn carry_out(job: Job, shown: &show::Show) -> anyhow::Result<Tally> {
+    let control = Arc::new(Control::new());
+    let (done, mut finished) = tokio::sync::oneshot::channel();
+    let engine = {
+        let (control, job) = (control.clone(), job.clone());
+        std::thread::Builder::new()
+            .name("load".into())
+            .spawn(move || {
+                let _ = done.send(load::run(&job, &control));
+            })
+            .context("cannot start the load's thread")?
+    };
+    let mut tick = tokio::time::interval(PROGRESS_EVERY);
+    tick.tick().await;
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut finished => break outcome,
+            _ = tick.tick() => shown.progress(&job, control.live()),
+            _ = tokio::signal::ctrl_c() => control.stop(),
+        }
+    };
+    shown.clear();
+    if engine.join().is_err() {
+        anyhow::bail!("the load's thread panicked: please report this");
+    }
+    Ok(outcome.context("the load's thread ended without a word")??)
+}
+
+fn exit_of(tally: &Tally, before: Exit) -> Exit {
+    if tally.interrupted {
+        Exit::Interrupted
+    } else if tally.stalled.is_some() {
+        Exit::TargetFailed
+    } else if tally.is_whole() {
+        before
+    } else {
+        Exit::Failed
+    }
+}

@@ -1,0 +1,174 @@
+//! What `load` shows: a line while it runs, a table at the end, JSON lines for programs.
+
+use std::io::{IsTerminal, Write};
+
+use serde_json::json;
+
+use super::args::Args;
+use crate::load::{Job, Live, LoadSummary, Resolved, Tally};
+use crate::units::{bytes, grouped, millis, plural, rate, significant};
+
+/// Where it goes.
+pub struct Show {
+    json: bool,
+    quiet: bool,
+    live: bool,
+}
+
+impl Show {
+    /// As the arguments say.
+    pub fn new(args: &Args) -> Self {
+        Self { json: args.json, quiet: args.quiet, live: !args.quiet && std::io::stderr().is_terminal() }
+    }
+
+    /// Before a job.
+    pub fn begin(&self, job: &Job, resolved: &Resolved) {
+        if let Some(note) = &resolved.note {
+            eprintln!("profile-run: {note}");
+        }
+        let scenario = &job.scenario;
+        self.event(json!({"event": "begin", "scenario": scenario.name, "target": job.target.to_string(),
+            "address": resolved.endpoint.to_string(), "count": job.count, "unit": scenario.unit(),
+            "sessions": scenario.sessions}));
+    }
+
+    /// While it runs.
+    pub fn progress(&self, job: &Job, live: Live) {
+        self.event(json!({"event": "progress", "scenario": job.scenario.name, "sessions": live.sessions,
+            "open": live.open, "messages_sent": live.sent, "messages_accepted": live.accepted,
+            "errors": live.errors}));
+        if self.live {
+            let errors = if live.errors > 0 { format!(", {}", plural(live.errors, "error")) } else { String::new() };
+            eprint!(
+                "\r\x1b[K{}: {}, {} accepted, {} open{errors}",
+                job.scenario.name,
+                plural(live.sessions, "session"),
+                plural(live.accepted, "message"),
+                grouped(live.open)
+            );
+        }
+    }
+
+    /// Takes the line of progress away.
+    pub fn clear(&self) {
+        if self.live {
+            eprint!("\r\x1b[K");
+        }
+    }
+
+    /// After a job.
+    pub fn end(&self, job: &Job, tally: &Tally, summary: &LoadSummary) {
+        for line in &tally.transcript {
+            eprintln!("{line}");
+        }
+        if self.quiet {
+            return;
+        }
+        let text = table(job, tally, summary);
+        if self.json { eprint!("{text}") } else { print!("{text}") }
+    }
+
+    /// The last line.
+    pub fn result(&self, summaries: &[LoadSummary]) -> anyhow::Result<()> {
+        self.event(json!({"event": "result", "result": {"load": summaries}}));
+        std::io::stdout().flush()?;
+        Ok(())
+    }
+
+    fn event(&self, event: serde_json::Value) {
+        if self.json {
+            println!("{event}");
+        }
+    }
+}
+
+fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
+    let asked = &tally.asked;
+    let noun = tally.unit.noun();
+    let rest = [("refused", asked.refused), ("failed", asked.failed), ("not started", asked.not_started)];
+    let rest: String =
+        rest.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!(", {} {what}", grouped(*n))).collect();
+    line("scenario", format!("{} to {}", job.scenario.name, job.target));
+    line("done", format!("{} of {}{rest}", grouped(asked.finished), plural(asked.asked, noun)));
+    if tally.messages_sent > 0 {
+        line(
+            "messages",
+            format!(
+                "{} sent, {} accepted, {}",
+                grouped(tally.messages_sent),
+                grouped(tally.messages_accepted),
+                bytes(tally.bytes as f64)
+            ),
+        );
+    }
+    line(
+        "sessions",
+        format!(
+            "{} opened, {} ended in order, {} as meant, {} at once at most",
+            grouped(tally.sessions.asked - tally.sessions.not_started),
+            grouped(tally.sessions.finished),
+            grouped(tally.as_meant),
+            grouped(tally.peak_open)
+        ),
+    );
+    line("time", format!("{} s, {}", significant(tally.seconds), rate(tally.rate(), noun)));
+    let latency = summary.latency_ms;
+    if latency.count > 0 {
+        let kind = if tally.open_loop { "open loop, from when it was due" } else { "closed loop" };
+        line(
+            "latency",
+            format!(
+                "p50 {}, p90 {}, p99 {}, max {} ({kind})",
+                millis(latency.p50),
+                millis(latency.p90),
+                millis(latency.p99),
+                millis(latency.max)
+            ),
+        );
+    }
+    if let Some(late) = summary.lateness_ms.filter(|late| late.count > 0) {
+        line(
+            "lateness",
+            format!("p50 {}, p99 {}, max {} (the client's own)", millis(late.p50), millis(late.p99), millis(late.max)),
+        );
+    }
+    line("client CPU", format!("{} µs a {noun}", significant(summary.client_cpu_us)));
+    if tally.gather_micros > 0 {
+        line("gathering", format!("{} µs before each look for replies", tally.gather_micros));
+    }
+    if tally.syn_retransmits > 0 {
+        line(
+            "SYN",
+            format!("{} sent again: the accept queue was full, not the server slow", grouped(tally.syn_retransmits)),
+        );
+    }
+    if tally.left_open > 0 {
+        line(
+            "left open",
+            format!("{} that the server did not close after QUIT", plural(tally.left_open, "connection")),
+        );
+    }
+    for (what, count) in &tally.client_limits {
+        line("client", format!("{what}: {} times at a limit of this machine, not the server's", grouped(*count)));
+    }
+    for (kind, count) in &tally.errors {
+        line("error", format!("{kind} {}", grouped(*count)));
+    }
+    if let Some(stall) = &tally.stalled {
+        line(
+            "stalled",
+            format!(
+                "no reply for {} s: {} open, most of them waiting for {}",
+                significant(stall.last_reply_seconds_ago),
+                plural(stall.open_sessions, "session"),
+                stall.stage.name()
+            ),
+        );
+    }
+    if tally.interrupted {
+        line("interrupted", "told to stop before its end".into());
+    }
+    text
+}

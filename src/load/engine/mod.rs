@@ -1,0 +1,285 @@
+//! The engine: one thread, one poll, sessions in a slab. It ties the pure parts (dialogue, replies, pace)
+//! to sockets and the clock, and counts.
+//!
+//! Why not a task for each session: the load shares the machine with the server, so each wake-up, timer and
+//! allocation a message falsifies the measurement. Events are edge-triggered and asked for once for the life
+//! of a connection; one buffer serves all reads; deadlines are looked at once a second.
+
+mod count;
+mod drive;
+mod flow;
+mod session;
+mod start;
+mod sweep;
+
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token};
+use rustls::pki_types::ServerName;
+
+use crate::plan::scenario::TlsMode;
+
+use self::count::Counters;
+use self::session::{Session, Timer};
+use super::address::{Address, Endpoint};
+use super::cpu;
+use super::due::DueTimer;
+use super::error::LoadError;
+use super::job::{Control, Gather, Job};
+use super::limits::Descriptors;
+use super::link::Files;
+use super::pace::Pace;
+use super::payload::Bodies;
+use super::rng::Rng;
+use super::script::{Command, Numbers, Script};
+use super::tally::Tally;
+use super::tls;
+
+/// Reads go into one buffer of this size.
+const READ_BUFFER: usize = 64 * 1024;
+/// Events taken at once.
+const EVENTS: usize = 1024;
+/// How often the deadlines are looked at, in ns.
+const SWEEP_EVERY: u64 = 1_000_000_000;
+/// The longest that a request to stop may wait.
+const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// How long the server may take to close after its reply to QUIT, in ns; after that we close.
+const CLOSE_TIMEOUT: u64 = 2_000_000_000;
+/// Gathering: how long, and from how many sessions on that keep their connection.
+const GATHER: Duration = Duration::from_micros(60);
+const GATHER_FROM: u64 = 16;
+/// Descriptors for all that is no session: poll, files, the program's own.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// Connections that may wait for the server's close beside those in flight.
+const CLOSING_BESIDE: u64 = 1000;
+
+/// Runs a load to its end.
+///
+/// Blocking: call it on a thread of its own.
+///
+/// # Errors
+/// What keeps it from starting; all that happens later is in the tally.
+pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
+    let mut engine = Engine::new(job, control)?;
+    engine.run()?;
+    Ok(engine.finish())
+}
+
+struct Engine<'a> {
+    job: &'a Job,
+    control: &'a Control,
+    script: Script,
+    bodies: Bodies,
+    files: Files,
+    endpoint: Endpoint,
+    tls: Option<(Arc<rustls::ClientConfig>, ServerName<'static>)>,
+    poll: Poll,
+    origin: Instant,
+    /// Sessions by their place; a place's generation tells an old timer from a new session.
+    slab: Vec<Option<Session>>,
+    generations: Vec<u32>,
+    free: Vec<u32>,
+    /// Sessions in flight: all but those that wait for the server's close alone.
+    in_flight: u64,
+    /// Between connect and banner.
+    handshaking: u64,
+    /// Places in flight that rest between two sessions.
+    resting: u64,
+    /// Open sockets.
+    open: u64,
+    descriptors: Descriptors,
+    /// Units (messages or sessions) begun.
+    taken: u64,
+    opened: u64,
+    count: u64,
+    /// No unit is begun any more.
+    closed: bool,
+    pace: Option<Pace>,
+    due: Option<DueTimer>,
+    /// When the last place in flight became free, in ns (open loop).
+    free_since: u64,
+    /// Sessions with a connection and nothing due (open loop).
+    parked: Vec<(u32, u32)>,
+    /// All sessions are held until every one has its banner.
+    holding: bool,
+    held: Vec<(u32, u32)>,
+    bodies_under_way: u32,
+    gated: VecDeque<(u32, u32, Command)>,
+    closing: VecDeque<(u32, u32)>,
+    timers: BinaryHeap<Timer>,
+    /// No connect before this, in ns: the client's own limits.
+    connect_after: u64,
+    starved_since: Option<u64>,
+    last_reply: u64,
+    next_sweep: u64,
+    step_timeout: u64,
+    gather: Option<Duration>,
+    rng: Rng,
+    numbers: Numbers,
+    scratch: Vec<u8>,
+    buffer: Vec<u8>,
+    counters: Counters,
+    cpu_before: f64,
+}
+
+impl<'a> Engine<'a> {
+    fn new(job: &'a Job, control: &'a Control) -> Result<Self, LoadError> {
+        let options = &job.options;
+        let scenario = &job.scenario;
+        let endpoint = job.target.resolve(options.family, options.allow_remote)?.endpoint;
+        let script = Script::new(scenario, options, jiff::Timestamp::now())?;
+        let bodies = Bodies::new(&scenario.payload, options.bare)?;
+        let encrypted = script.tls != TlsMode::None;
+        let files =
+            if encrypted { Files::default() } else { Files::new(&bodies).map_err(LoadError::system("memfd"))? };
+        let tls = if encrypted {
+            let host = match &job.target {
+                Address::Tcp { host, .. } => host.as_str(),
+                Address::Unix(_) => "localhost",
+            };
+            Some((tls::config(options.tls_ca.as_deref())?, tls::server_name(host)?))
+        } else {
+            None
+        };
+        if let Some(rate) = options.rate
+            && !(rate.per_second.is_finite() && rate.per_second > 0.0)
+        {
+            return Err(LoadError::Plan("the rate must be above 0".into()));
+        }
+        let sessions = scenario.sessions.min(job.count).max(1);
+        let descriptors = Descriptors::raise(sessions + sessions.min(CLOSING_BESIDE) + SPARE_DESCRIPTORS);
+        if options.hold && sessions + SPARE_DESCRIPTORS > descriptors.limit {
+            return Err(LoadError::Descriptors { wanted: sessions, limit: descriptors.limit });
+        }
+        let poll = Poll::new().map_err(LoadError::system("poll"))?;
+        let due = match options.rate {
+            Some(_) => Some(DueTimer::new(poll.registry(), Token(usize::MAX)).map_err(LoadError::system("timer"))?),
+            None => None,
+        };
+        let kept = script.per_connection > 1;
+        let gather = match options.gather {
+            Gather::Off => None,
+            Gather::Wait(time) => Some(time),
+            Gather::Auto => (kept && options.rate.is_none() && sessions >= GATHER_FROM).then_some(GATHER),
+        };
+        let step_timeout = options.step_timeout.unwrap_or(job.stall_timeout + job.stall_timeout / 5);
+        Ok(Self {
+            script,
+            bodies,
+            files,
+            endpoint,
+            tls,
+            poll,
+            origin: Instant::now(),
+            slab: Vec::new(),
+            generations: Vec::new(),
+            free: Vec::new(),
+            in_flight: 0,
+            handshaking: 0,
+            resting: 0,
+            open: 0,
+            descriptors,
+            taken: 0,
+            opened: 0,
+            count: job.count,
+            closed: false,
+            pace: options.rate.map(Pace::new),
+            due,
+            free_since: 0,
+            parked: Vec::new(),
+            holding: options.hold,
+            held: Vec::new(),
+            bodies_under_way: 0,
+            gated: VecDeque::new(),
+            closing: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            connect_after: 0,
+            starved_since: None,
+            last_reply: 0,
+            next_sweep: SWEEP_EVERY,
+            step_timeout: nanos(step_timeout),
+            gather,
+            rng: Rng::new(job.seed),
+            numbers: Numbers::default(),
+            scratch: Vec::new(),
+            buffer: vec![0; READ_BUFFER],
+            counters: Counters::new(scenario.unit(), job.count),
+            cpu_before: cpu::thread_seconds(),
+            job,
+            control,
+        })
+    }
+
+    fn run(&mut self) -> Result<(), LoadError> {
+        let mut events = Events::with_capacity(EVENTS);
+        if self.gather.is_some() {
+            cpu::fine_timers();
+        }
+        loop {
+            let now = self.now();
+            self.start(now);
+            if self.is_over() {
+                return Ok(());
+            }
+            if let Some(time) = self.gather {
+                std::thread::sleep(time);
+            }
+            let timeout = self.poll_timeout(self.now());
+            match self.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(LoadError::System { what: "poll", source }),
+                Ok(()) => {}
+            }
+            for event in &events {
+                if event.token() != Token(usize::MAX) {
+                    let now = self.now();
+                    self.on_event(event, now);
+                }
+            }
+            let now = self.now();
+            self.run_timers(now);
+            if now >= self.next_sweep {
+                self.next_sweep = now + SWEEP_EVERY;
+                self.sweep(now);
+            }
+            self.control.publish(self.counters.live(self.in_flight));
+            if self.control.is_stopped() && !self.counters.tally.interrupted {
+                self.interrupt(now);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Tally {
+        let seconds = self.now() as f64 / 1e9;
+        let mut tally = self.counters.finish();
+        tally.seconds = seconds;
+        tally.open_loop = self.pace.is_some();
+        tally.client_cpu_seconds = cpu::thread_seconds() - self.cpu_before;
+        tally.gather_micros = self.gather.map_or(0, |time| time.as_micros() as u64);
+        self.control.publish(self.counters.live(0));
+        tally
+    }
+
+    /// ns since the load began.
+    fn now(&self) -> u64 {
+        nanos(self.origin.elapsed())
+    }
+
+    fn is_over(&self) -> bool {
+        self.open == 0 && self.resting == 0 && (self.closed || self.taken >= self.count)
+    }
+
+    /// How long the poll may sleep.
+    fn poll_timeout(&self, now: u64) -> Duration {
+        let timer = self.timers.peek().map_or(u64::MAX, |timer| timer.at);
+        let connect = if self.connect_after > now { self.connect_after } else { u64::MAX };
+        let next = timer.min(connect).min(self.next_sweep);
+        Duration::from_nanos(next.saturating_sub(now)).min(LONGEST_POLL)
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,209 @@
+//! What a load is told before it starts, and what it tells while it runs.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::plan::scenario::{Scenario, TlsMode};
+
+use super::address::{Address, Family};
+
+/// One load: a scenario against a server.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// What is done.
+    pub scenario: Scenario,
+    /// Against whom.
+    pub target: Address,
+    /// How many messages, or sessions where the scenario's unit says so; in place of the scenario's total.
+    pub count: u64,
+    /// The load ends when it had no reply at all for so long.
+    pub stall_timeout: Duration,
+    /// For lengths and delays that go by chance.
+    pub seed: u64,
+    /// All the rest.
+    pub options: SessionOptions,
+}
+
+/// AUTH: which way, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Auth {
+    /// User name.
+    pub user: String,
+    /// Password.
+    pub password: String,
+    /// PLAIN or LOGIN; by default what the server offers, PLAIN first.
+    pub mechanism: Option<Mechanism>,
+}
+
+/// The way of AUTH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616: one line.
+    Plain,
+    /// Two questions.
+    Login,
+}
+
+/// An open loop: messages are due at a rate, whatever the server does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// Messages (or sessions) a second.
+    pub per_second: f64,
+    /// The rate grows from 0 over so long.
+    pub ramp: Duration,
+}
+
+/// When the loop waits a moment before it asks for replies, so that several come at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Gather {
+    /// In a closed loop with 16 sessions or more that keep their connection.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// Always, so long.
+    Wait(Duration),
+}
+
+/// How sessions behave, beside what the scenario says.
+#[derive(Debug, Clone)]
+pub struct SessionOptions {
+    /// The sender; empty for `<>`.
+    pub from: String,
+    /// The recipient.
+    pub to: String,
+    /// The name in HELO or EHLO.
+    pub helo: String,
+    /// LMTP instead of SMTP: LHLO, and a reply for each recipient.
+    pub lmtp: bool,
+    /// A number that never repeats before each recipient.
+    pub numbered: bool,
+    /// No HELO and no message headers.
+    pub bare: bool,
+    /// A Subject header.
+    pub subject: Option<String>,
+    /// Who logs in.
+    pub auth: Option<Auth>,
+    /// Encryption, where the scenario does not say.
+    pub tls: TlsMode,
+    /// The only certificate authority that is trusted (PEM).
+    pub tls_ca: Option<PathBuf>,
+    /// Whether another machine may be loaded.
+    pub allow_remote: bool,
+    /// IPv4 or IPv6 alone.
+    pub family: Option<Family>,
+    /// How often a refused connection is tried, at least 1.
+    pub connect_tries: u32,
+    /// All sessions are open before the first speaks.
+    pub hold: bool,
+    /// The most sessions between connect and banner.
+    pub pace: u32,
+    /// Gathering of replies.
+    pub gather: Gather,
+    /// An open loop instead of a closed one.
+    pub rate: Option<Rate>,
+    /// The load ends after so long, whatever is left.
+    pub duration: Option<Duration>,
+    /// A step of a session may take so long; by default a little more than the stall time-out, so that a
+    /// server that answers nobody is a stall and one that forgets a session is a time-out.
+    pub step_timeout: Option<Duration>,
+    /// Keep the words of the first session.
+    pub transcript: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            from: "test@localhost".into(),
+            to: "test@localhost".into(),
+            helo: "localhost".into(),
+            lmtp: false,
+            numbered: false,
+            bare: false,
+            subject: None,
+            auth: None,
+            tls: TlsMode::None,
+            tls_ca: None,
+            allow_remote: false,
+            family: None,
+            connect_tries: 1,
+            hold: false,
+            pace: 500,
+            gather: Gather::Auto,
+            rate: None,
+            duration: None,
+            step_timeout: None,
+            transcript: false,
+        }
+    }
+}
+
+/// Shared with whoever started the load: a way to stop it, and figures while it runs.
+///
+/// The figures are the load's own, stored now and then; the tally at the end is exact.
+#[derive(Debug, Default)]
+pub struct Control {
+    stop: AtomicBool,
+    sessions: AtomicU64,
+    open: AtomicU64,
+    sent: AtomicU64,
+    accepted: AtomicU64,
+    errors: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// The figures of a load that runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Live {
+    /// Sessions that have ended.
+    pub sessions: u64,
+    /// Sessions in flight now.
+    pub open: u64,
+    /// Messages wholly sent.
+    pub sent: u64,
+    /// Messages accepted.
+    pub accepted: u64,
+    /// Refusals, failures, time-outs.
+    pub errors: u64,
+    /// Bytes of message data handed over.
+    pub bytes: u64,
+}
+
+impl Control {
+    /// Nothing done yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the load to end; it does within a tenth of a second and counts what is left.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was asked to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The figures as last stored.
+    pub fn live(&self) -> Live {
+        Live {
+            sessions: self.sessions.load(Ordering::Relaxed),
+            open: self.open.load(Ordering::Relaxed),
+            sent: self.sent.load(Ordering::Relaxed),
+            accepted: self.accepted.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn publish(&self, live: Live) {
+        self.sessions.store(live.sessions, Ordering::Relaxed);
+        self.open.store(live.open, Ordering::Relaxed);
+        self.sent.store(live.sent, Ordering::Relaxed);
+        self.accepted.store(live.accepted, Ordering::Relaxed);
+        self.errors.store(live.errors, Ordering::Relaxed);
+        self.bytes.store(live.bytes, Ordering::Relaxed);
+    }
+}

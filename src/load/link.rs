@@ -1,0 +1,380 @@
+//! One connection: the socket, TLS where there is any, and what is still to be written. Knows bytes, not SMTP.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::sync::Arc;
+
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+
+use super::address::Endpoint;
+use super::payload::{Bodies, Body, TAIL};
+
+/// Bodies above this are not copied, but handed to the socket from where they lie.
+pub const COPY_LIMIT: usize = 64 * 1024;
+/// What is written at once of a long body where the operating system cannot send it from a file.
+const PIECE: usize = 128 * 1024;
+
+/// The contents of bodies as files in memory, from which the kernel sends without a copy of ours.
+#[derive(Debug, Default)]
+pub struct Files(Vec<File>);
+
+impl Files {
+    /// Puts the contents of `bodies` into files, where they are long and the system knows how.
+    ///
+    /// # Errors
+    /// No memory or descriptors.
+    #[cfg(target_os = "linux")]
+    pub fn new(bodies: &Bodies) -> io::Result<Self> {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        if bodies.longest() <= COPY_LIMIT {
+            return Ok(Self::default());
+        }
+        let file = |content: &Vec<u8>| {
+            let mut file = File::from(memfd_create(c"message", MFdFlags::MFD_CLOEXEC)?);
+            file.write_all(content)?;
+            Ok(file)
+        };
+        bodies.contents().iter().map(file).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Elsewhere bodies are written piece by piece.
+    #[cfg(not(target_os = "linux"))]
+    pub fn new(_: &Bodies) -> io::Result<Self> {
+        Ok(Self::default())
+    }
+}
+
+/// What is left to write.
+#[derive(Debug)]
+struct Outgoing {
+    /// First these bytes, from `at` on.
+    bytes: Vec<u8>,
+    at: usize,
+    /// Then a body, from the offset on, and the message's end where it is whole.
+    body: Option<(Body, usize)>,
+    tail: &'static [u8],
+    /// At most so many bytes at a time.
+    chunk: Option<usize>,
+}
+
+/// How far writing came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flushed {
+    /// All is with the kernel.
+    Done,
+    /// The peer must read first.
+    Blocked,
+    /// A slow writer's chunk is out: pause.
+    Paused,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Link {
+    socket: Socket,
+    tls: Option<Box<ClientConnection>>,
+    out: Option<Box<Outgoing>>,
+    /// Bytes of bodies that the kernel took, ever.
+    pub body_bytes: u64,
+}
+
+impl Link {
+    /// Begins to connect.
+    ///
+    /// # Errors
+    /// Those of socket and connect; `WouldBlock` where a UNIX socket's queue is full.
+    pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+        let socket = match endpoint {
+            Endpoint::Tcp(address) => Socket::Tcp(TcpStream::connect(*address)?),
+            Endpoint::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
+        };
+        Ok(Self { socket, tls: None, out: None, body_bytes: 0 })
+    }
+
+    /// Asks for events, once for the whole life of the connection; closing ends them.
+    ///
+    /// # Errors
+    /// No memory, too many registered.
+    pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.register(registry, token, interest),
+            Socket::Unix(socket) => socket.register(registry, token, interest),
+        }
+    }
+
+    /// The error of a connection that did not come about.
+    pub fn take_error(&self) -> Option<io::Error> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.take_error(),
+            Socket::Unix(socket) => socket.take_error(),
+        }
+        .unwrap_or_else(Some)
+    }
+
+    /// SYNs (and other segments) that this connection's kernel side sent again so far.
+    #[cfg(target_os = "linux")]
+    pub fn retransmits(&self) -> u64 {
+        use std::os::fd::AsRawFd;
+        let Socket::Tcp(socket) = &self.socket else { return 0 };
+        // SAFETY: tcp_info is plain old data that the kernel fills; `len` is its size.
+        unsafe {
+            let mut info: libc::tcp_info = std::mem::zeroed();
+            let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
+            let out = (&raw mut info).cast();
+            if libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, out, &mut len) != 0 {
+                return 0;
+            }
+            u64::from(info.tcpi_total_retrans).max(u64::from(info.tcpi_retransmits))
+        }
+    }
+
+    /// Not known elsewhere.
+    #[cfg(not(target_os = "linux"))]
+    pub fn retransmits(&self) -> u64 {
+        0
+    }
+
+    /// Begins TLS; the handshake goes on with [`Link::read`] and [`Link::flush`].
+    ///
+    /// # Errors
+    /// rustls's.
+    pub fn secure(&mut self, config: &Arc<rustls::ClientConfig>, name: &ServerName<'static>) -> io::Result<()> {
+        let connection = ClientConnection::new(config.clone(), name.clone()).map_err(io::Error::other)?;
+        self.tls = Some(Box::new(connection));
+        Ok(())
+    }
+
+    /// Whether the TLS handshake is still under way.
+    pub fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Whether something is left to write.
+    pub fn is_writing(&self) -> bool {
+        self.out.is_some()
+    }
+
+    /// Reads what is there. TLS alone may read bytes and have none to show: that is `Interrupted`, to be called again.
+    ///
+    /// # Errors
+    /// The socket's; `InvalidData` for broken TLS.
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else { return self.socket.read(buffer) };
+        match tls.reader().read(buffer) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            read => return read,
+        }
+        let read = tls.read_tls(&mut self.socket)?;
+        let state = tls.process_new_packets().map_err(|error| io::Error::new(ErrorKind::InvalidData, error));
+        // An alert tells the peer why, if it listens.
+        if state.is_err() {
+            let _ = tls.write_tls(&mut self.socket);
+        }
+        let state = state?;
+        if state.plaintext_bytes_to_read() > 0 {
+            return tls.reader().read(buffer);
+        }
+        if read == 0 || state.peer_has_closed() { Ok(0) } else { Err(ErrorKind::Interrupted.into()) }
+    }
+
+    /// Writes `bytes`; what the kernel does not take at once is kept for [`Link::flush`].
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn send(&mut self, bytes: &[u8], chunk: Option<usize>) -> io::Result<Flushed> {
+        let mut at = 0;
+        if self.tls.is_none() && chunk.is_none() && self.out.is_none() {
+            at = match self.socket.write(bytes) {
+                Ok(n) if n == bytes.len() => return Ok(Flushed::Done),
+                Ok(n) => n,
+                Err(error) if is_transient(&error) => 0,
+                Err(error) => return Err(error),
+            };
+        }
+        self.out = Some(Box::new(Outgoing { bytes: bytes[at..].to_vec(), at: 0, body: None, tail: b"", chunk }));
+        self.flush(&[], None)
+    }
+
+    /// Writes a long message: `headers`, the body, and its end where it is `whole`.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn send_body(
+        &mut self,
+        headers: &[u8],
+        body: Body,
+        whole: bool,
+        bodies: &[Vec<u8>],
+        files: &Files,
+    ) -> io::Result<Flushed> {
+        let tail = if whole { TAIL } else { b"" };
+        let bytes = headers.to_vec();
+        self.out = Some(Box::new(Outgoing { bytes, at: 0, body: Some((body, 0)), tail, chunk: None }));
+        self.flush(bodies, Some(files))
+    }
+
+    /// Goes on writing.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn flush(&mut self, bodies: &[Vec<u8>], files: Option<&Files>) -> io::Result<Flushed> {
+        loop {
+            if let Some(tls) = &mut self.tls {
+                while tls.wants_write() {
+                    match tls.write_tls(&mut self.socket) {
+                        Ok(_) => {}
+                        Err(error) if is_transient(&error) => return Ok(Flushed::Blocked),
+                        Err(error) => return Err(error),
+                    }
+                }
+                if tls.is_handshaking() {
+                    return Ok(if self.out.is_some() { Flushed::Blocked } else { Flushed::Done });
+                }
+            }
+            let Some(out) = &mut self.out else { return Ok(Flushed::Done) };
+            let written = if out.at < out.bytes.len() {
+                let end = out.chunk.map_or(out.bytes.len(), |chunk| out.bytes.len().min(out.at + chunk));
+                let piece = &out.bytes[out.at..end];
+                let more = out.body.is_some();
+                let written = match &mut self.tls {
+                    Some(tls) => tls.writer().write(piece),
+                    None => self.socket.write_more(piece, more),
+                };
+                written.inspect(|n| out.at += n)
+            } else if let Some((body, offset)) = out.body.filter(|(body, offset)| *offset < body.len) {
+                let content = &bodies[body.content][..body.len];
+                let written = match (&mut self.tls, files.and_then(|files| files.0.get(body.content))) {
+                    (Some(tls), _) => tls.writer().write(&content[offset..content.len().min(offset + PIECE)]),
+                    (None, Some(file)) => self.socket.send_file(file, offset, body.len - offset),
+                    (None, None) => self.socket.write(&content[offset..content.len().min(offset + PIECE)]),
+                };
+                written.inspect(|n| {
+                    out.body = Some((body, offset + n));
+                    self.body_bytes += *n as u64;
+                })
+            } else if !out.tail.is_empty() {
+                let written = match &mut self.tls {
+                    Some(tls) => tls.writer().write(out.tail),
+                    None => self.socket.write(out.tail),
+                };
+                written.inspect(|n| out.tail = &out.tail[*n..])
+            } else {
+                self.out = None;
+                continue;
+            };
+            match written {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if is_transient(&error) => return Ok(Flushed::Blocked),
+                Err(error) => return Err(error),
+            }
+            if let Some(out) = &self.out
+                && out.chunk.is_some()
+                && out.at < out.bytes.len()
+            {
+                // What TLS holds must go out before the pause.
+                if let Some(tls) = &mut self.tls {
+                    while tls.wants_write() {
+                        match tls.write_tls(&mut self.socket) {
+                            Ok(_) => {}
+                            Err(error) if is_transient(&error) => return Ok(Flushed::Blocked),
+                            Err(error) => return Err(error),
+                        }
+                    }
+                }
+                return Ok(Flushed::Paused);
+            }
+        }
+    }
+
+    /// Says goodbye in TLS, as far as the socket takes it.
+    pub fn close_notify(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut self.socket);
+        }
+    }
+
+    /// Makes closing send RST instead of FIN.
+    pub fn reset_on_close(&self) {
+        #[cfg(unix)]
+        if let Socket::Tcp(socket) = &self.socket {
+            let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+            // A connection that cannot be reset is closed: nothing more can be done about it.
+            let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Linger, &linger);
+        }
+    }
+}
+
+impl Socket {
+    /// As write; `more` says that a body follows, so that the first bytes need no packet of their own.
+    #[cfg(target_os = "linux")]
+    fn write_more(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        use nix::sys::socket::{MsgFlags, send};
+        use std::os::fd::AsRawFd;
+        match self {
+            Socket::Tcp(socket) if more => {
+                let more = MsgFlags::from_bits_retain(libc::MSG_MORE);
+                Ok(send(socket.as_raw_fd(), bytes, more | MsgFlags::MSG_NOSIGNAL)?)
+            }
+            _ => self.write(bytes),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn write_more(&mut self, bytes: &[u8], _: bool) -> io::Result<usize> {
+        self.write(bytes)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn send_file(&mut self, file: &File, offset: usize, len: usize) -> io::Result<usize> {
+        let mut offset = offset as libc::off_t;
+        let offset = Some(&mut offset);
+        Ok(match self {
+            Socket::Tcp(socket) => nix::sys::sendfile::sendfile(&*socket, file, offset, len)?,
+            Socket::Unix(socket) => nix::sys::sendfile::sendfile(&*socket, file, offset, len)?,
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn send_file(&mut self, _: &File, _: usize, _: usize) -> io::Result<usize> {
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.read(buffer),
+            Socket::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(socket) => socket.write(bytes),
+            Socket::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted | ErrorKind::NotConnected)
+}
