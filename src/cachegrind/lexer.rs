@@ -176,7 +176,7 @@ impl Lexer {
         let length = raw.len() as u64 + 1;
         let line = raw.strip_suffix(b"\r").unwrap_or(raw);
         match self.read(line, sink)? {
-            true => self.found.good_lines += 1,
+            true => self.found.good_lines += u64::from(!line.is_empty()),
             false => {
                 self.damage(DefectKind::StrangeLine);
                 self.found.lost_bytes += length;

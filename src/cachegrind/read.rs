@@ -1,14 +1,17 @@
 //! From paths to a profile: opens what is there, tells the dialects apart, merges the files.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::build::STILL_RUNNING;
-use super::defect::DefectKind;
+use super::defect::{Defect, DefectKind};
 use super::error::Error;
+use super::header::Header;
 use super::lexer::is_fiber_switch;
+use super::mapped::{self, Mapped};
 use super::names::Functions;
-use super::profile::{Dialect, FileSummary, Profile, Units};
+use super::profile::{Dialect, FileSummary, Profile, STILL_RUNNING_NAME, Units};
 use super::record::{Recorded, Recorder};
 use super::source::{self, Source};
 use super::spill::Spill;
@@ -109,12 +112,15 @@ fn scaled(cost: Cost, factor: i64) -> Cost {
     Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
 }
 
-fn read_file(path: &Path, _options: &Options, names: &mut Functions) -> Result<FileProfile, Error> {
+fn read_file(path: &Path, options: &Options, names: &mut Functions) -> Result<FileProfile, Error> {
     let mut recorder = Recorder::new(Spill::new());
     let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
     let mut cut_compression = false;
     match source::open(path)? {
         Source::Mapped(map) => {
+            if let Some(mapped) = mapped::read(&map, options.threads) {
+                return Ok(mapped_profile(path, mapped, map.len() as u64, names));
+            }
             for part in map.chunks(1 << 20) {
                 recorder.push(part).map_err(sink_error)?;
             }
@@ -144,6 +150,53 @@ fn read_all(path: &Path, stream: &mut dyn Read, recorder: &mut Recorder<Spill>) 
     }
 }
 
+/// What the short way found of a file.
+fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions) -> FileProfile {
+    let (line, offset) = mapped.end;
+    let complete = mapped.summary.is_some();
+    let lost = if complete { 0 } else { bytes - offset };
+    let mut ids = HashMap::new();
+    let tree = mapped.tree.map(|_, node| {
+        let id = *ids.entry(node.key).or_insert_with(|| match node.key {
+            STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
+            key => {
+                let (file, function) = mapped::ids(key);
+                names.intern(&text(&mapped.files[&file]), &text(&mapped.functions[&function]))
+            }
+        });
+        Some((u64::from(id), node.cost))
+    });
+    let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
+    let summary = FileSummary {
+        path: path.to_owned(),
+        records: mapped.records,
+        complete,
+        recovered_share: 1.0 - lost as f64 / bytes as f64,
+        own: mapped.own,
+        runs: 1,
+        writers: 1,
+        declared: mapped.summary,
+        held_by_fibers: Cost::default(),
+        first_defect: (!complete).then_some(Defect { line, offset, kind }),
+        defects: if complete { 0 } else { 1 + u64::from(lost > 0) },
+        warnings: Vec::new(),
+        header: mapped.header,
+    };
+    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn xdebug_units(header: &Header) -> Units {
+    Units {
+        nanoseconds_per_tick: Some(header.nanoseconds_per_tick()),
+        time_event: header.events.first().cloned().unwrap_or_else(|| "Time".to_owned()),
+        memory_event: header.events.iter().find(|event| event.starts_with("Memory")).cloned(),
+    }
+}
+
 /// What an Xdebug file amounts to.
 fn xdebug_profile(
     path: &Path,
@@ -170,8 +223,7 @@ fn xdebug_profile(
         let reason = "a header without any record: no call had ended when the file was read".to_owned();
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let mut ids = std::collections::HashMap::new();
+    let mut ids = HashMap::new();
     let mut held = Cost::default();
     let mut merged = CallTree::new();
     merged.absorb(&tree, &mut |_, node| {
@@ -190,11 +242,7 @@ fn xdebug_profile(
         own => own / (own + recorded.lost_time as f64),
     };
     let byte_share = 1.0 - found.lost_bytes as f64 / found.bytes as f64;
-    let units = Units {
-        nanoseconds_per_tick: Some(found.header.nanoseconds_per_tick()),
-        time_event: found.header.events.first().cloned().unwrap_or_else(|| "Time".to_owned()),
-        memory_event: found.header.events.iter().find(|event| event.starts_with("Memory")).cloned(),
-    };
+    let units = xdebug_units(&found.header);
     let summary = FileSummary {
         path: path.to_owned(),
         header: found.header.clone(),
