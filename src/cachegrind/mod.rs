@@ -1,1 +1,34 @@
 //! Profile files: lexer, names, the compact record form, the call tree. Bytes in, trees out.
+//!
+//! Xdebug writes one record for each call, when the call ends, so the exact call tree is in the
+//! file, in post-order. The [`Recorder`] takes the bytes as they come and keeps four to five bytes a
+//! record; read from its end that is pre-order, and the tree is built with each parent known.
+
+mod build;
+mod claims;
+mod compact;
+mod defect;
+mod digits;
+mod error;
+pub mod export;
+mod header;
+mod lexer;
+mod mapped;
+mod names;
+mod number;
+mod profile;
+mod read;
+mod record;
+mod source;
+mod spill;
+mod strict;
+mod tree;
+
+pub use defect::{Defect, DefectKind};
+pub use error::Error;
+pub use header::Header;
+pub use names::{Function, Functions};
+pub use profile::{Dialect, Edge, FileSummary, FunctionCost, Profile, STILL_RUNNING_NAME, Units};
+pub use read::{Options, read_paths};
+pub use record::{Recorded, Recorder};
+pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};

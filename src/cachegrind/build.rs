@@ -1,0 +1,75 @@
+//! Builds the merged tree from records that come in reverse: post-order read backwards is pre-order,
+//! so the parent of each record is known when the record is met.
+
+use std::collections::HashMap;
+
+use super::tree::{CallTree, Cost, ROOT};
+
+/// Key of the frame that stands above the roots of an incomplete run.
+pub(crate) const STILL_RUNNING: u64 = u64::MAX;
+
+/// Takes records from the last to the first.
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    tree: CallTree,
+    /// Parents of the records to come, as runs of equal ones.
+    parents: Vec<(u32, u64)>,
+    /// Parents of records that were claimed out of order, by the number of records that follow them.
+    claimed: HashMap<u64, u32>,
+    /// Records taken so far.
+    taken: u64,
+}
+
+impl Builder {
+    /// The end of a run: `roots` subtrees are nobody's callees.
+    pub(crate) fn end_of_run(&mut self, roots: u64, complete: bool) {
+        self.parents.clear();
+        self.claimed.clear();
+        let root = if complete || roots == 0 { ROOT } else { self.tree.child(ROOT, STILL_RUNNING) };
+        self.parents.push((root, roots));
+    }
+
+    /// A record that owns the last `children` unclaimed subtrees before it.
+    #[inline]
+    pub(crate) fn record(&mut self, key: u64, cost: Cost, children: u64) {
+        let node = self.node(key, cost);
+        if children > 0 {
+            self.parents.push((node, children));
+        }
+    }
+
+    /// A record that owns the records which ended so many records before it.
+    pub(crate) fn record_at(&mut self, key: u64, cost: Cost, distances: &[u64]) {
+        let node = self.node(key, cost);
+        for distance in distances {
+            self.claimed.insert(self.taken - 1 + distance, node);
+        }
+    }
+
+    #[inline]
+    fn node(&mut self, key: u64, cost: Cost) -> u32 {
+        let parent = if self.claimed.is_empty() { None } else { self.claimed.remove(&self.taken) };
+        let parent = parent.unwrap_or_else(|| self.next_parent());
+        self.taken += 1;
+        let node = self.tree.child(parent, key);
+        self.tree.record(node, 1, cost);
+        node
+    }
+
+    #[inline]
+    fn next_parent(&mut self) -> u32 {
+        while let Some((node, left)) = self.parents.last_mut() {
+            if *left > 0 {
+                *left -= 1;
+                return *node;
+            }
+            self.parents.pop();
+        }
+        ROOT
+    }
+
+    /// The tree of all records taken, its keys those of the records.
+    pub(crate) fn finish(self) -> CallTree {
+        self.tree
+    }
+}

@@ -1,0 +1,148 @@
+//! The `profile` object of `result.json` and of `analyze --format json`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::cachegrind::profile::{Dialect, Profile};
+
+/// Functions in `top`.
+const TOP: usize = 20;
+
+/// One function's costs, in the file's units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FunctionJson {
+    /// Name as the profile has it.
+    pub name: String,
+    /// File that defines it.
+    pub file: String,
+    /// Self time.
+    #[serde(rename = "self")]
+    pub own: i64,
+    /// Inclusive time; recursion is counted once.
+    pub inclusive: i64,
+    /// Calls.
+    pub calls: u64,
+    /// Allocation of its own, bytes.
+    pub allocation: i64,
+}
+
+/// One file of the profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FileJson {
+    /// Its path.
+    pub path: String,
+    /// Calls whose record was found.
+    pub records: u64,
+    /// It has its end and nothing was lost.
+    pub complete: bool,
+    /// Share of its cost that was recovered, 0 to 1.
+    pub recovered_share: f64,
+    /// Processes that wrote into it.
+    pub writers: u64,
+    /// Script or command.
+    pub cmd: String,
+    /// Program that wrote it.
+    pub creator: String,
+    /// The first place of damage.
+    pub first_defect: Option<DefectJson>,
+    /// Places of damage.
+    pub defects: u64,
+    /// What a reader should know.
+    pub warnings: Vec<String>,
+}
+
+/// A place of damage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DefectJson {
+    /// Line, from 1.
+    pub line: u64,
+    /// Byte offset of the line.
+    pub offset: u64,
+    /// What is wrong.
+    pub kind: String,
+}
+
+/// The `profile` object.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProfileJson {
+    /// `xdebug`, `callgrind` or `cachegrind`.
+    pub dialect: String,
+    /// Events as the file names them: time, then allocation.
+    pub events: Vec<String>,
+    /// Nanoseconds of one tick of time.
+    pub nanoseconds_per_tick: Option<u64>,
+    /// The tree behind it is an estimate.
+    pub estimated: bool,
+    /// The files.
+    pub files: Vec<FileJson>,
+    /// Calls whose record was found.
+    pub records: u64,
+    /// All files are complete.
+    pub complete: bool,
+    /// Share of the cost that was recovered, 0 to 1.
+    pub recovered_share: f64,
+    /// Sum of the self times: what shares are of.
+    pub total: i64,
+    /// Sum of the allocation, bytes.
+    pub total_allocation: i64,
+    /// All functions, greatest self time first.
+    pub functions: Vec<FunctionJson>,
+    /// The first of them.
+    pub top: Vec<FunctionJson>,
+}
+
+impl From<&Profile> for ProfileJson {
+    fn from(profile: &Profile) -> Self {
+        let functions: Vec<FunctionJson> = profile
+            .functions
+            .iter()
+            .map(|function| FunctionJson {
+                name: function.name.clone(),
+                file: function.file.clone(),
+                own: function.own.time,
+                inclusive: function.inclusive.time,
+                calls: function.calls,
+                allocation: function.own.memory,
+            })
+            .collect();
+        let total = profile.tree.total();
+        let units = &profile.units;
+        ProfileJson {
+            dialect: match profile.dialect {
+                Dialect::Xdebug => "xdebug",
+                Dialect::Callgrind => "callgrind",
+                Dialect::Cachegrind => "cachegrind",
+            }
+            .to_owned(),
+            events: std::iter::once(units.time_event.clone()).chain(units.memory_event.clone()).collect(),
+            nanoseconds_per_tick: units.nanoseconds_per_tick,
+            estimated: profile.estimated,
+            files: profile
+                .files
+                .iter()
+                .map(|file| FileJson {
+                    path: file.path.display().to_string(),
+                    records: file.records,
+                    complete: file.complete,
+                    recovered_share: file.recovered_share,
+                    writers: file.writers,
+                    cmd: file.header.cmd.clone(),
+                    creator: file.header.creator.clone(),
+                    first_defect: file.first_defect.as_ref().map(|defect| DefectJson {
+                        line: defect.line,
+                        offset: defect.offset,
+                        kind: defect.kind.to_string(),
+                    }),
+                    defects: file.defects,
+                    warnings: file.warnings.clone(),
+                })
+                .collect(),
+            records: profile.records(),
+            complete: profile.complete(),
+            recovered_share: profile.recovered_share(),
+            total: total.time,
+            total_allocation: total.memory,
+            top: functions.iter().take(TOP).cloned().collect(),
+            functions,
+        }
+    }
+}

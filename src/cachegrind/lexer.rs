@@ -1,0 +1,397 @@
+//! The tolerant lexer of Xdebug's files: any version, any state, bytes as they come. It gives
+//! records and the ends of runs to a sink, and remembers what was damaged. Knows nothing of trees.
+
+use std::io;
+
+use super::defect::{Defect, DefectKind};
+use super::header::Header;
+use super::names::{IdTable, Interner, NameField, Pairs};
+use super::number::{Number, decimal, wrapped_at_32_bits};
+use super::tree::Cost;
+
+/// A line longer than this belongs to no profile (names of 100 kB do).
+const LONGEST_LINE: usize = 4 << 20;
+
+/// A call that a record says it made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Claim {
+    pub pair: u32,
+    /// Inclusive time, where the file gives it for this call alone.
+    pub time: Option<i64>,
+    /// Calls; more than one only in files that were edited or aggregated.
+    pub count: u64,
+}
+
+/// A call that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Record {
+    /// Where it begins: line, from 1, and byte offset.
+    pub place: (u64, u64),
+    pub pair: u32,
+    pub cost: Cost,
+    pub claims: Vec<Claim>,
+}
+
+/// What takes the lexer's records.
+pub(crate) trait Sink {
+    /// A record; `fibers` says that fibers were seen in this run.
+    fn record(&mut self, record: &Record, fibers: bool) -> io::Result<()>;
+    /// The end of a run, complete as far as the text tells.
+    fn end_of_run(&mut self, complete: bool) -> io::Result<()>;
+}
+
+/// What a lexer has found, apart from records.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Found {
+    pub header: Header,
+    pub strings: Interner,
+    pub pairs: Pairs,
+    pub records: u64,
+    /// Runs seen (a header or a record each).
+    pub runs: u64,
+    /// Runs that were complete.
+    pub complete_runs: u64,
+    /// Sum of the times and the greatest memory that `summary:` lines declare.
+    pub summary: Option<Cost>,
+    pub first_defect: Option<Defect>,
+    pub defects: u64,
+    /// Bytes that led to no record.
+    pub lost_bytes: u64,
+    pub bytes: u64,
+    /// Lines that read as profile.
+    pub good_lines: u64,
+    /// Ids that mean several names in one run: several processes wrote the file.
+    pub redefined: u64,
+    pub second_summaries: u64,
+}
+
+impl Found {
+    pub(crate) fn defect(&mut self, line: u64, offset: u64, kind: DefectKind) {
+        self.defects += 1;
+        if self.first_defect.as_ref().is_none_or(|first| offset < first.offset) {
+            self.first_defect = Some(Defect { line, offset, kind });
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct OpenRecord {
+    file: Option<u32>,
+    function: Option<u32>,
+    has_cost: bool,
+    record: Record,
+}
+
+/// The lexer. Feed it with [`push`](Lexer::push), then [`finish`](Lexer::finish).
+#[derive(Debug, Default)]
+pub(crate) struct Lexer {
+    pub found: Found,
+    partial: Vec<u8>,
+    skipping: bool,
+    line: u64,
+    offset: u64,
+    files: IdTable,
+    functions: IdTable,
+    columns: (usize, usize),
+    modern: bool,
+    fibers: bool,
+    in_header: bool,
+    in_run: bool,
+    run_records: u64,
+    run_summaries: u64,
+    run_damaged: bool,
+    file: Option<u32>,
+    open: Option<OpenRecord>,
+    callee_file: Option<u32>,
+    callee: Option<u32>,
+    call_count: Option<u64>,
+}
+
+impl Lexer {
+    pub(crate) fn new() -> Self {
+        Lexer { columns: (0, 1), ..Lexer::default() }
+    }
+
+    /// Takes the next bytes of the file, cut anywhere.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> io::Result<()> {
+        self.found.bytes += bytes.len() as u64;
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+            if self.partial.is_empty() && !self.skipping {
+                self.line(line, sink)?;
+            } else if self.skipping {
+                self.skipping = false;
+                self.offset += line.len() as u64;
+                self.found.lost_bytes += line.len() as u64;
+                self.line += 1;
+                self.offset += 1;
+            } else {
+                let mut whole = std::mem::take(&mut self.partial);
+                whole.extend_from_slice(line);
+                self.line(&whole, sink)?;
+                whole.clear();
+                self.partial = whole;
+            }
+            bytes = rest;
+        }
+        if self.skipping {
+            self.offset += bytes.len() as u64;
+            self.found.lost_bytes += bytes.len() as u64;
+        } else if self.partial.len() + bytes.len() > LONGEST_LINE {
+            self.damage(DefectKind::StrangeLine);
+            let length = (self.partial.len() + bytes.len()) as u64;
+            self.found.lost_bytes += length;
+            self.offset += length;
+            self.partial.clear();
+            self.skipping = true;
+        } else {
+            self.partial.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    /// The file has no more bytes.
+    pub(crate) fn finish(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        let cut_line = self.partial.len() as u64;
+        let unfinished = self.open.as_ref().map(|open| open.record.place.1);
+        if self.run_summaries > 0 && self.open.as_ref().is_some_and(|open| open.has_cost) {
+            self.close_record(sink)?;
+        }
+        if self.open.take().is_some() || cut_line > 0 {
+            let begin = unfinished.unwrap_or(self.offset);
+            self.found.lost_bytes += self.offset + cut_line - begin;
+            self.line += u64::from(cut_line > 0);
+            self.damage(DefectKind::CutRecord);
+        }
+        self.end_run(sink)
+    }
+
+    fn damage(&mut self, kind: DefectKind) {
+        self.run_damaged = true;
+        self.found.defect(self.line.max(1), self.offset, kind);
+    }
+
+    fn line(&mut self, raw: &[u8], sink: &mut impl Sink) -> io::Result<()> {
+        self.line += 1;
+        let length = raw.len() as u64 + 1;
+        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
+        match self.read(line, sink)? {
+            true => self.found.good_lines += u64::from(!line.is_empty()),
+            false => {
+                self.damage(DefectKind::StrangeLine);
+                self.found.lost_bytes += length;
+            }
+        }
+        self.offset += length;
+        Ok(())
+    }
+
+    /// Reads one line. False when it belongs to no profile.
+    fn read(&mut self, line: &[u8], sink: &mut impl Sink) -> io::Result<bool> {
+        match line {
+            [] => self.blank(sink)?,
+            [b'0'..=b'9' | b'-' | b'+', ..] => return Ok(self.costs(line)),
+            [b'f', b'l', b'=', name @ ..] => {
+                self.close_record(sink)?;
+                self.file = Some(self.name(name, true));
+            }
+            [b'f', b'n', b'=', name @ ..] => {
+                self.close_record(sink)?;
+                let function = self.name(name, false);
+                self.begin_run();
+                self.in_header = false;
+                let record = Record { place: (self.line, self.offset), ..Record::default() };
+                self.open = Some(OpenRecord { file: self.file, function: Some(function), has_cost: false, record });
+            }
+            [b'c', b'f', b'l' | b'i', b'=', name @ ..] => self.callee_file = Some(self.name(name, true)),
+            [b'c', b'f', b'n', b'=', name @ ..] => self.callee = Some(self.name(name, false)),
+            [b'c', b'a', b'l', b'l', b's', b'=', count @ ..] => {
+                let count = count.split(|b| *b == b' ').next().unwrap_or_default();
+                match decimal(count) {
+                    Number::Is(count) if count >= 0 && self.open.is_some() => self.call_count = Some(count as u64),
+                    _ => return Ok(false),
+                }
+            }
+            [b's', b'u', b'm', b'm', b'a', b'r', b'y', b':', costs @ ..] => self.summary(costs, sink)?,
+            [b't', b'o', b't', b'a', b'l', b's', b':', ..] => {}
+            [b'#', ..] => {}
+            line if line.starts_with(b"==== NEW PROFILING FILE") => self.end_run(sink)?,
+            line => return self.header_line(line, sink),
+        }
+        Ok(true)
+    }
+
+    fn header_line(&mut self, line: &[u8], sink: &mut impl Sink) -> io::Result<bool> {
+        let mut probe = Header::default();
+        if !probe.take(line) {
+            return Ok(false);
+        }
+        let first = self.found.header == Header::default();
+        if !self.in_header {
+            if self.run_records > 0 || self.open.is_some() {
+                self.end_run(sink)?;
+            }
+            self.begin_run();
+            self.in_header = true;
+        }
+        if first || self.found.runs <= 1 {
+            self.found.header.take(line);
+        }
+        if !probe.events.is_empty() {
+            self.columns = probe.columns();
+        }
+        if !probe.creator.is_empty() {
+            self.modern = probe.creator.starts_with("xdebug 3");
+        }
+        Ok(true)
+    }
+
+    fn begin_run(&mut self) {
+        if !self.in_run {
+            self.in_run = true;
+            self.found.runs += 1;
+        }
+    }
+
+    fn end_run(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        self.close_record(sink)?;
+        if let Some(open) = self.open.take() {
+            self.found.lost_bytes += self.offset - open.record.place.1;
+            self.damage(DefectKind::CutRecord);
+        }
+        if self.in_run {
+            if self.run_summaries == 0 {
+                self.damage(DefectKind::NoSummary);
+            }
+            let complete = self.run_summaries > 0 && !self.run_damaged;
+            self.found.complete_runs += u64::from(complete);
+            sink.end_of_run(complete)?;
+        }
+        self.files.clear();
+        self.functions.clear();
+        (self.fibers, self.in_header, self.in_run, self.run_damaged) = (false, false, false, false);
+        (self.run_records, self.run_summaries, self.file) = (0, 0, None);
+        (self.callee, self.callee_file, self.call_count) = (None, None, None);
+        Ok(())
+    }
+
+    fn name(&mut self, field: &[u8], is_file: bool) -> u32 {
+        let (id, text) = match NameField::parse(field) {
+            NameField::Bare(text) => return self.found.strings.intern(text),
+            NameField::Defined(id, text) => (id, Some(text)),
+            NameField::Used(id) => (id, None),
+        };
+        let table = if is_file { &mut self.files } else { &mut self.functions };
+        let Some(text) = text else {
+            return table.get(id).unwrap_or_else(|| {
+                self.damage(DefectKind::UndefinedId(id));
+                let kind = if is_file { "file" } else { "function" };
+                self.found.strings.intern(format!("[undefined {kind} {id}]").as_bytes())
+            });
+        };
+        let name = self.found.strings.intern(text);
+        if table.define(id, name).is_err() {
+            self.found.redefined += 1;
+            self.damage(DefectKind::RedefinedId(id));
+        }
+        if !is_file && is_fiber_switch(text) {
+            self.fibers = true;
+        }
+        name
+    }
+
+    fn blank(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        match self.open.as_ref().is_some_and(|open| open.has_cost) {
+            true => self.close_record(sink),
+            false => Ok(()),
+        }
+    }
+
+    fn close_record(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        let Some(mut open) = self.open.take() else { return Ok(()) };
+        (self.callee, self.callee_file, self.call_count) = (None, None, None);
+        let Some(function) = open.function.filter(|_| open.has_cost) else {
+            self.found.lost_bytes += self.offset - open.record.place.1;
+            self.damage(DefectKind::EmptyRecord);
+            return Ok(());
+        };
+        let file = open.file.unwrap_or_else(|| self.found.strings.intern(b""));
+        open.record.pair = self.found.pairs.intern(file, function);
+        self.found.records += 1;
+        self.run_records += 1;
+        sink.record(&open.record, self.fibers)
+    }
+
+    fn summary(&mut self, costs: &[u8], sink: &mut impl Sink) -> io::Result<()> {
+        self.blank(sink)?;
+        self.begin_run();
+        self.run_summaries += 1;
+        if self.run_summaries > 1 && self.modern {
+            self.found.second_summaries += 1;
+            self.damage(DefectKind::SecondSummary);
+        }
+        let mut costs =
+            costs.split(|b| *b == b' ').filter(|field| !field.is_empty()).map(|field| match decimal(field) {
+                Number::Is(value) => value,
+                _ => 0,
+            });
+        let declared = Cost { time: costs.next().unwrap_or(0), memory: costs.next().unwrap_or(0) };
+        let sum = self.found.summary.get_or_insert_default();
+        sum.time = sum.time.saturating_add(declared.time);
+        sum.memory = sum.memory.max(declared.memory);
+        Ok(())
+    }
+
+    fn costs(&mut self, line: &[u8]) -> bool {
+        let Some(open) = &mut self.open else { return false };
+        let mut fields = line.split(|b| *b == b' ').filter(|field| !field.is_empty());
+        let _position = fields.next();
+        let (time_column, memory_column) = self.columns;
+        let (mut cost, mut wrapped, mut bad, mut given) = (Cost::default(), false, false, false);
+        for (column, field) in fields.enumerate() {
+            if column != time_column && column != memory_column {
+                continue;
+            }
+            let value = match decimal(field) {
+                Number::Is(value) if column == memory_column && !self.modern && wrapped_at_32_bits(value) => {
+                    wrapped = true;
+                    0
+                }
+                Number::Is(value) => value,
+                Number::Wrapped => {
+                    wrapped = true;
+                    0
+                }
+                Number::No => {
+                    bad = true;
+                    0
+                }
+            };
+            given = true;
+            if column == time_column { cost.time = value } else { cost.memory = value }
+        }
+        if let Some(count) = self.call_count.take() {
+            let file = self.callee_file.take().or(open.file);
+            if let Some(callee) = self.callee.take() {
+                let file = file.unwrap_or_else(|| self.found.strings.intern(b""));
+                let pair = self.found.pairs.intern(file, callee);
+                let time = (count == 1 && !wrapped && !bad && given).then_some(cost.time);
+                open.record.claims.push(Claim { pair, time, count });
+            }
+        } else {
+            open.has_cost = true;
+            open.record.cost.add(cost);
+        }
+        if bad || !given {
+            self.damage(DefectKind::BadCost);
+        } else if wrapped {
+            self.found.defect(self.line, self.offset, DefectKind::WrappedNumber);
+        }
+        true
+    }
+}
+
+/// True for the calls that hand the processor to another fiber and hold its time.
+pub(crate) fn is_fiber_switch(name: &[u8]) -> bool {
+    matches!(name, b"php::Fiber->start" | b"php::Fiber->resume" | b"php::Fiber->throw" | b"php::Fiber::suspend")
+}

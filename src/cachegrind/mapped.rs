@@ -1,0 +1,258 @@
+//! The short way for a whole file in memory: it is lexed in chunks from its end, on all threads, and
+//! each chunk's records go straight into the tree, the last chunk first. It holds a chunk for each
+//! thread and the tree, whatever the size of the file.
+//!
+//! It takes only what needs no judgement: one run of Xdebug 3 without fibers, of one writer, in
+//! which every claim names the subtree that post-order gives it. At the first sign of anything else
+//! it gives up, and the [`Recorder`](super::record::Recorder) reads the file instead.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::build::STILL_RUNNING;
+use super::header::Header;
+use super::lexer::is_fiber_switch;
+use super::strict::{Batch, Definition, PADDING, RawKey};
+use super::tree::{CallTree, Cost, ROOT};
+
+/// Raw bytes that a thread lexes at one go.
+const CHUNK: usize = 512 << 10;
+/// A header is never longer than this, a summary neither.
+const MARGIN: usize = 64 << 10;
+
+/// What the short way found.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    pub header: Header,
+    /// Keys are pairs of ids as in the file, or [`STILL_RUNNING`].
+    pub tree: CallTree,
+    pub files: HashMap<u32, Vec<u8>>,
+    pub functions: HashMap<u32, Vec<u8>>,
+    pub records: u64,
+    pub own: Cost,
+    /// Time and memory that `summary:` declares; without it the run is not complete.
+    pub summary: Option<Cost>,
+    /// Line and byte offset at which the last whole record ends.
+    pub end: (u64, u64),
+}
+
+/// Reads a file the short way, or `None` where it is not made for that.
+pub(crate) fn read(text: &[u8], threads: usize) -> Option<Mapped> {
+    let (header, begin) = header(text)?;
+    let (end, summary) = body_end(text, begin)?;
+    // The last chunk is copied, so that there is room to look ahead behind it.
+    let last = record_after(text, begin.max(end.saturating_sub(CHUNK + PADDING)), begin, end);
+    let mut tail = text[last - super::strict::LEAD..end].to_vec();
+    tail.resize(tail.len() + PADDING, 0);
+    let work = Work {
+        text,
+        tail: &tail,
+        begin,
+        last,
+        chunks: (last - begin).div_ceil(CHUNK),
+        next: AtomicUsize::new(0),
+        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE })),
+        passed: Condvar::new(),
+    };
+    match threads.min(work.chunks + 1) {
+        0 | 1 => work.run(),
+        threads => std::thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(|| work.run())));
+            work.run();
+        }),
+    }
+    let turn = work.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if turn.gave_up || !turn.expected.is_empty() || turn.records == 0 || !turn.all_defined() {
+        return None;
+    }
+    let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
+    let end = (lines + 4 * turn.records + 4 * turn.claims + 1, end as u64);
+    let Turn { tree, files, functions, records, own, .. } = turn;
+    let summary = summary.filter(|_| end.1 > 0);
+    Some(Mapped { header, tree, files, functions, records, own, summary, end })
+}
+
+/// The frame above the roots of an incomplete run is the first node that is made.
+const STILL_RUNNING_NODE: u32 = 1;
+
+/// The header of an Xdebug 3 file with its two usual events, and where the first record begins.
+fn header(text: &[u8]) -> Option<(Header, usize)> {
+    let head = &text[..text.len().min(MARGIN)];
+    let begin = memchr::memmem::find(head, b"\n\nfl=(")? + 2;
+    let mut header = Header::default();
+    for line in text[..begin].split(|byte| *byte == b'\n') {
+        if !line.is_empty() && !header.take(line) {
+            return None;
+        }
+    }
+    let usual = header.creator.starts_with("xdebug 3") && header.events.len() == 2 && header.columns() == (0, 1);
+    usual.then_some((header, begin))
+}
+
+/// Where the last whole record ends, and the summary where the file has its end.
+fn body_end(text: &[u8], begin: usize) -> Option<(usize, Option<Cost>)> {
+    let from = begin.max(text.len().saturating_sub(MARGIN));
+    if let Some(at) = memchr::memmem::rfind(&text[from..], b"\n\nsummary: ") {
+        let end = from + at + 2;
+        let line = text[end + 9..].strip_suffix(b"\n").map(|line| line.strip_suffix(b"\n").unwrap_or(line))?;
+        let (time, memory) = std::str::from_utf8(line).ok()?.split_once(' ')?;
+        return Some((end, Some(Cost { time: time.parse().ok()?, memory: memory.parse().ok()? })));
+    }
+    let end = begin + memchr::memmem::rfind(&text[begin..], b"\n\n")? + 2;
+    Some((end, None))
+}
+
+/// Where the first record at or after `from` begins.
+fn record_after(text: &[u8], from: usize, begin: usize, end: usize) -> usize {
+    if from <= begin {
+        return begin;
+    }
+    memchr::memmem::find(&text[from - 2..end], b"\n\nfl=(").map_or(end, |at| from + at)
+}
+
+/// What the threads share.
+struct Work<'a> {
+    text: &'a [u8],
+    /// A copy of the last chunk, with padding.
+    tail: &'a [u8],
+    begin: usize,
+    last: usize,
+    chunks: usize,
+    /// Chunks handed out, from the end of the file.
+    next: AtomicUsize,
+    turn: Mutex<Turn>,
+    passed: Condvar,
+}
+
+impl Work<'_> {
+    fn run(&self) {
+        let mut batch = Batch::default();
+        loop {
+            let mine = self.next.fetch_add(1, Ordering::Relaxed);
+            if mine > self.chunks {
+                return;
+            }
+            let (text, begin, end) = self.chunk(mine);
+            let whole = begin >= end || batch.lex(text, begin, end) == end;
+            let mut turn = self.wait_for(mine);
+            if begin < end && !turn.gave_up {
+                turn.gave_up = !whole || !turn.take(text, &batch);
+            }
+            turn.chunk += 1;
+            let gave_up = turn.gave_up;
+            drop(turn);
+            self.passed.notify_all();
+            if gave_up {
+                return;
+            }
+        }
+    }
+
+    /// Text and range of a chunk, counted from the end of the file.
+    fn chunk(&self, number: usize) -> (&[u8], usize, usize) {
+        if number == 0 {
+            return (self.tail, super::strict::LEAD, self.tail.len() - PADDING);
+        }
+        let at = |number: usize| record_after(self.text, self.begin + number * CHUNK, self.begin, self.last);
+        let place = self.chunks - number;
+        (self.text, at(place), if number == 1 { self.last } else { at(place + 1) })
+    }
+
+    fn wait_for(&self, mine: usize) -> MutexGuard<'_, Turn> {
+        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        while turn.chunk != mine && !turn.gave_up {
+            turn = self.passed.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        turn
+    }
+}
+
+/// A call that a record further on in the file has claimed.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    key: RawKey,
+    caller: u32,
+}
+
+/// The tree so far; whoever's turn it is has it.
+struct Turn {
+    /// Chunk whose turn it is.
+    chunk: usize,
+    gave_up: bool,
+    tree: CallTree,
+    /// Node above calls that nobody claims.
+    roots: u32,
+    expected: Vec<Expected>,
+    records: u64,
+    claims: u64,
+    own: Cost,
+    files: HashMap<u32, Vec<u8>>,
+    functions: HashMap<u32, Vec<u8>>,
+}
+
+impl Turn {
+    fn new(roots: u32) -> Self {
+        let mut tree = CallTree::new();
+        if roots == STILL_RUNNING_NODE {
+            tree.child(ROOT, STILL_RUNNING);
+        }
+        Turn {
+            chunk: 0,
+            gave_up: false,
+            tree,
+            roots,
+            expected: Vec::new(),
+            records: 0,
+            claims: 0,
+            own: Cost::default(),
+            files: HashMap::new(),
+            functions: HashMap::new(),
+        }
+    }
+
+    /// Adds a chunk's records, last first. False where a claim does not name the call before it.
+    fn take(&mut self, text: &[u8], batch: &Batch) -> bool {
+        if !batch.definitions.iter().all(|definition| self.define(text, definition)) {
+            return false;
+        }
+        let mut claims = &batch.claims[..];
+        for record in batch.records.iter().rev() {
+            let caller = match self.expected.pop() {
+                None => self.roots,
+                Some(expected) if expected.key == record.key => expected.caller,
+                Some(_) => return false,
+            };
+            let cost = Cost { time: record.time as i64, memory: record.memory as i64 };
+            let node = self.tree.child(caller, record.key);
+            self.tree.record(node, 1, cost);
+            self.own.add(cost);
+            let (others, own) = claims.split_at(claims.len() - record.claims as usize);
+            claims = others;
+            self.expected.extend(own.iter().map(|claim| Expected { key: claim.key, caller: node }));
+        }
+        self.records += batch.records.len() as u64;
+        self.claims += batch.claims.len() as u64;
+        true
+    }
+
+    /// Notes a name. False where the id has another one already, or where fibers come into play.
+    fn define(&mut self, text: &[u8], definition: &Definition) -> bool {
+        let name = &text[definition.begin..definition.end];
+        let table = if definition.is_file { &mut self.files } else { &mut self.functions };
+        let known = table.entry(definition.id).or_insert_with(|| name.to_vec());
+        known == name && (definition.is_file || !is_fiber_switch(name))
+    }
+
+    fn all_defined(&self) -> bool {
+        self.tree.nodes()[1..].iter().all(|node| {
+            let (file, function) = ids(node.key);
+            node.key == STILL_RUNNING || self.files.contains_key(&file) && self.functions.contains_key(&function)
+        })
+    }
+}
+
+/// Ids of file and function behind a key.
+pub(crate) fn ids(key: RawKey) -> (u32, u32) {
+    ((key >> 32) as u32, key as u32)
+}

@@ -1,0 +1,167 @@
+//! Names: the text behind ids, and functions as pairs of file and name.
+
+use std::collections::HashMap;
+
+/// Distinct byte strings, numbered in order of appearance.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Interner {
+    strings: Vec<Box<[u8]>>,
+    index: HashMap<Box<[u8]>, u32>,
+}
+
+impl Interner {
+    pub(crate) fn intern(&mut self, name: &[u8]) -> u32 {
+        if let Some(&known) = self.index.get(name) {
+            return known;
+        }
+        let id = self.strings.len() as u32;
+        self.strings.push(name.into());
+        self.index.insert(name.into(), id);
+        id
+    }
+
+    pub(crate) fn get(&self, id: u32) -> &[u8] {
+        &self.strings[id as usize]
+    }
+}
+
+/// A `(id) name` field, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameField<'a> {
+    /// `(12) name`: defines and uses.
+    Defined(u64, &'a [u8]),
+    /// `(12)`: uses.
+    Used(u64),
+    /// `name`, not compressed.
+    Bare(&'a [u8]),
+}
+
+impl<'a> NameField<'a> {
+    /// Takes a field apart. A bracket that holds no number belongs to the name.
+    pub(crate) fn parse(field: &'a [u8]) -> Self {
+        let Some(inner) = field.strip_prefix(b"(") else { return NameField::Bare(field) };
+        let digits = inner.iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits == 0 || digits > 18 || inner.get(digits) != Some(&b')') {
+            return NameField::Bare(field);
+        }
+        let id = inner[..digits].iter().fold(0u64, |id, b| id * 10 + u64::from(b - b'0'));
+        let name = &inner[digits + 1..];
+        let name = name.strip_prefix(b" ").unwrap_or(name);
+        if name.is_empty() { NameField::Used(id) } else { NameField::Defined(id, name) }
+    }
+}
+
+/// What one space of ids (files or functions) means at this point of a file.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct IdTable {
+    names: HashMap<u64, u32>,
+}
+
+impl IdTable {
+    /// Defines an id. `Err` holds the name that it had before, when that was another one.
+    pub(crate) fn define(&mut self, id: u64, name: u32) -> Result<(), u32> {
+        match self.names.insert(id, name) {
+            Some(before) if before != name => Err(before),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn get(&self, id: u64) -> Option<u32> {
+        self.names.get(&id).copied()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.names.clear();
+    }
+}
+
+/// One function: the pair of the file that defines it and its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Function {
+    /// The file, `php:internal` for built-in functions, empty where the profile names none.
+    pub file: String,
+    /// The name as the profile has it (invalid UTF-8 replaced).
+    pub name: String,
+}
+
+/// All functions of a profile; an index is a function's id.
+#[derive(Debug, Default, Clone)]
+pub struct Functions {
+    all: Vec<Function>,
+    index: HashMap<Function, u32>,
+}
+
+impl Functions {
+    /// The id of a function, given a new one if it is new.
+    pub fn intern(&mut self, file: &str, name: &str) -> u32 {
+        let function = Function { file: file.to_owned(), name: name.to_owned() };
+        if let Some(&known) = self.index.get(&function) {
+            return known;
+        }
+        let id = self.all.len() as u32;
+        self.all.push(function.clone());
+        self.index.insert(function, id);
+        id
+    }
+
+    /// The function with this id.
+    pub fn get(&self, id: u32) -> &Function {
+        &self.all[id as usize]
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All of them, in order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Function> {
+        self.all.iter()
+    }
+}
+
+/// Pairs of file and function name as small dense numbers, for the compact form.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Pairs {
+    all: Vec<(u32, u32)>,
+    index: HashMap<(u32, u32), u32>,
+}
+
+impl Pairs {
+    pub(crate) fn intern(&mut self, file: u32, name: u32) -> u32 {
+        let next = self.all.len() as u32;
+        let id = *self.index.entry((file, name)).or_insert(next);
+        if id == next {
+            self.all.push((file, name));
+        }
+        id
+    }
+
+    pub(crate) fn get(&self, pair: u32) -> (u32, u32) {
+        self.all[pair as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_taken_apart() {
+        assert_eq!(NameField::parse(b"(12) a b"), NameField::Defined(12, b"a b"));
+        assert_eq!(NameField::parse(b"(12)"), NameField::Used(12));
+        assert_eq!(NameField::parse(b"(12)a"), NameField::Defined(12, b"a"));
+        assert_eq!(NameField::parse(b"main"), NameField::Bare(b"main"));
+        assert_eq!(NameField::parse(b"(anonymous)"), NameField::Bare(b"(anonymous)"));
+        assert_eq!(NameField::parse(b"(12"), NameField::Bare(b"(12"));
+    }
+}

@@ -1,0 +1,184 @@
+//! What comes out: one profile, merged over the files that were read.
+
+use std::path::PathBuf;
+
+use super::defect::Defect;
+use super::header::Header;
+use super::names::Functions;
+use super::tree::{CallTree, Cost, Metric, ROOT, totals};
+
+/// Name of the frame above the roots of a file that ends too early.
+pub const STILL_RUNNING_NAME: &str = "[still running when the file ended]";
+
+/// Who writes files like this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// Xdebug: one record a call, the exact tree.
+    Xdebug,
+    /// Callgrind and those who write its format: edges only, the tree is an estimate.
+    Callgrind,
+    /// Cachegrind's own files: costs of functions, no calls.
+    Cachegrind,
+}
+
+/// What the figures count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Units {
+    /// Nanoseconds of one tick of time; `None` where the first event is no time.
+    pub nanoseconds_per_tick: Option<u64>,
+    /// The event that stands in [`Cost::time`], as the file names it.
+    pub time_event: String,
+    /// The event that stands in [`Cost::memory`], if there is one.
+    pub memory_event: Option<String>,
+}
+
+/// One file that was read.
+#[derive(Debug, Clone)]
+pub struct FileSummary {
+    /// The file.
+    pub path: PathBuf,
+    /// Its header (the first, where runs were appended).
+    pub header: Header,
+    /// Calls whose record was found.
+    pub records: u64,
+    /// The file has its end and nothing in it was lost.
+    pub complete: bool,
+    /// The smaller of two shares: bytes that were understood, and time whose records were found.
+    pub recovered_share: f64,
+    /// Sum of the self costs as the file has them.
+    pub own: Cost,
+    /// Runs in the file.
+    pub runs: u64,
+    /// Processes that wrote into it, as far as can be told.
+    pub writers: u64,
+    /// What `summary:` declares; never a denominator.
+    pub declared: Option<Cost>,
+    /// Time and allocation that fiber switches hold for others; not in the tree.
+    pub held_by_fibers: Cost,
+    /// The first place of damage.
+    pub first_defect: Option<Defect>,
+    /// Places of damage.
+    pub defects: u64,
+    /// What a reader of the result should know, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// Cost of one function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunctionCost {
+    /// Its id in [`Profile::names`].
+    pub id: u32,
+    /// File that defines it.
+    pub file: String,
+    /// Its name.
+    pub name: String,
+    /// Self cost.
+    pub own: Cost,
+    /// Inclusive cost; recursion is counted once.
+    pub inclusive: Cost,
+    /// Calls.
+    pub calls: u64,
+}
+
+/// Calls from one function to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edge {
+    /// The caller, `None` for roots.
+    pub caller: Option<u32>,
+    /// The callee.
+    pub callee: u32,
+    /// Calls.
+    pub calls: u64,
+    /// Inclusive cost; recursion is counted once.
+    pub inclusive: Cost,
+}
+
+/// Profiles of one kind, summed.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Who wrote the files.
+    pub dialect: Dialect,
+    /// What the figures count.
+    pub units: Units,
+    /// The files, in the order in which they were read.
+    pub files: Vec<FileSummary>,
+    /// Functions by id.
+    pub names: Functions,
+    /// Costs of all functions, greatest self time first.
+    pub functions: Vec<FunctionCost>,
+    /// Callers and callees, greatest inclusive time first.
+    pub edges: Vec<Edge>,
+    /// The call tree; its keys are function ids.
+    pub tree: CallTree,
+    /// The tree is an estimate: the files hold edges, no stacks.
+    pub estimated: bool,
+}
+
+impl Profile {
+    /// Fills `functions` and `edges` from the tree.
+    pub(crate) fn from_tree(
+        dialect: Dialect,
+        units: Units,
+        files: Vec<FileSummary>,
+        names: Functions,
+        tree: CallTree,
+    ) -> Profile {
+        let (by_function, by_edge) = totals(&tree);
+        let mut functions: Vec<FunctionCost> = by_function
+            .into_iter()
+            .map(|(key, totals)| {
+                let function = names.get(key as u32);
+                FunctionCost {
+                    id: key as u32,
+                    file: function.file.clone(),
+                    name: function.name.clone(),
+                    own: totals.own,
+                    inclusive: totals.inclusive,
+                    calls: totals.calls,
+                }
+            })
+            .collect();
+        functions.sort_by(|a, b| (b.own.time, &a.name, &a.file).cmp(&(a.own.time, &b.name, &b.file)));
+        let mut edges: Vec<Edge> = by_edge
+            .into_iter()
+            .map(|((caller, callee), totals)| Edge {
+                caller: caller.map(|key| key as u32),
+                callee: callee as u32,
+                calls: totals.calls,
+                inclusive: totals.inclusive,
+            })
+            .collect();
+        edges.sort_by_key(|edge| (std::cmp::Reverse(edge.inclusive.time), edge.caller, edge.callee));
+        Profile { dialect, units, files, names, functions, edges, tree, estimated: false }
+    }
+
+    /// Calls whose record was found, over all files.
+    pub fn records(&self) -> u64 {
+        self.files.iter().map(|file| file.records).sum()
+    }
+
+    /// All files are complete.
+    pub fn complete(&self) -> bool {
+        self.files.iter().all(|file| file.complete)
+    }
+
+    /// Share of the files' cost that was recovered, weighted by their records.
+    pub fn recovered_share(&self) -> f64 {
+        let records = self.records();
+        match records {
+            0 => self.files.iter().map(|file| file.recovered_share).fold(1.0, f64::min),
+            _ => self.files.iter().map(|f| f.recovered_share * f.records as f64).sum::<f64>() / records as f64,
+        }
+    }
+
+    /// Sum of the self costs: what shares are of.
+    pub fn total(&self, metric: Metric) -> i64 {
+        self.tree.total().of(metric)
+    }
+
+    /// The function at a node of the tree.
+    pub fn function_at(&self, node: u32) -> &super::names::Function {
+        debug_assert_ne!(node, ROOT);
+        self.names.get(self.tree.nodes()[node as usize].key as u32)
+    }
+}

@@ -1,0 +1,262 @@
+//! From paths to a profile: opens what is there, tells the dialects apart, merges the files.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::build::STILL_RUNNING;
+use super::defect::{Defect, DefectKind};
+use super::error::Error;
+use super::header::Header;
+use super::lexer::is_fiber_switch;
+use super::mapped::{self, Mapped};
+use super::names::Functions;
+use super::profile::{Dialect, FileSummary, Profile, STILL_RUNNING_NAME, Units};
+use super::record::{Recorded, Recorder};
+use super::source::{self, Source};
+use super::spill::Spill;
+use super::tree::{CallTree, Cost};
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Threads to use at most.
+    pub threads: usize,
+}
+
+impl Default for Options {
+    /// As many threads as there are cores for us.
+    fn default() -> Self {
+        Options { threads: std::thread::available_parallelism().map_or(1, usize::from) }
+    }
+}
+
+/// One file's tree, keyed by the functions of the whole profile.
+pub(crate) struct FileProfile {
+    pub summary: FileSummary,
+    pub dialect: Dialect,
+    pub units: Units,
+    pub tree: CallTree,
+}
+
+/// Reads files and folders (walked for profiles) into one profile. A file of a folder that holds no
+/// profile is passed over; the result is an error only where nothing was readable.
+pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error> {
+    let mut names = Functions::default();
+    let mut merged: Option<(Dialect, Units, CallTree)> = None;
+    let mut files: Vec<FileSummary> = Vec::new();
+    let mut refused = Vec::new();
+    for (path, _asked_for) in source::files(paths)? {
+        let mut file = match read_file(&path, options, &mut names) {
+            Ok(file) => file,
+            Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
+                refused.push(error.to_string());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        match &mut merged {
+            None => merged = Some((file.dialect, file.units, file.tree)),
+            Some((dialect, units, tree)) => {
+                let (scale_old, scale_new) =
+                    common_scale(*dialect == file.dialect, units, &file.units).ok_or_else(|| {
+                        let events = |units: &Units| units.time_event.clone();
+                        Error::Mixed {
+                            path: path.clone(),
+                            events: events(&file.units),
+                            first: files[0].path.clone(),
+                            first_events: events(units),
+                        }
+                    })?;
+                if scale_old != 1 {
+                    *tree = tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
+                    *units = file.units;
+                }
+                tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
+                if (scale_old, scale_new) != (1, 1) {
+                    file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
+                }
+            }
+        }
+        files.push(file.summary);
+    }
+    let Some((dialect, units, tree)) = merged else {
+        let reason = match refused.is_empty() {
+            true => "the folder holds no file".to_owned(),
+            false => refused.join("; "),
+        };
+        return Err(Error::NothingReadable(reason));
+    };
+    if let Some(first) = files.first_mut() {
+        first.warnings.extend(refused.into_iter().map(|reason| format!("passed over: {reason}")));
+    }
+    let mut profile = Profile::from_tree(dialect, units, files, names, tree);
+    profile.estimated = dialect == Dialect::Callgrind;
+    Ok(profile)
+}
+
+/// Factors that bring the old sum and a new file to one unit.
+fn common_scale(same_dialect: bool, old: &Units, new: &Units) -> Option<(i64, i64)> {
+    if !same_dialect {
+        return None;
+    }
+    match (old.nanoseconds_per_tick, new.nanoseconds_per_tick) {
+        (Some(old), Some(new)) if old >= new && old % new == 0 => Some(((old / new) as i64, 1)),
+        (Some(old), Some(new)) if new % old == 0 => Some((1, (new / old) as i64)),
+        (None, None) if old.time_event == new.time_event => Some((1, 1)),
+        _ => None,
+    }
+}
+
+fn scaled(cost: Cost, factor: i64) -> Cost {
+    Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
+}
+
+fn read_file(path: &Path, options: &Options, names: &mut Functions) -> Result<FileProfile, Error> {
+    let mut recorder = Recorder::new(Spill::new());
+    let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
+    let mut cut_compression = false;
+    match source::open(path)? {
+        Source::Mapped(map) => {
+            if let Some(mapped) = mapped::read(&map, options.threads) {
+                return Ok(mapped_profile(path, mapped, map.len() as u64, names));
+            }
+            for part in map.chunks(1 << 20) {
+                recorder.push(part).map_err(sink_error)?;
+            }
+        }
+        Source::Stream(mut stream) => read_all(path, &mut stream, &mut recorder)?,
+        Source::Gzip(mut stream) => match read_all(path, &mut stream, &mut recorder) {
+            Ok(()) => {}
+            Err(Error::Io { .. }) => cut_compression = true,
+            Err(error) => return Err(error),
+        },
+    }
+    let recorded = recorder.finish().map_err(sink_error)?;
+    xdebug_profile(path, recorded, cut_compression, names)
+}
+
+fn read_all(path: &Path, stream: &mut dyn Read, recorder: &mut Recorder<Spill>) -> Result<(), Error> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let length = match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io(path, error)),
+        };
+        let outcome = recorder.push(&buffer[..length]);
+        outcome.map_err(|error| Error::Compact { offset: 0, reason: error.to_string() })?;
+    }
+}
+
+/// What the short way found of a file.
+fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions) -> FileProfile {
+    let (line, offset) = mapped.end;
+    let complete = mapped.summary.is_some();
+    let lost = if complete { 0 } else { bytes - offset };
+    let mut ids = HashMap::new();
+    let tree = mapped.tree.map(|_, node| {
+        let id = *ids.entry(node.key).or_insert_with(|| match node.key {
+            STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
+            key => {
+                let (file, function) = mapped::ids(key);
+                names.intern(&text(&mapped.files[&file]), &text(&mapped.functions[&function]))
+            }
+        });
+        Some((u64::from(id), node.cost))
+    });
+    let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
+    let summary = FileSummary {
+        path: path.to_owned(),
+        records: mapped.records,
+        complete,
+        recovered_share: 1.0 - lost as f64 / bytes as f64,
+        own: mapped.own,
+        runs: 1,
+        writers: 1,
+        declared: mapped.summary,
+        held_by_fibers: Cost::default(),
+        first_defect: (!complete).then_some(Defect { line, offset, kind }),
+        defects: if complete { 0 } else { 1 + u64::from(lost > 0) },
+        warnings: Vec::new(),
+        header: mapped.header,
+    };
+    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn xdebug_units(header: &Header) -> Units {
+    Units {
+        nanoseconds_per_tick: Some(header.nanoseconds_per_tick()),
+        time_event: header.events.first().cloned().unwrap_or_else(|| "Time".to_owned()),
+        memory_event: header.events.iter().find(|event| event.starts_with("Memory")).cloned(),
+    }
+}
+
+/// What an Xdebug file amounts to.
+fn xdebug_profile(
+    path: &Path,
+    mut recorded: Recorded<Spill>,
+    cut_compression: bool,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let tree = recorded.tree()?;
+    if cut_compression {
+        let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
+        recorded.found.defect(lines, bytes, DefectKind::CutCompression);
+        recorded.complete = false;
+    }
+    let found = &recorded.found;
+    if found.records == 0 && found.good_lines == 0 || found.bytes == 0 {
+        let reason = match (found.bytes, &found.first_defect) {
+            (0, _) => "the file is empty: the server was stopped before Xdebug wrote, or profiling was off".to_owned(),
+            (_, Some(defect)) => format!("no profile: {defect}"),
+            _ => "no profile".to_owned(),
+        };
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    if found.records == 0 {
+        let reason = "a header without any record: no call had ended when the file was read".to_owned();
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let mut ids = HashMap::new();
+    let mut held = Cost::default();
+    let mut merged = CallTree::new();
+    merged.absorb(&tree, &mut |_, node| {
+        let (file, name) = recorded.function(node.key);
+        let id = *ids.entry(node.key).or_insert_with(|| names.intern(&text(file), &text(name)));
+        let mut cost = node.cost;
+        if node.key != STILL_RUNNING && is_fiber_switch(name) {
+            held.add(cost);
+            cost = Cost::default();
+        }
+        Some((u64::from(id), cost))
+    });
+    let time_share = match recorded.own.time.max(0) as f64 {
+        0.0 if recorded.lost > 0 => 0.0,
+        0.0 => 1.0,
+        own => own / (own + recorded.lost_time as f64),
+    };
+    let byte_share = 1.0 - found.lost_bytes as f64 / found.bytes as f64;
+    let units = xdebug_units(&found.header);
+    let summary = FileSummary {
+        path: path.to_owned(),
+        header: found.header.clone(),
+        records: found.records,
+        complete: recorded.complete,
+        recovered_share: time_share.min(byte_share),
+        own: recorded.own,
+        runs: found.runs,
+        writers: 1 + found.second_summaries.max(u64::from(found.redefined > 0)),
+        declared: found.summary,
+        held_by_fibers: held,
+        first_defect: found.first_defect.clone(),
+        defects: found.defects,
+        warnings: Vec::new(),
+    };
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged })
+}

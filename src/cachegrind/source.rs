@@ -1,0 +1,54 @@
+//! Where bytes come from: folders walked for profiles, mapped files, gzip.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+
+use super::error::Error;
+
+/// The files that the paths stand for: files as they are, folders walked in order of names.
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
+    let mut found = Vec::new();
+    for path in paths {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if !metadata.is_dir() {
+            found.push((path.clone(), true));
+            continue;
+        }
+        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+            let entry = entry.map_err(|e| Error::io(path, e.into()))?;
+            if entry.file_type().is_file() {
+                found.push((entry.into_path(), false));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The bytes of one file.
+pub(crate) enum Source {
+    /// Mapped into memory.
+    Mapped(memmap2::Mmap),
+    /// Read from a pipe, a device, or an empty file.
+    Stream(Box<dyn Read>),
+    /// Compressed: unpacked on the way.
+    Gzip(Box<dyn Read>),
+}
+
+/// Opens a file, looking at its first bytes rather than at its name.
+pub(crate) fn open(path: &Path) -> Result<Source, Error> {
+    let file = File::open(path).map_err(|e| Error::io(path, e))?;
+    let metadata = file.metadata().map_err(|e| Error::io(path, e))?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(Source::Stream(Box::new(file)));
+    }
+    // SAFETY: the map is only read. Another process could cut the file short meanwhile, which would
+    // end us by a signal; Xdebug never shortens a file that it writes.
+    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
+    if map.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Source::Gzip(Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file)))));
+    }
+    Ok(Source::Mapped(map))
+}

@@ -1,0 +1,271 @@
+//! The merged call tree: one node for each distinct path of functions. Knows no file format.
+
+use std::collections::HashMap;
+
+/// What is summed: wall time or allocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Metric {
+    /// Time, in the file's unit.
+    #[default]
+    Time,
+    /// Allocation pressure in bytes: growth of PHP's heap while a call ran, never memory that is held.
+    Allocation,
+}
+
+/// The two costs that Xdebug writes for each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Cost {
+    /// Time in the file's unit.
+    pub time: i64,
+    /// Allocation in bytes.
+    pub memory: i64,
+}
+
+impl Cost {
+    /// The part that a metric names.
+    pub fn of(self, metric: Metric) -> i64 {
+        match metric {
+            Metric::Time => self.time,
+            Metric::Allocation => self.memory,
+        }
+    }
+
+    /// Adds, and stays at the limit of 64 bits instead of wrapping.
+    pub fn add(&mut self, other: Cost) {
+        self.time = self.time.saturating_add(other.time);
+        self.memory = self.memory.saturating_add(other.memory);
+    }
+}
+
+/// Index of the root that every tree has; it stands for no function.
+pub const ROOT: u32 = 0;
+
+/// One path of the tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Node {
+    /// The node of the caller; the root is its own parent.
+    pub parent: u32,
+    /// The function: an id of the profile's [`Functions`](super::Functions) (while a file is being
+    /// read, the ids that the file uses).
+    pub key: u64,
+    /// Calls by this path.
+    pub calls: u64,
+    /// Self cost by this path.
+    pub cost: Cost,
+}
+
+/// A call tree merged by path. Parents always stand before their children.
+#[derive(Debug, Clone)]
+pub struct CallTree {
+    nodes: Vec<Node>,
+    slots: Vec<u32>,
+}
+
+impl Default for CallTree {
+    fn default() -> Self {
+        CallTree::new()
+    }
+}
+
+impl CallTree {
+    /// A tree of the root alone.
+    pub fn new() -> Self {
+        let root = Node { parent: ROOT, key: 0, calls: 0, cost: Cost::default() };
+        CallTree { nodes: vec![root], slots: vec![0; 64] }
+    }
+
+    #[inline]
+    fn slot(parent: u32, key: u64, mask: usize) -> usize {
+        let mixed = (key ^ (u64::from(parent) << 40) ^ u64::from(parent)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        (mixed >> 32) as usize & mask
+    }
+
+    /// The child of `parent` that stands for `key`, made if there is none.
+    #[inline]
+    pub fn child(&mut self, parent: u32, key: u64) -> u32 {
+        let mask = self.slots.len() - 1;
+        let mut at = Self::slot(parent, key, mask);
+        loop {
+            let node = self.slots[at];
+            if node == 0 {
+                return self.insert(parent, key, at);
+            }
+            let found = &self.nodes[node as usize];
+            if found.key == key && found.parent == parent {
+                return node;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn insert(&mut self, parent: u32, key: u64, at: usize) -> u32 {
+        let node = self.nodes.len() as u32;
+        self.nodes.push(Node { parent, key, calls: 0, cost: Cost::default() });
+        self.slots[at] = node;
+        if self.nodes.len() * 2 > self.slots.len() {
+            let mask = self.slots.len() * 2 - 1;
+            self.slots = vec![0; mask + 1];
+            for (id, node) in self.nodes.iter().enumerate().skip(1) {
+                let mut at = Self::slot(node.parent, node.key, mask);
+                while self.slots[at] != 0 {
+                    at = (at + 1) & mask;
+                }
+                self.slots[at] = id as u32;
+            }
+        }
+        node
+    }
+
+    /// Counts calls and self cost at a node.
+    #[inline]
+    pub fn record(&mut self, node: u32, calls: u64, cost: Cost) {
+        let node = &mut self.nodes[node as usize];
+        node.calls += calls;
+        node.cost.add(cost);
+    }
+
+    /// All nodes, the root first and parents before children.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Nodes without the root.
+    pub fn len(&self) -> usize {
+        self.nodes.len() - 1
+    }
+
+    /// True when no call is in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sum of the self costs.
+    pub fn total(&self) -> Cost {
+        let mut total = Cost::default();
+        self.nodes.iter().for_each(|node| total.add(node.cost));
+        total
+    }
+
+    /// Inclusive cost of each node.
+    pub fn inclusive(&self) -> Vec<Cost> {
+        let mut costs: Vec<Cost> = self.nodes.iter().map(|node| node.cost).collect();
+        for id in (1..self.nodes.len()).rev() {
+            let cost = costs[id];
+            costs[self.nodes[id].parent as usize].add(cost);
+        }
+        costs
+    }
+
+    /// Children of each node, in the order in which they were made.
+    pub fn children(&self) -> Vec<Vec<u32>> {
+        let mut children = vec![Vec::new(); self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate().skip(1) {
+            children[node.parent as usize].push(id as u32);
+        }
+        children
+    }
+
+    /// Visits every node depth first: `visit(node, true)` on the way down, `visit(node, false)` on the
+    /// way up. Siblings come in the order of `rank`. No recursion: trees can be very deep.
+    pub fn walk<K: Ord>(&self, rank: impl Fn(u32) -> K, mut visit: impl FnMut(u32, bool)) {
+        let mut children = self.children();
+        for siblings in &mut children {
+            siblings.sort_by_cached_key(|&child| std::cmp::Reverse(rank(child)));
+        }
+        let mut open = vec![ROOT];
+        loop {
+            let Some(&top) = open.last() else { return };
+            match children[top as usize].pop() {
+                Some(child) => {
+                    visit(child, true);
+                    open.push(child);
+                }
+                None => {
+                    open.pop();
+                    if top != ROOT {
+                        visit(top, false);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The tree with every key replaced; nodes that become equal are merged. `map` gives the new key
+    /// and the part of the self cost that counts, or `None` for a node whose cost goes to its parent.
+    pub fn map(&self, mut map: impl FnMut(u32, &Node) -> Option<(u64, Cost)>) -> CallTree {
+        let mut tree = CallTree::new();
+        tree.absorb(self, &mut map);
+        tree
+    }
+
+    /// Adds another tree, its keys replaced as in [`map`](CallTree::map).
+    pub fn absorb(&mut self, other: &CallTree, map: &mut impl FnMut(u32, &Node) -> Option<(u64, Cost)>) {
+        let mut place = vec![ROOT; other.nodes.len()];
+        self.record(ROOT, other.nodes[0].calls, other.nodes[0].cost);
+        for (id, node) in other.nodes.iter().enumerate().skip(1) {
+            let parent = place[node.parent as usize];
+            place[id] = match map(id as u32, node) {
+                Some((key, cost)) => {
+                    let child = self.child(parent, key);
+                    self.record(child, node.calls, cost);
+                    child
+                }
+                None => {
+                    self.record(parent, 0, node.cost);
+                    parent
+                }
+            };
+        }
+    }
+}
+
+/// Cost of one function over all paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Self cost.
+    pub own: Cost,
+    /// Inclusive cost; recursion is counted once.
+    pub inclusive: Cost,
+    /// Calls.
+    pub calls: u64,
+}
+
+/// Totals of each key, and of each pair of caller and callee (inclusive, recursion counted once).
+pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<(Option<u64>, u64), Totals>) {
+    let inclusive = tree.inclusive();
+    let mut functions: HashMap<u64, Totals> = HashMap::new();
+    let mut edges: HashMap<(Option<u64>, u64), Totals> = HashMap::new();
+    let mut open: HashMap<u64, u32> = HashMap::new();
+    let mut open_edges: HashMap<(Option<u64>, u64), u32> = HashMap::new();
+    tree.walk(
+        |node| node,
+        |id, down| {
+            let node = &tree.nodes[id as usize];
+            let caller = (node.parent != ROOT).then(|| tree.nodes[node.parent as usize].key);
+            let edge = (caller, node.key);
+            let active = open.entry(node.key).or_default();
+            let active_edge = open_edges.entry(edge).or_default();
+            if !down {
+                *active -= 1;
+                *active_edge -= 1;
+                return;
+            }
+            let function = functions.entry(node.key).or_default();
+            let call = edges.entry(edge).or_default();
+            function.calls += node.calls;
+            call.calls += node.calls;
+            function.own.add(node.cost);
+            call.own.add(node.cost);
+            if *active == 0 {
+                function.inclusive.add(inclusive[id as usize]);
+            }
+            if *active_edge == 0 {
+                call.inclusive.add(inclusive[id as usize]);
+            }
+            *active += 1;
+            *active_edge += 1;
+        },
+    );
+    (functions, edges)
+}
