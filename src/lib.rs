@@ -8,6 +8,7 @@
 pub mod analysis;
 pub mod cachegrind;
 pub mod capture;
+pub mod cells;
 pub mod cli;
 pub mod conductor;
 pub mod console;
@@ -18,6 +19,7 @@ pub mod plan;
 pub mod proc;
 pub mod report;
 pub mod sample;
+pub mod tally;
 pub mod target;
 pub mod units;
 pub mod verdict;

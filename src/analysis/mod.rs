@@ -2,4 +2,7 @@
 
 pub mod csv;
 pub mod result;
+mod settings;
 pub mod view;
+
+pub use settings::{Figure, Settings, Threshold};

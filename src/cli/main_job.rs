@@ -1,18 +1,258 @@
-//! The main job's arguments, and what is meant by them.
+//! The main job's arguments as typed, and their lowering to a plan.
 
-use std::ffi::OsString;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use anyhow::{Context, bail};
+
+use super::config::Config;
 use super::exit::Exit;
+use super::parse;
+use crate::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The server's command, after `--`.
-    #[arg(last = true)]
-    pub command: Vec<OsString>,
+    /// Scenarios to run, in order: NAME[,NAME...]; `recipe` is smoke, sequential, churn, large, handshake
+    #[arg(long, value_name = "LIST", default_value = "recipe", help_heading = "Load")]
+    pub load: String,
+    /// Sessions and messages times F, at least 1 each; message lengths never change
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = parse::scale, help_heading = "Load")]
+    pub scale: f64,
+    /// Wall time from launch to the last stop, both passes; a quarter of it for the profile pass
+    #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse::duration, help_heading = "Load")]
+    pub budget: Duration,
+    /// The recipe's counts, with no budget
+    #[arg(long, conflicts_with = "budget", help_heading = "Load")]
+    pub full: bool,
+    /// Waves for each scenario, at least [default: 10, more where the verdict asks for them]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Load")]
+    pub waves: Option<u32>,
+    /// Passes to run: clean decides on leaks, profile draws the flamegraph
+    #[arg(long, value_name = "LIST", default_value = "clean,profile", help_heading = "Load")]
+    pub passes: String,
+    /// Envelope sender; "" is the null sender
+    #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
+    pub from: String,
+    /// Envelope recipient, one that the server accepts
+    #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
+    pub to: String,
+    /// Log in with AUTH PLAIN or LOGIN
+    #[arg(long, value_name = "USER:PASS", help_heading = "Mail")]
+    pub auth: Option<String>,
+    /// STARTTLS before the first MAIL
+    #[arg(long, help_heading = "Mail")]
+    pub starttls: bool,
+    /// TLS from the first byte
+    #[arg(long, conflicts_with = "starttls", help_heading = "Mail")]
+    pub tls: bool,
+    /// Name given in EHLO
+    #[arg(long, value_name = "NAME", help_heading = "Mail")]
+    pub helo: Option<String>,
+    /// Where the server listens [default: found from the sockets of its processes]
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Server")]
+    pub target: Option<String>,
+    /// How long the server may take to greet
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse::duration, help_heading = "Server")]
+    pub ready_timeout: Duration,
+    /// No reply in the whole scenario for this long ends it
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse::duration, help_heading = "Server")]
+    pub stall_timeout: Duration,
+    /// Set a variable in the server's environment
+    #[arg(long = "env", value_name = "K=V", value_parser = parse::variable, help_heading = "Server")]
+    pub env: Vec<(String, String)>,
+    /// The server's working directory
+    #[arg(long, value_name = "DIR", help_heading = "Server")]
+    pub cwd: Option<PathBuf>,
+    /// Run this with sh before each launch (empty the spool, reset the database)
+    #[arg(long, value_name = "CMD", help_heading = "Server")]
+    pub before: Option<String>,
+    /// Run this with sh after each stop
+    #[arg(long, value_name = "CMD", help_heading = "Server")]
+    pub after: Option<String>,
+    /// Who makes the load: builtin, smtp-source, command
+    #[arg(long, value_name = "NAME", default_value = "builtin", value_parser = ["builtin", "smtp-source", "command"], help_heading = "Load")]
+    pub engine: String,
+    /// Command of `--engine command`; {host} and {port} are replaced
+    #[arg(long, value_name = "CMD", help_heading = "Load")]
+    pub load_command: Option<String>,
+    /// Let the load leave this machine
+    #[arg(long, help_heading = "Load")]
+    pub allow_remote: bool,
+    /// Go on although the server delivers mail to other machines
+    #[arg(long, help_heading = "Load")]
+    pub allow_forward: bool,
+    /// Rest without load before a leak is said; longer than the server's own timers
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse::duration, help_heading = "Verdict")]
+    pub rest: Duration,
+    /// The run's folder [default: profile-run-out/TIME]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Configuration [default: profile-run.toml, if it is there]
+    #[arg(long, value_name = "FILE", help_heading = "Load")]
+    pub config: Option<PathBuf>,
+    /// An earlier run to judge against
+    #[arg(long, value_name = "RUN", help_heading = "Verdict")]
+    pub baseline: Option<PathBuf>,
+    /// What makes the exit code non-zero: leak, failed, inconclusive, errors, threshold, regression; or none
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "leak,failed,inconclusive,threshold,regression",
+        help_heading = "Verdict"
+    )]
+    pub fail_on: String,
+    /// Seed of every random choice
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
+    pub seed: u64,
+    /// Open the report when it is written
+    #[arg(long, help_heading = "Output")]
+    pub open: bool,
+    /// Print the verdict and the report's path alone
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
+    pub quiet: bool,
+    /// Print every event
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+    /// Print JSON lines on stdout, the result last; the console goes to stderr
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// The server's command, after `--`
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// Lowers what was typed to a plan.
+///
+/// # Errors
+/// Something that was typed cannot be meant; the message says what to type instead.
+pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
+    if args.command.is_empty() || args.command[0].is_empty() {
+        bail!("no command: give the server's command after --, as in\n  profile-run -- php bin/console smtp:serve");
+    }
+    let scenarios =
+        config.catalog.choose(&args.load)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect();
+    let engine = match args.engine.as_str() {
+        "smtp-source" => Engine::SmtpSource,
+        "command" => Engine::Command,
+        _ => Engine::Builtin,
+    };
+    if engine == Engine::Command && args.load_command.is_none() {
+        bail!(
+            "--engine command needs --load-command, as in\n  --load-command 'swaks --server {{host}} --port {{port}} --to test@localhost'"
+        );
+    }
+    if engine != Engine::Command && args.load_command.is_some() {
+        bail!("--load-command goes with --engine command");
+    }
+    if let Some(auth) = &args.auth
+        && !auth.contains(':')
+    {
+        bail!("--auth takes USER:PASS");
+    }
+    Ok(Plan {
+        command: args.command.clone(),
+        cwd: args.cwd.clone(),
+        env: args.env.clone(),
+        target: args.target.clone(),
+        passes: passes(&args.passes)?,
+        scenarios,
+        scale: args.scale,
+        budget: (!args.full).then_some(args.budget),
+        waves: args.waves,
+        mail: Mail {
+            from: args.from.clone(),
+            to: args.to.clone(),
+            helo: args.helo.clone(),
+            auth: args.auth.clone(),
+            starttls: args.starttls,
+            tls: args.tls,
+        },
+        ready_timeout: args.ready_timeout,
+        stall_timeout: args.stall_timeout,
+        rest: args.rest,
+        before: args.before.clone(),
+        after: args.after.clone(),
+        engine,
+        load_command: args.load_command.clone(),
+        allow_remote: args.allow_remote,
+        allow_forward: args.allow_forward,
+        baseline: args.baseline.clone(),
+        fail_on: FailOn::parse_list(&args.fail_on).map_err(|why| anyhow::anyhow!("--fail-on: {why}"))?,
+        seed: args.seed,
+        typed: std::env::args().skip(1).map(|word| mask(&word, args.auth.as_deref())).collect(),
+    })
+}
+
+/// A password that was typed does not go into a report.
+fn mask(word: &str, auth: Option<&str>) -> String {
+    match auth.and_then(|auth| auth.split_once(':')) {
+        Some((user, pass)) if !pass.is_empty() && word.contains(&format!("{user}:{pass}")) => {
+            word.replace(&format!("{user}:{pass}"), &format!("{user}:***"))
+        }
+        _ => word.to_owned(),
+    }
+}
+
+fn passes(list: &str) -> anyhow::Result<Vec<Pass>> {
+    let mut found = BTreeSet::new();
+    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        found.insert(match word {
+            "clean" => Pass::Clean,
+            "profile" => Pass::Profile,
+            other => bail!("--passes: `{other}` is no pass; there are clean and profile"),
+        });
+    }
+    if found.is_empty() {
+        bail!("--passes: name clean, profile, or both");
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// Runs the main job.
-pub fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("the main job is not built yet")
+///
+/// # Errors
+/// It could not be run at all.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let config = Config::load(args.config.as_deref())?;
+    let plan = plan(&args, &config)?;
+    super::run::run(
+        plan,
+        &config,
+        super::run::Show {
+            out: args.out.clone(),
+            quiet: args.quiet,
+            verbose: args.verbose,
+            json: args.json,
+            open: args.open,
+        },
+    )
+    .with_context(|| "the run could not be carried out".to_owned())
+}
+
+/// The folder of a run whose place was not given: by the time, and a number where that is taken.
+pub fn default_folder(base: &Path, stamp: &str) -> PathBuf {
+    let first = base.join(stamp);
+    if !first.exists() {
+        return first;
+    }
+    (2..).map(|n| base.join(format!("{stamp}-{n}"))).find(|path| !path.exists()).unwrap_or(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_are_masked() {
+        assert_eq!(mask("--auth=me:secret", Some("me:secret")), "--auth=me:***");
+        assert_eq!(mask("secret", None), "secret");
+    }
+
+    #[test]
+    fn passes_run_clean_first() {
+        assert_eq!(passes("profile,clean").unwrap(), vec![Pass::Clean, Pass::Profile]);
+        assert!(passes("").is_err() && passes("x").is_err());
+    }
 }

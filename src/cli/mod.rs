@@ -2,12 +2,15 @@
 
 mod analyze;
 mod compare;
+mod config;
 mod doctor;
 mod exit;
 mod floors;
 mod load;
 mod main_job;
+mod parse;
 mod report;
+mod run;
 mod watch;
 
 use std::ffi::OsString;

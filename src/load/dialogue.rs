@@ -5,7 +5,7 @@ use crate::plan::scenario::{Depth, Ending, Expect, TlsMode};
 use super::job::Mechanism;
 use super::reply;
 use super::script::{Command, Script};
-use super::step::Step;
+use crate::tally::Step;
 
 /// A session that leaves before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,9 +20,9 @@ use super::payload::{Bodies, TAIL};
 use super::reply::{self, Parsed};
 use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
-use super::step::Step;
-use super::tally::Tally;
 use super::tls;
+use crate::tally::Step;
+use crate::tally::Tally;
 
 /// Between two tries of a recipient that was put off.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::scenario::Unit;
 
-use super::latency::Latency;
-use super::step::Step;
-use super::tally::{Count, Stall, Tally};
+use crate::tally::Latency;
+use crate::tally::Step;
+use crate::tally::{Count, Stall, Tally};
 
 /// Quantiles in milliseconds; 0 where nothing was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

@@ -1,3 +1,6 @@
-//! What was asked, as plain values: no sockets, no processes, no clock.
+//! What was asked, as plain values: no sockets, no processes, no clock. A plan can be written down.
 
+mod run;
 pub mod scenario;
+
+pub use run::{Engine, FailOn, Mail, Pass, Plan};

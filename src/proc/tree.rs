@@ -58,6 +58,11 @@ impl Tree {
         self.entries.iter().find(|e| e.pid == pid)
     }
 
+    /// All processes.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     /// All pids.
     pub fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         self.entries.iter().map(|e| e.pid)

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use crate::plan::scenario::Unit;
 
 use super::super::job::Live;
-use super::super::latency::Latency;
-use super::super::step::Step;
-use super::super::tally::Tally;
+use crate::tally::Latency;
+use crate::tally::Step;
+use crate::tally::Tally;
 
 /// Why a session was refused or broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -8,11 +8,11 @@ use crate::plan::scenario::Expect;
 
 use super::super::dialogue::{Next, Refusal};
 use super::super::reply::{self, Parsed};
-use super::super::step::Step;
 use super::count::Cause;
 use super::session::{State, Then, Trouble, Wake};
 use super::start::connect_cause;
 use super::{Engine, nanos};
+use crate::tally::Step;
 
 /// A connect that took longer was repeated by the kernel (its first repetition comes after a second).
 const REPEATED_CONNECT: u64 = 900_000_000;

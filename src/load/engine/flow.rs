@@ -8,10 +8,10 @@ use super::super::dialogue::{Leave, Next, Point};
 use super::super::link::{COPY_LIMIT, Flushed};
 use super::super::payload::TAIL;
 use super::super::script::Command;
-use super::super::step::Step;
 use super::count::Cause;
 use super::session::{Session, State, Then, Timer, Trouble, Wake};
 use super::{Engine, nanos};
+use crate::tally::Step;
 
 impl Engine<'_> {
     pub fn session(&self, place: u32) -> Option<&Session> {

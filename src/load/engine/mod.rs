@@ -34,8 +34,8 @@ use super::pace::Pace;
 use super::payload::Bodies;
 use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
-use super::tally::Tally;
 use super::tls;
+use crate::tally::Tally;
 
 /// Reads go into one buffer of this size.
 const READ_BUFFER: usize = 64 * 1024;

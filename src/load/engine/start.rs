@@ -8,10 +8,10 @@ use crate::plan::scenario::{Ending, Unit};
 
 use super::super::dialogue::{Dialogue, Leave, Point};
 use super::super::link::Link;
-use super::super::step::Step;
 use super::count::Cause;
 use super::session::{Session, State, Trouble};
 use super::{CLOSING_BESIDE, Engine, SPARE_DESCRIPTORS, nanos};
+use crate::tally::Step;
 
 /// How long the client waits before it tries again to get a descriptor or a port of its own, in ns.
 const STARVED_PAUSE: u64 = 20_000_000;

@@ -1,10 +1,10 @@
 //! Once a second: who waits too long, and does anybody get a reply at all.
 
-use super::super::step::Step;
-use super::super::tally::Stall;
 use super::count::Cause;
 use super::session::State;
 use super::{CLOSE_TIMEOUT, Engine, nanos};
+use crate::tally::Stall;
+use crate::tally::Step;
 
 impl Engine<'_> {
     /// Looks at all deadlines.

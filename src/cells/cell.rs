@@ -1,0 +1,119 @@
+//! One metric in one scenario.
+
+use crate::verdict::{Bounds, Budget, Case, Floor, Judgement, Looks, Metric, Next, Per, Reason};
+
+/// What a cell wants next.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wish {
+    /// Nothing: it is decided, or nothing can decide it.
+    Nothing,
+    /// One more wave.
+    Wave {
+        /// What for.
+        why: String,
+    },
+    /// A rest without load, then more waves.
+    Rest {
+        /// How long, in seconds.
+        seconds: f64,
+        /// Before each floor from now on.
+        each: bool,
+    },
+}
+
+/// One metric in one scenario: its floors, and what the looks at them said.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// `heap`, `rss`, `fd`, `sockets`, `threads`.
+    pub name: &'static str,
+    /// What the verdict calls it.
+    pub metric: Metric,
+    /// The scenario.
+    pub scenario: String,
+    /// What its growth is counted against.
+    pub per: Per,
+    /// Bytes of a mail, where the mails are large.
+    pub large_mail: Option<f64>,
+    /// Sessions in flight at once.
+    pub parallel: u32,
+    looks: Looks,
+    unreadable: bool,
+    garbage_known: bool,
+    last: Option<Next>,
+}
+
+impl Cell {
+    /// A cell without floors.
+    pub fn new(
+        name: &'static str,
+        metric: Metric,
+        scenario: &str,
+        per: Per,
+        large_mail: Option<f64>,
+        bounds: &Bounds,
+        budget: &Budget,
+    ) -> Self {
+        Self {
+            name,
+            metric,
+            scenario: scenario.to_owned(),
+            per,
+            large_mail,
+            parallel: 1,
+            looks: Looks::new(bounds.clone(), budget.clone()),
+            unreadable: false,
+            garbage_known: true,
+            last: None,
+        }
+    }
+
+    /// Takes one floor; `None` where the figure could not be read.
+    pub fn feed(&mut self, floor: Option<Floor>) {
+        let Some(floor) = floor else {
+            self.unreadable = true;
+            return;
+        };
+        self.garbage_known &= floor.garbage.is_some() || self.metric.is_count();
+        let case = Case {
+            metric: self.metric,
+            floors: &[],
+            per: self.per,
+            large_mail: self.large_mail,
+            parallel: Some(self.parallel),
+            garbage_known: self.garbage_known && self.metric == Metric::Heap,
+        };
+        self.last = Some(self.looks.feed(floor, &case));
+    }
+
+    /// Its floors so far.
+    pub fn floors(&self) -> &[Floor] {
+        self.looks.floors()
+    }
+
+    /// What it wants next.
+    pub fn wish(&self) -> Wish {
+        if self.unreadable {
+            return Wish::Nothing;
+        }
+        match &self.last {
+            None => Wish::Wave { why: "no floor yet".to_owned() },
+            Some(Next::MoreWaves { reason, .. }) => Wish::Wave { why: reason.clone() },
+            Some(Next::Rest { seconds, each, .. }) => Wish::Rest { seconds: *seconds, each: *each },
+            Some(Next::Decided(_) | Next::BudgetUsed(_)) => Wish::Nothing,
+        }
+    }
+
+    /// What can be said of it.
+    pub fn outcome(&self) -> Judgement {
+        if self.unreadable {
+            return Judgement::not_judged(
+                Reason::NotReadable,
+                format!("{} could not be read at every floor", self.metric.noun()),
+            );
+        }
+        if self.looks.floors().is_empty() {
+            return Judgement::not_judged(Reason::NotRunning, "no floor was measured");
+        }
+        self.looks.outcome()
+    }
+}

@@ -1,0 +1,134 @@
+//! The configuration file: scenarios, and how a run is judged.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::analysis::{Settings, Threshold};
+use crate::plan::scenario::Catalog;
+use crate::verdict::Bounds;
+use crate::verdict::accepted::Accepted;
+
+/// The name that is looked for where none is given.
+const NAME: &str = "profile-run.toml";
+
+/// A configuration, read.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// All scenarios by name.
+    pub catalog: Catalog,
+    /// How a run is judged.
+    pub settings: Settings,
+}
+
+/// The tables of the file, `[scenario.NAME]` apart.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    /// Read by the catalogue.
+    scenario: toml::Table,
+    verdict: Bounds,
+    accept: Vec<Accepted>,
+    threshold: Vec<Threshold>,
+    profile: Profile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Profile {
+    waiting: Vec<String>,
+}
+
+impl Config {
+    /// Reads `path`, or `profile-run.toml` where that is there.
+    ///
+    /// # Errors
+    /// The file that was named is not there, or a file cannot be read or understood.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let named = path.unwrap_or(Path::new(NAME));
+        match std::fs::read_to_string(named) {
+            Ok(text) => Self::parse(&text, named),
+            Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error).with_context(|| format!("--config {}", named.display())),
+        }
+    }
+
+    fn parse(text: &str, path: &Path) -> anyhow::Result<Self> {
+        let catalog = Catalog::from_toml(text, path)?;
+        let file: File = toml::from_str(text).with_context(|| path.display().to_string())?;
+        // The catalogue has read these.
+        drop(file.scenario);
+        for threshold in &file.threshold {
+            if threshold.most.is_none() && threshold.least.is_none() {
+                bail!("{}: [[threshold]] {:?} needs `most` or `least`", path.display(), threshold.figure);
+            }
+            if threshold.scenario.is_some() && !threshold.figure.is_of_a_scenario() {
+                bail!(
+                    "{}: [[threshold]] {:?} is of the whole run: leave `scenario` out",
+                    path.display(),
+                    threshold.figure
+                );
+            }
+        }
+        let settings = Settings {
+            bounds: file.verdict,
+            accepted: file.accept,
+            thresholds: file.threshold,
+            waiting: file.profile.waiting,
+        };
+        Ok(Self { catalog, settings })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        Config::parse(text, Path::new("/etc/profile-run.toml"))
+    }
+
+    #[test]
+    fn every_table_is_read() {
+        let config = parse(
+            r#"
+            [scenario.mine]
+            like = "churn"
+            [verdict.heap]
+            leak = 1000.0
+            [[accept]]
+            metric = "heap"
+            holder = "App\\Cache->items"
+            limit = 2000
+            reason = "fills until midnight"
+            expires = "2027-01-01"
+            [[threshold]]
+            figure = "p99_ms"
+            scenario = "mine"
+            most = 50
+            [profile]
+            waiting = ["App\\Loop->idle"]
+            "#,
+        )
+        .unwrap();
+        assert!(config.catalog.get("mine").is_ok());
+        assert_eq!(config.settings.bounds.heap.leak, 1000.0);
+        assert_eq!(config.settings.accepted.len(), 1);
+        assert_eq!(config.settings.thresholds[0].most, Some(50.0));
+        assert_eq!(config.settings.waiting, ["App\\Loop->idle"]);
+    }
+
+    #[test]
+    fn a_slip_is_named_with_its_place() {
+        for (text, part) in [
+            ("[thresholds]\n", "thresholds"),
+            ("[[threshold]]\nfigure = \"p99_ms\"", "most"),
+            ("[[threshold]]\nfigure = \"rss_peak\"\nscenario = \"x\"\nmost = 1", "whole run"),
+            ("[verdict.heap]\nleek = 1", "leek"),
+        ] {
+            let error = format!("{:#}", parse(text).unwrap_err());
+            assert!(error.contains(part) && error.contains("/etc/profile-run.toml"), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The closing table: the verdict, at most six lines of figures, the report's path.
+
+use super::style::Style;
+
+/// What the closing table says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Closing {
+    /// `leak`, `failed`, `inconclusive`, `clean`.
+    pub verdict: String,
+    /// The verdict's sentence.
+    pub sentence: String,
+    /// Label and figures; the first six are shown.
+    pub lines: Vec<(String, String)>,
+    /// Where the report is.
+    pub report: String,
+}
+
+/// The table as text, without a final newline.
+pub fn closing(closing: &Closing, style: Style, quiet: bool) -> String {
+    let mut out = String::new();
+    if !quiet {
+        out.push('\n');
+    }
+    out.push_str(&format!("{}  {}\n", style.state(&closing.verdict), style.bold(&closing.sentence)));
+    if !quiet {
+        for (label, figures) in closing.lines.iter().take(6) {
+            out.push_str(&format!("  {} {figures}\n", style.dim(&format!("{label:<12}"))));
+        }
+    }
+    out.push_str(&format!("  {} {}", style.dim(&format!("{:<12}", "report")), closing.report));
+    out
+}

@@ -1,0 +1,159 @@
+//! The plan of a run: every option, lowered to its meaning.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::scenario::Scenario;
+
+/// One of the two passes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// The target as it is, Xdebug off: all leak, throughput and latency verdicts.
+    Clean,
+    /// A fresh start under Xdebug's profiler: the call tree.
+    Profile,
+}
+
+impl Pass {
+    /// `clean` or `profile`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pass::Clean => "clean",
+            Pass::Profile => "profile",
+        }
+    }
+}
+
+/// Who makes the load.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// The built-in engine.
+    #[default]
+    Builtin,
+    /// Postfix's smtp-source.
+    SmtpSource,
+    /// The load command, counted in runs.
+    Command,
+}
+
+/// The mail options of every session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mail {
+    /// Envelope sender; empty is the null sender.
+    pub from: String,
+    /// Envelope recipient.
+    pub to: String,
+    /// Name given in EHLO or HELO.
+    pub helo: Option<String>,
+    /// `USER:PASS` for AUTH. Never written into a run's folder.
+    #[serde(skip)]
+    pub auth: Option<String>,
+    /// STARTTLS before MAIL.
+    pub starttls: bool,
+    /// TLS from the first byte.
+    pub tls: bool,
+}
+
+/// What makes the exit code non-zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailOn {
+    /// A leak verdict.
+    Leak,
+    /// The target failed.
+    Failed,
+    /// Growth that was not decided, or something never judged.
+    Inconclusive,
+    /// Any error in the load.
+    Errors,
+    /// A threshold of the configuration was crossed.
+    Threshold,
+    /// Worse than the baseline.
+    Regression,
+}
+
+impl FailOn {
+    /// Every name, as `--fail-on` takes it.
+    pub const NAMES: [(&'static str, FailOn); 6] = [
+        ("leak", FailOn::Leak),
+        ("failed", FailOn::Failed),
+        ("inconclusive", FailOn::Inconclusive),
+        ("errors", FailOn::Errors),
+        ("threshold", FailOn::Threshold),
+        ("regression", FailOn::Regression),
+    ];
+
+    /// Parses a list as `--fail-on` takes it; `none` is the empty list.
+    ///
+    /// # Errors
+    /// The word that is none of them.
+    pub fn parse_list(text: &str) -> Result<Vec<FailOn>, String> {
+        if text.trim() == "none" {
+            return Ok(Vec::new());
+        }
+        text.split(',')
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .map(|word| {
+                Self::NAMES.iter().find(|(name, _)| *name == word).map(|(_, value)| *value).ok_or_else(|| {
+                    format!("`{word}` is none of leak, failed, inconclusive, errors, threshold, regression, none")
+                })
+            })
+            .collect()
+    }
+}
+
+/// The whole plan of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The server's command.
+    pub command: Vec<String>,
+    /// Its working directory; the current one if none is given.
+    pub cwd: Option<PathBuf>,
+    /// Variables added to its environment.
+    pub env: Vec<(String, String)>,
+    /// `HOST:PORT` to load; found from the tree's sockets if none is given.
+    pub target: Option<String>,
+    /// Passes, in order.
+    pub passes: Vec<Pass>,
+    /// Scenarios, in order, with `scale` applied.
+    pub scenarios: Vec<Scenario>,
+    /// The factor that was applied to sessions and messages.
+    pub scale: f64,
+    /// Wall time from launch to the last stop; none with `--full`.
+    pub budget: Option<Duration>,
+    /// Waves a scenario, where the user set it.
+    pub waves: Option<u32>,
+    /// Mail options.
+    pub mail: Mail,
+    /// How long the target may take to greet.
+    pub ready_timeout: Duration,
+    /// No reply in the whole scenario for this long ends it.
+    pub stall_timeout: Duration,
+    /// Rest before a leak is said; longer than the server's timers.
+    pub rest: Duration,
+    /// Runs before each launch.
+    pub before: Option<String>,
+    /// Runs after each stop.
+    pub after: Option<String>,
+    /// Who makes the load.
+    pub engine: Engine,
+    /// The command of the command engine.
+    pub load_command: Option<String>,
+    /// The load may leave this machine.
+    pub allow_remote: bool,
+    /// The target may forward mail for real.
+    pub allow_forward: bool,
+    /// An earlier run to compare with.
+    pub baseline: Option<PathBuf>,
+    /// What makes the exit code non-zero.
+    pub fail_on: Vec<FailOn>,
+    /// Seed of every random choice.
+    pub seed: u64,
+    /// As typed, for the report.
+    pub typed: Vec<String>,
+}

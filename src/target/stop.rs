@@ -1,0 +1,77 @@
+//! The stop ladder: a polite signal, the same again, and at the deadline the one that cannot be refused.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::launch::{Target, describe};
+
+/// Between two polite signals. Within a fiber the prepended handler must not exit, so it is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Between two looks.
+const POLL: Duration = Duration::from_millis(5);
+
+/// How a stop went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// In words: `exit code 0 after SIGTERM`.
+    pub how: String,
+    /// Some of it had to be killed.
+    pub killed: bool,
+}
+
+/// Stops the whole tree and waits until none of it is left. SIGTERM goes to every process of it,
+/// parents first; what still lives at the deadline is killed.
+pub fn stop(target: &mut Target, deadline: Duration) -> Stopped {
+    let begin = Instant::now();
+    if let Some(status) = target.exited() {
+        let left = target.alive();
+        if left.is_empty() {
+            return Stopped { how: describe(status), killed: false };
+        }
+    }
+    let mut next_signal = begin;
+    while begin.elapsed() < deadline {
+        let alive = target.alive();
+        if alive.is_empty() && target.exited().is_some() {
+            let how = target.exited().map(describe).unwrap_or_default();
+            return Stopped { how: format!("{how} after SIGTERM"), killed: false };
+        }
+        if Instant::now() >= next_signal {
+            for pid in alive {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+                // A stopped process would never take the signal up.
+                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
+            }
+            next_signal += AGAIN;
+        }
+        std::thread::sleep(POLL);
+    }
+    kill_tree(target);
+    let how = target.exited().map(describe).unwrap_or_default();
+    Stopped {
+        how: format!("killed, as SIGTERM had not ended it within {} s", deadline.as_secs()) + &suffix(&how),
+        killed: true,
+    }
+}
+
+fn suffix(how: &str) -> String {
+    if how.is_empty() { String::new() } else { format!(" ({how})") }
+}
+
+/// Kills what is left of the tree, and waits for it; bounded, as a process in the kernel cannot be hurried.
+pub fn kill_tree(target: &mut Target) {
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(5) {
+        let alive = target.alive();
+        if alive.is_empty() && target.exited().is_some() {
+            return;
+        }
+        for pid in alive {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        std::thread::sleep(POLL);
+    }
+}
