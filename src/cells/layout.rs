@@ -23,6 +23,9 @@ const LARGE_MAIL: u64 = 100_000;
 /// Of the sessions of a wave, at least this share must go as the scenario means them to.
 const AS_MEANT: f64 = 0.95;
 
+/// Floors of resident memory after which a clean heap decides that no further wave is worth its time.
+const WEARY: usize = 20;
+
 /// The cells of a run.
 #[derive(Debug, Clone)]
 pub struct Cells {
@@ -81,6 +84,7 @@ impl Cells {
                             seconds: Some(t),
                             rested: *rested,
                             garbage,
+                            elements: elements(processes, figure),
                             peak_in_wave: peak,
                             ..Floor::new(scene.wave, *messages, *sessions, value)
                         });
@@ -94,6 +98,9 @@ impl Cells {
 
     fn begin(&mut self, name: &str) {
         let Some(scenario) = self.scenarios.iter().find(|s| s.name == name) else { return };
+        // One that is run again, at fewer sessions, begins anew.
+        self.cells.retain(|cell| cell.scenario != name);
+        self.refused.remove(name);
         let per_message = scenario.unit() == Unit::Messages;
         let length = mail_length(scenario);
         for (metric_name, metric, _) in METRICS {
@@ -119,7 +126,10 @@ impl Cells {
             return Wish::Nothing;
         }
         let mut wish = Wish::Nothing;
-        for cell in self.of(scenario) {
+        // Resident memory swings for long; where the heap is clean it alone keeps nobody waiting for ever.
+        let heap_holds = self.of(scenario).any(|cell| cell.metric == Metric::Heap && cell.outcome().state.holds());
+        let weary = |cell: &Cell| cell.metric.is_resident() && heap_holds && cell.floors().len() > WEARY;
+        for cell in self.of(scenario).filter(|cell| !weary(cell)) {
             match (cell.wish(), &wish) {
                 (rest @ Wish::Rest { .. }, _) => return rest,
                 (wave @ Wish::Wave { .. }, Wish::Nothing) if cell.name != "threads" => wish = wave,
@@ -170,6 +180,13 @@ fn sum(processes: &[ProcessFloor], figure: &str) -> Option<(f64, Option<f64>, Op
         lives = lives.wrapping_mul(31).wrapping_add(process.pid as u32);
     }
     any.then_some((value, garbage, peak, lives))
+}
+
+/// Elements of the container that grew most, where a census counted them.
+fn elements(processes: &[ProcessFloor], figure: &str) -> Option<u64> {
+    let name = format!("{figure}_elements");
+    let counted = processes.iter().filter(|process| process.server).map(|process| process.figures.get(&name));
+    counted.sum::<Option<f64>>().map(|sum| sum as u64)
 }
 
 #[cfg(test)]

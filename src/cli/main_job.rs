@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 
 use super::config::Config;
 use super::exit::Exit;
 use super::parse;
+use super::run::Show;
 use crate::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
@@ -217,18 +218,8 @@ fn passes(list: &str) -> anyhow::Result<Vec<Pass>> {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let config = Config::load(args.config.as_deref())?;
     let plan = plan(&args, &config)?;
-    super::run::run(
-        plan,
-        &config,
-        super::run::Show {
-            out: args.out.clone(),
-            quiet: args.quiet,
-            verbose: args.verbose,
-            json: args.json,
-            open: args.open,
-        },
-    )
-    .with_context(|| "the run could not be carried out".to_owned())
+    let show = Show { out: args.out, quiet: args.quiet, verbose: args.verbose, json: args.json, open: args.open };
+    super::run::run(plan, &config, &show)
 }
 
 /// The folder of a run whose place was not given: by the time, and a number where that is taken.

@@ -20,6 +20,8 @@ use clap::{Parser, Subcommand};
 
 pub use exit::Exit;
 
+use crate::target::watchdog;
+
 /// Launch a server, load it, watch it, profile it, and write one report.
 #[derive(Debug, Parser)]
 #[command(name = "profile-run", version, args_conflicts_with_subcommands = true)]
@@ -48,6 +50,13 @@ enum Command {
 
 /// Parses, runs, and says how it ended.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let [_, first, id] = arguments.as_slice()
+        && first == watchdog::ARGUMENT
+    {
+        watchdog::main(&id.to_string_lossy());
+        return Exit::Held.into();
+    }
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

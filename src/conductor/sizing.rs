@@ -12,6 +12,9 @@ const SMALLEST: u64 = 500;
 /// Mails above this many bytes are large: few of them make a wave.
 pub const LARGE: u64 = 100_000;
 
+/// A scenario that asks for fewer small mails than this is one wave: too few to judge in any case.
+const WHOLE: u64 = 100;
+
 /// Share of the descriptor limit that no wave may pass.
 const DESCRIPTORS: f64 = 0.8;
 
@@ -53,6 +56,11 @@ pub struct Wave {
     pub count: u64,
     /// Sessions in flight at once.
     pub parallel: u64,
+}
+
+/// A scenario so small that it is run as one wave, without a warm-up.
+pub fn is_whole(known: &Known) -> bool {
+    known.total < WHOLE && known.length < LARGE && known.waves.is_none()
 }
 
 /// The size of the warm-up: few, as nobody knows yet what a message costs or keeps.

@@ -153,6 +153,12 @@ impl SamplerHandle {
     }
 }
 
+impl std::fmt::Debug for SamplerHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SamplerHandle").field("effort", &self.effort()).finish_non_exhaustive()
+    }
+}
+
 impl Drop for SamplerHandle {
     fn drop(&mut self) {
         self.end();

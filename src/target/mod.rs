@@ -13,4 +13,4 @@ pub mod tree;
 pub mod watchdog;
 
 pub use error::TargetError;
-pub use launch::{Launch, Target};
+pub use launch::{Launch, Target, describe};

@@ -21,8 +21,12 @@ pub fn become_subreaper() -> nix::Result<()> {
 
 /// Living processes of the tree under `root`, parents before children.
 pub fn members(root: i32) -> Vec<i32> {
+    Tree::scan().map_or_else(|_| Vec::new(), |tree| members_of(&tree, root))
+}
+
+/// The same out of all processes of the machine.
+pub fn members_of(tree: &Tree, root: i32) -> Vec<i32> {
     let me = std::process::id() as i32;
-    let Ok(tree) = Tree::scan() else { return Vec::new() };
     // What else is a child of ours (the watchdog, a load command) does not carry the mark.
     let others: Vec<i32> =
         tree.entries().iter().filter(|e| e.ppid == me && e.pid != root && !is_marked(e.pid)).map(|e| e.pid).collect();

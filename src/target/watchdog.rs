@@ -41,6 +41,8 @@ impl Watchdog {
         command
             .arg0("profile-run-watchdog")
             .args([ARGUMENT, id])
+            // Within a run of another profile-run it is no part of that one's target.
+            .env_remove(MARK)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null());

@@ -1,0 +1,372 @@
+//! The clean pass: every scenario in waves, a floor after each, until the verdict is decided or the time is used.
+
+use std::time::Duration;
+
+use super::attend::Asked;
+use super::floors::{Floors, Settled, Work};
+use super::halt::Halt;
+use super::run::Run;
+use super::session::Session;
+use super::sizing::{self, Known, Wave};
+use crate::cells::{Wish, mail_length};
+use crate::journal::{Event, ProcessFloor, Scene};
+use crate::plan::Pass;
+use crate::plan::scenario::{PerConnection, Scenario, Unit};
+use crate::sample::stall::{Diagnosis, Observations};
+use crate::tally::Tally;
+use crate::target::stop;
+use crate::verdict::State;
+
+/// How long the target may take to end after SIGTERM.
+const STOP: Duration = Duration::from_secs(5);
+
+/// The same where the run was interrupted: somebody waits for the prompt.
+const STOP_INTERRUPTED: Duration = Duration::from_secs(3);
+
+/// Of the descriptor limit, what a scenario may find used when it begins.
+const HALF: f64 = 0.5;
+
+/// Seconds in which nothing can be measured any more.
+const TOO_LITTLE: f64 = 1.5;
+
+/// How a scenario ended.
+enum Outcome {
+    /// In order, for this reason.
+    Done(String),
+    /// The server stalled or fell; at fewer sessions at once it may hold.
+    Fell(Option<u64>),
+}
+
+/// A scenario that goes on.
+struct Course<'a> {
+    scenario: &'a Scenario,
+    floors: Floors,
+    known: Known,
+    work: Work,
+    began: f64,
+    share: Option<f64>,
+    /// Descriptors at the first floor.
+    first_fd: u64,
+}
+
+impl Run<'_> {
+    /// The clean pass. Whatever happens, the target is stopped.
+    pub(super) fn clean_pass(&mut self) -> Result<(), Halt> {
+        let mut session = Some(self.launch(Pass::Clean)?);
+        let outcome = self.clean_scenarios(&mut session);
+        if let Some(session) = session {
+            self.stop(session, STOP)?;
+        }
+        outcome
+    }
+
+    fn clean_scenarios(&mut self, session: &mut Option<Session>) -> Result<(), Halt> {
+        if let Some(first) = session {
+            self.preflight(first)?;
+        }
+        let scenarios = &self.plan.scenarios;
+        for (at, scenario) in scenarios.iter().enumerate() {
+            let weights: f64 = scenarios[at..].iter().map(|s| sizing::weight(&s.name)).sum();
+            let left = self.deadline(Pass::Clean).map(|deadline| deadline - self.elapsed());
+            let share = left.map(|left| left * sizing::weight(&scenario.name) / weights);
+            let mut parallel = scenario.sessions;
+            for again in [false, true] {
+                self.fresh_if_needed(session)?;
+                let Some(running) = session else { break };
+                match self.clean_scenario(running, scenario, share, parallel)? {
+                    Outcome::Done(why) => {
+                        self.scenario_end(scenario, why)?;
+                        break;
+                    }
+                    Outcome::Fell(fewer) => match fewer.filter(|_| !again) {
+                        Some(fewer) => {
+                            let why = format!("it did not hold {parallel} at once; run again at {fewer}");
+                            self.scenario_end(scenario, why)?;
+                            parallel = fewer;
+                        }
+                        None => {
+                            self.scenario_end(scenario, "the server did not go on".to_owned())?;
+                            break;
+                        }
+                    },
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scenario_end(&mut self, scenario: &Scenario, why: String) -> Result<(), Halt> {
+        self.book.write(Event::ScenarioEnd { pass: Pass::Clean, scenario: scenario.name.clone(), why })
+    }
+
+    /// Launches the target anew where the last scenario left it fallen, or with many descriptors open.
+    fn fresh_if_needed(&mut self, session: &mut Option<Session>) -> Result<(), Halt> {
+        let Some(running) = session.as_mut() else { return Ok(()) };
+        let open = running.sampler.latest().iter().map(|sample| u64::from(sample.fds)).max().unwrap_or(0);
+        let full = running.descriptor_limit.is_some_and(|limit| open as f64 > limit as f64 * HALF);
+        if !running.spoilt && !full && !running.is_gone() {
+            return Ok(());
+        }
+        if let Some(old) = session.take() {
+            self.stop(old, STOP)?;
+        }
+        *session = Some(self.launch(Pass::Clean)?);
+        Ok(())
+    }
+
+    /// Stops a session, and writes down how it ended and what the sampling was.
+    pub(super) fn stop(&mut self, session: Session, deadline: Duration) -> Result<(), Halt> {
+        let Session { mut target, pass, sampler, .. } = session;
+        let deadline = if self.interrupt.came().is_some() { deadline.min(STOP_INTERRUPTED) } else { deadline };
+        let asked = target.exited().is_none() || !target.alive().is_empty();
+        let stopped = stop::stop(&mut target, deadline);
+        let effort = sampler.stop();
+        self.book.write(Event::TargetExit { pass, pid: target.pid(), how: stopped.how, asked })?;
+        self.book.write(Event::Sampled {
+            pass,
+            seconds: effort.seconds,
+            rounds: effort.rounds,
+            socket_rounds: effort.socket_rounds,
+            cpu_seconds: effort.cpu_seconds,
+            longest_gap: effort.longest_gap,
+        })?;
+        self.trace.flush();
+        drop(target);
+        self.run_hook("--after", self.plan.after.clone())
+    }
+
+    fn clean_scenario(
+        &mut self,
+        session: &mut Session,
+        scenario: &Scenario,
+        share: Option<f64>,
+        parallel: u64,
+    ) -> Result<Outcome, Halt> {
+        self.book.write(Event::Scenario {
+            pass: Pass::Clean,
+            scenario: scenario.name.clone(),
+            asked: asked(scenario),
+            share: share.unwrap_or(0.0),
+        })?;
+        if share.is_some_and(|share| share < TOO_LITTLE / 4.0) {
+            return Ok(Outcome::Done("the budget was used before it began".to_owned()));
+        }
+        let mut course = Course::new(scenario, self.plan.waves, self.plan.budget.is_none(), share, self.elapsed());
+        course.known.parallel = parallel;
+        let settled = self.settle(session)?;
+        let processes = self.course_floor(session, &mut course, 0, settled)?;
+        course.first_fd = descriptors(&processes);
+        course.learn(session, &processes);
+        if !sizing::is_whole(&course.known) {
+            let wave = sizing::warm_up(&course.known);
+            if let Some(outcome) = self.wave(session, &mut course, 0, wave)? {
+                return Ok(outcome);
+            }
+        }
+        loop {
+            course.known.left = self.left(&course);
+            let wave = match sizing::is_whole(&course.known) {
+                true if course.known.waves_run > 0 => {
+                    return Ok(Outcome::Done("all that was asked was run".to_owned()));
+                }
+                true => Wave { count: course.known.total, parallel: parallel.min(course.known.total).max(1) },
+                false => match sizing::next(&course.known) {
+                    Some(wave) => wave,
+                    None if course.known.exact => return Ok(Outcome::Done("all that was asked was run".to_owned())),
+                    None => return Ok(Outcome::Done("its part of the budget was used".to_owned())),
+                },
+            };
+            let number = course.known.waves_run + 1;
+            if let Some(outcome) = self.wave(session, &mut course, number, wave)? {
+                return Ok(outcome);
+            }
+            course.known.waves_run = number;
+            let mut settled = self.settle(session)?;
+            if let Wish::Rest { seconds, .. } = self.book.cells.wish(&scenario.name)
+                && number > 1
+            {
+                if !self.fits(&course, seconds) {
+                    // The floor is worth having all the same.
+                    self.course_floor(session, &mut course, number, settled)?;
+                    return Ok(Outcome::Done(format!("a rest of {seconds:.0} s had no room in the budget")));
+                }
+                self.keep_rest(session, &mut course, number, seconds)?;
+                settled.rested = true;
+            }
+            course.known.settle = settled.seconds.max(0.2);
+            let processes = self.course_floor(session, &mut course, number, settled)?;
+            course.learn(session, &processes);
+            if self.looks(&course, number)? {
+                return Ok(Outcome::Done("decided".to_owned()));
+            }
+        }
+    }
+
+    /// Runs one wave; gives back how the scenario ends where the server did not go on.
+    fn wave(
+        &mut self,
+        session: &mut Session,
+        course: &mut Course,
+        number: u32,
+        wave: Wave,
+    ) -> Result<Option<Outcome>, Halt> {
+        let label = match number {
+            0 => format!("clean     {:<11} warm-up", course.scenario.name),
+            number => format!("clean     {:<11} wave {number}", course.scenario.name),
+        };
+        let asked = Asked {
+            scenario: course.scenario,
+            count: wave.count,
+            parallel: wave.parallel,
+            done: course.part_done(),
+            label: &label,
+            deadline: self.deadline(Pass::Clean),
+            at_most: None,
+        };
+        let attended = self.load(session, &course.scene(number), asked)?;
+        course.take(&attended.tally);
+        let Some(seen) = attended.trouble else { return Ok(None) };
+        let diagnosis = self.fell(session, &course.scene(number), &seen)?;
+        // What it held once it may hold again: half of those that were open.
+        let fewer = (diagnosis.from_sessions.is_some() && course.known.waves_run == 0)
+            .then(|| attended.tally.peak_open / 2)
+            .filter(|fewer| *fewer >= 4);
+        Ok(Some(Outcome::Fell(fewer)))
+    }
+
+    /// Writes down what befell the server, and that another must be launched.
+    pub(super) fn fell(
+        &mut self,
+        session: &mut Session,
+        scene: &Scene,
+        seen: &Observations,
+    ) -> Result<Diagnosis, Halt> {
+        session.spoilt = true;
+        self.failure(scene, seen)
+    }
+
+    fn course_floor(
+        &mut self,
+        session: &mut Session,
+        course: &mut Course,
+        number: u32,
+        settled: Settled,
+    ) -> Result<Vec<ProcessFloor>, Halt> {
+        let scene = course.scene(number);
+        self.floor(&mut course.floors, session, &scene, course.work, settled)
+    }
+
+    fn keep_rest(&mut self, session: &mut Session, course: &mut Course, number: u32, seconds: f64) -> Result<(), Halt> {
+        let before = course.floors.measure(session, &self.trace.moving, number).processes;
+        let label = format!("clean     {:<11} rest", course.scenario.name);
+        self.book.write(Event::Rest {
+            scene: course.scene(number),
+            seconds,
+            why: "growth was seen; what timers free must be gone before it is called a leak".to_owned(),
+            before,
+        })?;
+        self.rest(session, &label, seconds, self.deadline(Pass::Clean))
+    }
+
+    /// Writes down what the looks say; true where no further wave is wanted.
+    fn looks(&mut self, course: &Course, number: u32) -> Result<bool, Halt> {
+        let states: Vec<(String, String)> = self
+            .book
+            .cells
+            .of(&course.scenario.name)
+            .map(|cell| (cell.name.to_owned(), self.book.cells.outcome(cell).state.word().to_owned()))
+            .collect();
+        for (metric, state) in states {
+            self.book.write(Event::Look { scene: course.scene(number), metric, state })?;
+        }
+        let least = self.plan.waves.unwrap_or(sizing::WAVES);
+        let wanted = self.book.cells.wish(&course.scenario.name);
+        Ok(number >= least && wanted == Wish::Nothing && !course.known.exact)
+    }
+
+    /// Seconds that a scenario has left; none without a budget.
+    fn left(&self, course: &Course) -> Option<f64> {
+        let deadline = self.deadline(Pass::Clean)?;
+        let own = course.share? - (self.elapsed() - course.began);
+        Some(own.min(deadline - self.elapsed()))
+    }
+
+    /// A rest fits into the scenario's part, or into all that is left while no leak is proven.
+    fn fits(&self, course: &Course, seconds: f64) -> bool {
+        let Some(left) = self.left(course) else { return true };
+        let needed = seconds + 2.0 * course.known.settle + 1.0;
+        let proven = self.book.cells.all().iter().any(|cell| self.book.cells.outcome(cell).state == State::Leak);
+        let all = self.deadline(Pass::Clean).map_or(f64::INFINITY, |deadline| deadline - self.elapsed());
+        left > needed || (!proven && all > needed)
+    }
+}
+
+impl<'a> Course<'a> {
+    fn new(scenario: &'a Scenario, waves: Option<u32>, exact: bool, share: Option<f64>, began: f64) -> Self {
+        let known = Known {
+            total: scenario.total,
+            done: 0,
+            parallel: scenario.sessions,
+            per_connection: match scenario.per_connection {
+                PerConnection::AtMost(most) => u64::from(most),
+                PerConnection::Unlimited => scenario.total,
+            },
+            waves,
+            waves_run: 0,
+            seconds_each: 0.001,
+            settle: 0.5,
+            left: share,
+            exact,
+            length: mail_length(scenario),
+            descriptors: None,
+            kept_a_session: 0.0,
+        };
+        Self { scenario, floors: Floors::default(), known, work: Work::default(), began, share, first_fd: 0 }
+    }
+
+    fn scene(&self, wave: u32) -> Scene {
+        Scene { pass: Pass::Clean, scenario: self.scenario.name.clone(), wave }
+    }
+
+    fn part_done(&self) -> f64 {
+        let waves = self.known.waves.unwrap_or(sizing::WAVES);
+        (f64::from(self.known.waves_run) / f64::from(waves.max(1))).min(0.95)
+    }
+
+    /// Takes what a load did.
+    fn take(&mut self, tally: &Tally) {
+        self.work.messages += tally.messages_accepted;
+        self.work.sessions += tally.sessions.finished + tally.sessions.refused + tally.sessions.failed;
+        self.known.done += tally.asked.asked;
+        let done = tally.asked.finished.max(1);
+        if tally.seconds > 0.0 {
+            self.known.seconds_each = tally.seconds / done as f64;
+        }
+    }
+
+    /// Takes what a floor shows of descriptors.
+    fn learn(&mut self, session: &Session, processes: &[ProcessFloor]) {
+        let open = descriptors(processes);
+        self.known.descriptors = session.descriptor_limit.map(|limit| (open, limit));
+        if self.work.sessions > 0 {
+            self.known.kept_a_session = open.saturating_sub(self.first_fd) as f64 / self.work.sessions as f64;
+        }
+    }
+}
+
+/// Descriptors of the process that has most of them: the limit is each process's own.
+fn descriptors(processes: &[ProcessFloor]) -> u64 {
+    processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
+}
+
+/// What a scenario asks for, in words.
+pub fn asked(scenario: &Scenario) -> String {
+    let total = crate::units::grouped(scenario.total);
+    match scenario.unit() {
+        Unit::Sessions if scenario.sessions > 1 => format!("{total} sessions at once"),
+        Unit::Messages if scenario.sessions > 1 => {
+            format!("{total} messages, {} at once", crate::units::grouped(scenario.sessions))
+        }
+        unit => format!("{total} {}", unit.noun()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The figures of a server at rest: from /proc, from the socket tables, from PHP's heap.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::atomic::Ordering;
+
+use serde_json::to_value;
+
+use super::halt::Halt;
+use super::run::Run;
+use super::session::Session;
+use super::trace::Moving;
+use crate::heap::{Census, CopyMode, Inspector, Status};
+use crate::journal::{Event, HolderCount, ProcessFloor, Scene};
+use crate::sample::{Floor, Reader};
+
+/// A census that costs more than this, in ms, is taken at few floors alone.
+const DEAR_CENSUS: f64 = 100.0;
+
+/// The floors at which a dear census is taken all the same.
+const DEAR_WAVES: [u32; 4] = [0, 1, 5, 10];
+
+/// The PHP stack of a process, the innermost call first; empty where it cannot be read.
+pub fn stack(pid: i32) -> Vec<String> {
+    let frames = Inspector::attach(pid).and_then(|inspector| inspector.stack(CopyMode::MayStop)).unwrap_or_default();
+    frames.into_iter().map(|frame| frame.function).collect()
+}
+
+/// Reads floors; keeps what can be used again.
+#[derive(Debug, Default)]
+pub struct Floors {
+    reader: Option<Reader>,
+    inspectors: BTreeMap<i32, Result<Inspector, Status>>,
+    /// What the last census of a process cost, ms.
+    cost: BTreeMap<i32, f64>,
+    /// Containers at the scenario's first census.
+    first: BTreeMap<i32, BTreeMap<String, u64>>,
+    told: Option<String>,
+}
+
+/// What was read at one floor.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// One entry a process.
+    pub processes: Vec<ProcessFloor>,
+    /// Descriptors of the server, by name.
+    pub holders: Vec<HolderCount>,
+    /// Censuses, by process.
+    pub censuses: Vec<(i32, Census)>,
+    /// Why a heap could not be read, said once.
+    pub unreadable: Option<String>,
+}
+
+impl Floors {
+    /// A scenario begins: its first census is the one to compare with.
+    pub fn begin_scenario(&mut self) {
+        self.first.clear();
+    }
+
+    /// Reads all processes of a session.
+    pub fn measure(&mut self, session: &Session, moving: &Moving, wave: u32) -> Measured {
+        let pids = session.pids();
+        let servers = session.servers(&pids);
+        let reader = self.reader.get_or_insert_with(Reader::of_loaded_server);
+        let mut measured = Measured::default();
+        for floor in reader.floors(&pids).unwrap_or_default() {
+            let pid = floor.pid;
+            let server = servers.contains(&pid);
+            let mut figures = figures(&floor);
+            if let Some(peak) = moving.peak(pid) {
+                figures.insert("rss_anon_peak".to_owned(), peak as f64);
+            }
+            if server {
+                measured.holders.extend(floor.descriptors.iter().map(|group| HolderCount {
+                    path: group.name.clone(),
+                    kind: group.kind.name().to_owned(),
+                    count: u64::from(group.count),
+                    bytes: None,
+                }));
+                self.read_heap(pid, wave, &mut figures, &mut measured);
+            }
+            measured.processes.push(ProcessFloor { pid, server, figures });
+        }
+        measured
+    }
+
+    fn read_heap(&mut self, pid: i32, wave: u32, figures: &mut BTreeMap<String, f64>, measured: &mut Measured) {
+        let inspector = match self.inspectors.entry(pid).or_insert_with(|| Inspector::attach(pid)) {
+            Ok(inspector) => inspector,
+            // What was not yet started up may be by the next floor.
+            Err(Status::Busy) => {
+                self.inspectors.remove(&pid);
+                return;
+            }
+            Err(status) => {
+                let text = match status {
+                    Status::NotPhp => None,
+                    status => Some(format!("PHP's heap: {status}.")),
+                };
+                if text != self.told {
+                    self.told.clone_from(&text);
+                    measured.unreadable = text;
+                }
+                return;
+            }
+        };
+        let cheap = self.cost.get(&pid).is_none_or(|cost| *cost < DEAR_CENSUS);
+        let census = (cheap || DEAR_WAVES.contains(&wave)).then(|| inspector.census(CopyMode::MayStop));
+        match census {
+            Some(Ok(census)) => {
+                self.cost.insert(pid, census.cost.copy_ms + census.cost.walk_ms);
+                figures.insert("heap_garbage".to_owned(), census.garbage.bytes as f64);
+                if let Some(collector) = &census.collector {
+                    figures.insert("gc_roots".to_owned(), f64::from(collector.roots));
+                    figures.insert("gc_runs".to_owned(), f64::from(collector.runs));
+                }
+                if let Some(elements) = elements(self.first.entry(pid), &census) {
+                    figures.insert("heap_elements".to_owned(), elements as f64);
+                }
+                if let Some(heap) = &census.figures {
+                    insert_heap(figures, heap);
+                }
+                measured.censuses.push((pid, census));
+            }
+            Some(Err(status)) => {
+                measured.unreadable = Some(format!("A census of pid {pid} after wave {wave}: {status}."))
+            }
+            None => {}
+        }
+        if !figures.contains_key("heap")
+            && let Ok(heap) = inspector.figures()
+        {
+            insert_heap(figures, &heap);
+        }
+    }
+}
+
+/// Elements of the container that grew most since the scenario's first census.
+fn elements(first: Entry<'_, i32, BTreeMap<String, u64>>, census: &Census) -> Option<u64> {
+    let now = || census.holders.iter().map(|holder| (holder.path.clone(), holder.count));
+    let first = first.or_insert_with(|| now().collect());
+    let grew = |path: &str, count: u64| count.saturating_sub(first.get(path).copied().unwrap_or(0));
+    now().max_by_key(|(path, count)| grew(path, *count)).map(|(_, count)| count)
+}
+
+fn insert_heap(figures: &mut BTreeMap<String, f64>, heap: &crate::heap::Figures) {
+    figures.insert("heap".to_owned(), heap.size as f64);
+    figures.insert("heap_real".to_owned(), heap.real_size as f64);
+    figures.insert("heap_max".to_owned(), heap.peak as f64);
+}
+
+/// Everything that /proc tells of a process, by name.
+fn figures(floor: &Floor) -> BTreeMap<String, f64> {
+    let mut all: BTreeMap<String, f64> = [
+        ("rss", floor.rss as f64),
+        ("rss_anon", floor.rss_anon as f64),
+        ("rss_file", floor.rss_file as f64),
+        ("rss_shmem", floor.rss_shmem as f64),
+        ("vsz", floor.vsz as f64),
+        ("threads", f64::from(floor.threads)),
+        ("children", f64::from(floor.children)),
+        ("fd", f64::from(floor.fds.total)),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    for (kind, count) in &floor.fds.kinds {
+        all.insert(format!("fd_{}", kind.name()), f64::from(*count));
+    }
+    let mut sockets = 0;
+    for (state, count) in &floor.sockets {
+        if *state != crate::proc::State::Listen {
+            sockets += count;
+        }
+        all.insert(format!("sockets_{}", state.name()), f64::from(*count));
+    }
+    all.insert("sockets".to_owned(), f64::from(sockets));
+    if let Some(group) = &floor.cgroup {
+        all.insert("cgroup".to_owned(), group.current as f64);
+    }
+    all
+}
+
+/// Work done in a scenario up to a floor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Work {
+    /// Messages accepted.
+    pub messages: u64,
+    /// Sessions ended.
+    pub sessions: u64,
+}
+
+/// How the server came to rest before a floor.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settled {
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// It had not by the deadline.
+    pub deadline: bool,
+    /// A rest was kept.
+    pub rested: bool,
+}
+
+impl Run<'_> {
+    /// Measures a floor and writes it down; gives back what was measured.
+    pub(super) fn floor(
+        &mut self,
+        floors: &mut Floors,
+        session: &mut Session,
+        scene: &Scene,
+        work: Work,
+        settled: Settled,
+    ) -> Result<Vec<ProcessFloor>, Halt> {
+        let measured = floors.measure(session, &self.trace.moving, scene.wave);
+        if let Some(text) = measured.unreadable {
+            self.book.not_measured(text)?;
+        }
+        let messages = self
+            .plan
+            .scenarios
+            .iter()
+            .any(|s| s.name == scene.scenario && s.unit() == crate::plan::scenario::Unit::Messages);
+        for (pid, census) in measured.censuses {
+            let census = to_value(census).map_err(std::io::Error::from)?;
+            let work = if messages { work.messages } else { work.sessions };
+            self.book.write(Event::Census { scene: scene.clone(), pid, work, census })?;
+        }
+        session.idle.connections = session.moment().connections;
+        self.book.write(Event::Floor {
+            scene: scene.clone(),
+            messages: work.messages,
+            sessions: work.sessions,
+            settle: settled.seconds,
+            deadline: settled.deadline,
+            rested: settled.rested,
+            processes: measured.processes.clone(),
+            holders: measured.holders,
+        })?;
+        self.trace.moving.open.store(0, Ordering::Relaxed);
+        Ok(measured.processes)
+    }
+}

@@ -1,0 +1,113 @@
+//! One whole conversation before the first wave: whether the server takes what the load will send.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::halt::Halt;
+use super::run::Run;
+use super::session::Session;
+use crate::journal::{Event, PreflightStep};
+use crate::load::{Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions, preflight};
+use crate::plan::scenario::TlsMode;
+use crate::plan::{Engine, Plan};
+
+/// Between two looks at a preflight that goes on.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The mail options of the plan, as the load takes them.
+pub fn session_options(plan: &Plan) -> SessionOptions {
+    let defaults = SessionOptions::default();
+    SessionOptions {
+        from: plan.mail.from.clone(),
+        to: plan.mail.to.clone(),
+        helo: plan.mail.helo.clone().unwrap_or(defaults.helo.clone()),
+        auth: plan.mail.auth.as_deref().and_then(|text| text.split_once(':')).map(|(user, password)| Auth {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            mechanism: None,
+        }),
+        tls: match (plan.mail.starttls, plan.mail.tls) {
+            (true, _) => TlsMode::Starttls,
+            (_, true) => TlsMode::Implicit,
+            _ => TlsMode::None,
+        },
+        allow_remote: plan.allow_remote,
+        ..defaults
+    }
+}
+
+/// The server's address, as the load takes it.
+pub fn address(session: &Session) -> Address {
+    Address::Tcp { host: session.address.ip().to_string(), port: session.address.port() }
+}
+
+impl Run<'_> {
+    /// Holds the conversation; a refusal ends the run with the server's own reply.
+    pub(super) fn preflight(&mut self, session: &mut Session) -> Result<u64, Halt> {
+        if self.plan.engine == Engine::Command {
+            return Ok(0);
+        }
+        let control = Arc::new(Control::new());
+        let (told, options, target) = (Arc::clone(&control), session_options(self.plan), address(session));
+        let times = PreflightTimes { step: self.plan.stall_timeout, ..PreflightTimes::default() };
+        let thread = std::thread::Builder::new()
+            .name("preflight".to_owned())
+            .spawn(move || preflight(&target, &options, times, &told))?;
+        while !thread.is_finished() {
+            if self.interrupt.came().is_some() || session.target.alive().is_empty() {
+                control.stop();
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
+        if !thread.is_finished() {
+            self.interrupt.check()?;
+        }
+        let outcome = thread.join().map_err(|_| Halt::early("environment", "the preflight's thread panicked"))?;
+        self.interrupt.check()?;
+        match outcome {
+            Ok(done) => {
+                let steps = done.replies.iter().map(|reply| PreflightStep {
+                    step: reply.step.name().to_uppercase(),
+                    reply: reply.text.trim_end().to_owned(),
+                });
+                self.book.write(Event::Preflight {
+                    pass: session.pass,
+                    steps: steps.collect(),
+                    refused: None,
+                    sessions: done.conversations + std::mem::take(&mut session.probes),
+                    messages: 1,
+                })?;
+                Ok(1)
+            }
+            Err(error) => {
+                let sentence = error.to_string();
+                self.book.write(Event::Preflight {
+                    pass: session.pass,
+                    steps: Vec::new(),
+                    refused: Some(sentence.clone()),
+                    sessions: 1 + std::mem::take(&mut session.probes),
+                    messages: 0,
+                })?;
+                Err(match error {
+                    PreflightError::Refused(_) | PreflightError::Start(_) => Halt::early("preflight", sentence),
+                    PreflightError::Broken { .. } | PreflightError::Stopped => {
+                        let fell = session.target.alive().is_empty();
+                        let what = if fell {
+                            "the server ended during the first conversation"
+                        } else {
+                            "the first conversation broke"
+                        };
+                        Halt::early("preflight_broken", format!("{what}: {sentence}{}", output(session)))
+                    }
+                })
+            }
+        }
+    }
+}
+
+fn output(session: &Session) -> String {
+    let text = session.output();
+    if text.is_empty() { String::new() } else { format!("; its last output:\n  {}", text.replace('\n', "\n  ")) }
+}

@@ -1,0 +1,144 @@
+//! One launched target: its address, its sampler, what it was like at rest.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::trace::Trace;
+use crate::plan::Pass;
+use crate::sample::stall::Witness;
+use crate::sample::{Idle, Moment, SamplerHandle, listening};
+use crate::target::{Target, log, tree};
+
+/// A target that greets.
+#[derive(Debug)]
+pub struct Session {
+    /// The processes.
+    pub target: Target,
+    /// Which pass it was launched for.
+    pub pass: Pass,
+    /// Where it is loaded.
+    pub address: SocketAddr,
+    /// The process that greeted.
+    pub server: i32,
+    /// Its sampler.
+    pub sampler: SamplerHandle,
+    /// What it was like at rest.
+    pub idle: Idle,
+    /// Counters from before the load.
+    pub witness: Option<Witness>,
+    /// The limit of descriptors that ends it, `select`'s included where it waits in `select`.
+    pub descriptor_limit: Option<u64>,
+    /// Probes of the banner that were made.
+    pub probes: u64,
+    /// Where profiles appear, and what lay there before the launch.
+    pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
+    /// It stalled or fell: the next scenario needs another.
+    pub spoilt: bool,
+    released: u64,
+    looked_at_log: Instant,
+}
+
+/// What is known of a target when it greeted.
+#[derive(Debug)]
+pub struct Greeted {
+    /// Where.
+    pub address: SocketAddr,
+    /// Who.
+    pub server: i32,
+    /// Probes that were made.
+    pub probes: u64,
+}
+
+impl Session {
+    /// A session over a target that greeted.
+    pub fn new(
+        target: Target,
+        pass: Pass,
+        greeted: Greeted,
+        sampler: SamplerHandle,
+        profiles: Option<(PathBuf, Vec<PathBuf>)>,
+    ) -> Self {
+        Self {
+            witness: Witness::begin(greeted.server).ok(),
+            target,
+            pass,
+            address: greeted.address,
+            server: greeted.server,
+            sampler,
+            idle: Idle::default(),
+            descriptor_limit: None,
+            probes: greeted.probes,
+            profiles,
+            spoilt: false,
+            released: 0,
+            looked_at_log: Instant::now(),
+        }
+    }
+
+    /// All living processes of the tree.
+    pub fn pids(&self) -> Vec<i32> {
+        tree::members(self.target.pid())
+    }
+
+    /// Nothing of it is left.
+    pub fn is_gone(&mut self) -> bool {
+        self.target.exited().is_some() && self.target.alive().is_empty()
+    }
+
+    /// The processes that hold the listening socket.
+    pub fn servers(&self, all: &[i32]) -> Vec<i32> {
+        let port = self.address.port();
+        let mut servers: Vec<i32> = listening(all)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|listener| listener.port == port)
+            .flat_map(|listener| listener.holders)
+            .collect();
+        servers.sort_unstable();
+        servers.dedup();
+        servers
+    }
+
+    /// The family at this moment, as the sampler saw it last.
+    pub fn moment(&self) -> Moment {
+        Moment::of(&self.sampler.latest(), &self.sampler.sockets(), 0)
+    }
+
+    /// CPU seconds of all processes so far.
+    pub fn cpu(&self) -> f64 {
+        self.sampler.latest().iter().map(crate::sample::Sample::cpu).sum()
+    }
+
+    /// Resident memory of all processes.
+    pub fn rss(&self) -> u64 {
+        self.sampler.latest().iter().map(|sample| sample.rss).sum()
+    }
+
+    /// Releases the middle of a long log, now and then.
+    pub fn tend_log(&mut self) {
+        if self.looked_at_log.elapsed() > Duration::from_millis(500) {
+            self.looked_at_log = Instant::now();
+            // A file system that cannot release keeps all.
+            let _ = log::release_middle(&self.target.log, &mut self.released);
+        }
+    }
+
+    /// The end of its output.
+    pub fn output(&self) -> String {
+        log::tail(&self.target.log, 40).join("\n")
+    }
+}
+
+/// Starts the sampler of a target.
+///
+/// # Errors
+/// No thread can be started.
+pub fn sample(root: i32, clock: crate::units::Clock, trace: &Trace) -> Result<SamplerHandle, crate::sample::Error> {
+    crate::sample::Sampler::spawn(
+        move |all| tree::members_of(all, root),
+        clock,
+        crate::sample::Rates::default(),
+        trace.clone(),
+    )
+}

@@ -1,0 +1,71 @@
+//! Waiting until the server is at rest, and keeping a rest without load.
+
+use std::time::{Duration, Instant};
+
+use super::floors::Settled;
+use super::halt::Halt;
+use super::run::Run;
+use super::session::Session;
+use crate::journal::Live;
+use crate::proc::{Host, Load};
+use crate::sample::{Quiet, QuietRule, Rest};
+
+/// Between two looks at the figures; the sampler reads them at about this pace.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Sockets are counted this often while it settles, and this often otherwise.
+const SOCKETS_SETTLING: Duration = Duration::from_millis(200);
+const SOCKETS_OTHERWISE: Duration = Duration::from_secs(1);
+
+impl Run<'_> {
+    /// Waits until the server is at rest, or the deadline.
+    pub(super) fn settle(&mut self, session: &mut Session) -> Result<Settled, Halt> {
+        let runnable = Load::read().map_or(1.0, |load| f64::from(load.runnable));
+        let cpus = Host::read().map_or(1, |host| host.cpus);
+        let rule = QuietRule::default().on_a_loaded_machine(runnable, cpus);
+        session.sampler.count_sockets_every(SOCKETS_SETTLING);
+        let began = self.book.seconds();
+        let mut quiet = Quiet::new(rule, session.idle, began);
+        let bound = Instant::now() + rule.deadline + Duration::from_secs(2);
+        let settled = loop {
+            self.interrupt.check()?;
+            session.tend_log();
+            match quiet.push(session.moment()) {
+                Rest::Quiet(seconds) => break Settled { seconds, ..Settled::default() },
+                Rest::Deadline(seconds, _) => break Settled { seconds, deadline: true, rested: false },
+                // A server that is gone is read no more; then nothing would ever be still.
+                Rest::Waiting(_) if Instant::now() > bound || session.is_gone() => {
+                    break Settled { seconds: self.book.seconds() - began, deadline: true, rested: false };
+                }
+                Rest::Waiting(_) => std::thread::sleep(LOOK),
+            }
+        };
+        session.sampler.count_sockets_every(SOCKETS_OTHERWISE);
+        Ok(settled)
+    }
+
+    /// Keeps a rest without load.
+    pub(super) fn rest(
+        &mut self,
+        session: &mut Session,
+        label: &str,
+        seconds: f64,
+        deadline: Option<f64>,
+    ) -> Result<(), Halt> {
+        let end = Instant::now() + Duration::from_secs_f64(seconds);
+        while Instant::now() < end {
+            self.interrupt.check()?;
+            session.tend_log();
+            let left = end.saturating_duration_since(Instant::now()).as_secs_f64();
+            self.book.live(&Live {
+                step: label.to_owned(),
+                done: Some(1.0 - left / seconds.max(1e-9)),
+                rss: session.rss(),
+                left: deadline.map(|deadline| (deadline - self.elapsed()).max(0.0)),
+                ..Live::default()
+            });
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+}
