@@ -39,6 +39,7 @@ pub struct Cell {
     looks: Looks,
     unreadable: bool,
     garbage_known: bool,
+    rested: bool,
     last: Option<Next>,
 }
 
@@ -63,6 +64,7 @@ impl Cell {
             looks: Looks::new(bounds.clone(), budget.clone()),
             unreadable: false,
             garbage_known: true,
+            rested: false,
             last: None,
         }
     }
@@ -73,6 +75,8 @@ impl Cell {
             self.unreadable = true;
             return;
         };
+        // A rest is kept for all cells of the scenario; it counts for those that had asked by then.
+        self.rested |= floor.rested && matches!(self.last, Some(Next::Rest { .. }));
         self.garbage_known &= floor.garbage.is_some() || self.metric.is_count();
         let case = Case {
             metric: self.metric,
@@ -98,6 +102,10 @@ impl Cell {
         match &self.last {
             None => Wish::Wave { why: "no floor yet".to_owned() },
             Some(Next::MoreWaves { reason, .. }) => Wish::Wave { why: reason.clone() },
+            // One rest is enough, unless floors fell: what is wanted then is work through which the growth holds.
+            Some(Next::Rest { each: false, .. }) if self.rested => {
+                Wish::Wave { why: "the growth must hold after the rest".to_owned() }
+            }
             Some(Next::Rest { seconds, each, .. }) => Wish::Rest { seconds: *seconds, each: *each },
             Some(Next::Decided(_) | Next::BudgetUsed(_)) => Wish::Nothing,
         }

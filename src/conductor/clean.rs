@@ -26,6 +26,9 @@ const STOP_INTERRUPTED: Duration = Duration::from_secs(3);
 /// Of the descriptor limit, what a scenario may find used when it begins.
 const HALF: f64 = 0.5;
 
+/// Waves that a rest is followed by before a leak is said, with one to spare.
+const AFTER_REST: f64 = 4.0;
+
 /// Seconds in which nothing can be measured any more.
 const TOO_LITTLE: f64 = 1.5;
 
@@ -185,7 +188,7 @@ impl Run<'_> {
             if let Wish::Rest { seconds, .. } = self.book.cells.wish(&scenario.name)
                 && number > 1
             {
-                if !self.fits(&course, seconds) {
+                if !self.make_room(&mut course, seconds, wave) {
                     // The floor is worth having all the same.
                     self.course_floor(session, &mut course, number, settled)?;
                     return Ok(Outcome::Done(format!("a rest of {seconds:.0} s had no room in the budget")));
@@ -291,13 +294,22 @@ impl Run<'_> {
         Some(own.min(deadline - self.elapsed()))
     }
 
-    /// A rest fits into the scenario's part, or into all that is left while no leak is proven.
-    fn fits(&self, course: &Course, seconds: f64) -> bool {
+    /// Whether a rest, and the waves through which the growth must hold after it, have room: in the scenario's part, or,
+    /// while no leak is proven, in all that is left. What decides comes first.
+    fn make_room(&self, course: &mut Course, seconds: f64, wave: Wave) -> bool {
         let Some(left) = self.left(course) else { return true };
-        let needed = seconds + 2.0 * course.known.settle + 1.0;
+        let each = course.known.settle + wave.count as f64 * course.known.seconds_each;
+        let needed = seconds + AFTER_REST * each;
+        if left > needed {
+            return true;
+        }
         let proven = self.book.cells.all().iter().any(|cell| self.book.cells.outcome(cell).state == State::Leak);
         let all = self.deadline(Pass::Clean).map_or(f64::INFINITY, |deadline| deadline - self.elapsed());
-        left > needed || (!proven && all > needed)
+        if proven || all < seconds + each {
+            return false;
+        }
+        course.share = course.share.map(|share| share + (needed - left));
+        true
     }
 }
 

@@ -52,11 +52,6 @@ pub struct Measured {
 }
 
 impl Floors {
-    /// A scenario begins: its first census is the one to compare with.
-    pub fn begin_scenario(&mut self) {
-        self.first.clear();
-    }
-
     /// Reads all processes of a session.
     pub fn measure(&mut self, session: &Session, moving: &Moving, wave: u32) -> Measured {
         let pids = session.pids();

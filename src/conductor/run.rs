@@ -59,8 +59,6 @@ pub struct Run<'a> {
     /// Limits of descriptors, soft and hard, as the shell gave them.
     pub(super) descriptors: (u64, u64),
     pub(super) began: Instant,
-    /// Messages a second that the clean pass had, by scenario.
-    pub(super) speeds: BTreeMap<String, f64>,
 }
 
 /// Understands the plan's command where it will run.
@@ -98,7 +96,6 @@ pub fn run(order: Order) -> Result<(), Halt> {
         id,
         descriptors,
         began: Instant::now(),
-        speeds: BTreeMap::new(),
     };
     let outcome = run.carry_out(started, settings);
     run.trace.flush();

@@ -68,8 +68,10 @@ pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cw
         ));
     }
     let Some(php) = php else { return all };
+    let given = std::env::var("XDEBUG_MODE").ok();
+    let planned = plan.env.iter().rev().find(|(name, _)| name == "XDEBUG_MODE").map(|(_, value)| value.clone());
     let typed = typed_setting(&invocation.argv, "xdebug.mode");
-    let mode = typed.unwrap_or_else(|| php.xdebug_mode.clone());
+    let mode = planned.or(given).or(typed).unwrap_or_else(|| php.xdebug_mode.clone());
     if php.xdebug.is_some() && mode.split(',').any(|mode| matches!(mode.trim(), "develop" | "coverage" | "trace")) {
         all.push(warning(
             "xdebug_mode",

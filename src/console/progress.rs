@@ -78,7 +78,7 @@ impl Console {
     fn take_up(&mut self, line: &Line) {
         match &line.event {
             Event::Scenario { .. } => self.scenario = Sums::default(),
-            Event::WaveEnd { tally, scene, .. } if scene.wave > 0 => {
+            Event::WaveEnd { tally, scene, .. } if scene.wave > 0 || scene.pass == crate::journal::Pass::Profile => {
                 self.scenario.waves += 1;
                 self.scenario.messages += tally.messages_accepted;
                 self.scenario.sessions += tally.as_meant;

@@ -15,7 +15,7 @@ pub struct PhpFacts {
     pub version: String,
     /// Xdebug's version, if it is loaded.
     pub xdebug: Option<String>,
-    /// Xdebug's modes as configured (before ours).
+    /// Xdebug's modes where a configuration sets them; the extension's own default is not told.
     pub xdebug_mode: String,
     /// Both pcntl functions that the graceful stop needs are there.
     pub pcntl: bool,
@@ -38,7 +38,7 @@ $off = array_map('trim', explode(',', (string) ini_get('disable_functions')));
 echo "\n==profile-run==", json_encode([
     'version' => PHP_VERSION,
     'xdebug' => extension_loaded('xdebug') ? (string) phpversion('xdebug') : null,
-    'xdebug_mode' => (string) ini_get('xdebug.mode'),
+    'xdebug_mode' => (string) get_cfg_var('xdebug.mode'),
     'pcntl' => function_exists('pcntl_async_signals') && function_exists('pcntl_signal') && !array_intersect(['pcntl_async_signals', 'pcntl_signal'], $off),
     'memory_limit' => (int) $limit * $factor,
     'auto_prepend_file' => (string) ini_get('auto_prepend_file'),
