@@ -15,7 +15,7 @@ use crate::plan::scenario::{PerConnection, Scenario, Unit};
 use crate::sample::stall::{Diagnosis, Observations};
 use crate::tally::Tally;
 use crate::target::stop;
-use crate::verdict::State;
+use crate::verdict::{GrowthPer, Judgement, Metric, Reason, State};
 
 /// How long the target may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(5);
@@ -28,6 +28,9 @@ const HALF: f64 = 0.5;
 
 /// Waves that a rest is followed by before a leak is said, with one to spare.
 const AFTER_REST: f64 = 4.0;
+
+/// Of the time that is left, what a scenario may take while the run has no verdict.
+const FIRST: f64 = 0.8;
 
 /// Seconds in which nothing can be measured any more.
 const TOO_LITTLE: f64 = 1.5;
@@ -48,6 +51,8 @@ struct Course<'a> {
     work: Work,
     began: f64,
     share: Option<f64>,
+    /// Seconds that the last load took.
+    loaded: f64,
     /// Descriptors at the first floor.
     first_fd: u64,
 }
@@ -180,9 +185,12 @@ impl Run<'_> {
                 },
             };
             let number = course.known.waves_run + 1;
+            let begun = self.elapsed();
             if let Some(outcome) = self.wave(session, &mut course, number, wave)? {
                 return Ok(outcome);
             }
+            // What a wave costs beside its messages: connections that the server leaves open, above all.
+            let beside = (self.elapsed() - begun - course.loaded).max(0.0);
             course.known.waves_run = number;
             let mut settled = self.settle(session)?;
             if let Wish::Rest { seconds, .. } = self.book.cells.wish(&scenario.name)
@@ -196,7 +204,7 @@ impl Run<'_> {
                 self.keep_rest(session, &mut course, number, seconds)?;
                 settled.rested = true;
             }
-            course.known.settle = settled.seconds.max(0.2);
+            course.known.settle = settled.seconds.max(0.2) + beside;
             let processes = self.course_floor(session, &mut course, number, settled)?;
             course.learn(session, &processes);
             if self.looks(&course, number)? {
@@ -273,14 +281,22 @@ impl Run<'_> {
 
     /// Writes down what the looks say; true where no further wave is wanted.
     fn looks(&mut self, course: &Course, number: u32) -> Result<bool, Halt> {
-        let states: Vec<(String, String)> = self
-            .book
-            .cells
+        let scene = course.scene(number);
+        let cells = &self.book.cells;
+        let looks: Vec<Event> = cells
             .of(&course.scenario.name)
-            .map(|cell| (cell.name.to_owned(), self.book.cells.outcome(cell).state.word().to_owned()))
+            .map(|cell| {
+                let judgement = cells.outcome(cell);
+                Event::Look {
+                    scene: scene.clone(),
+                    metric: cell.name.to_owned(),
+                    state: state_in_words(&judgement).to_owned(),
+                    growth: growth_in_words(&judgement, cell.metric),
+                }
+            })
             .collect();
-        for (metric, state) in states {
-            self.book.write(Event::Look { scene: course.scene(number), metric, state })?;
+        for look in looks {
+            self.book.write(look)?;
         }
         let least = self.plan.waves.unwrap_or(sizing::WAVES);
         let wanted = self.book.cells.wish(&course.scenario.name);
@@ -290,8 +306,24 @@ impl Run<'_> {
     /// Seconds that a scenario has left; none without a budget.
     fn left(&self, course: &Course) -> Option<f64> {
         let deadline = self.deadline(Pass::Clean)?;
+        let all = deadline - self.elapsed();
         let own = course.share? - (self.elapsed() - course.began);
-        Some(own.min(deadline - self.elapsed()))
+        // Until the run can have a verdict at all, what is under way goes before what is still to come.
+        let own = if self.is_secured() { own } else { own.max(all * FIRST) };
+        Some(own.min(all))
+    }
+
+    /// The run has its verdict, whatever is still to come: a leak is proven, or memory, descriptors and sockets were each
+    /// judged somewhere.
+    fn is_secured(&self) -> bool {
+        let cells = &self.book.cells;
+        let states: Vec<(Metric, State)> =
+            cells.all().iter().map(|cell| (cell.metric, cells.outcome(cell).state)).collect();
+        let holds = |of: &dyn Fn(Metric) -> bool| states.iter().any(|(metric, state)| of(*metric) && state.holds());
+        states.iter().any(|(_, state)| *state == State::Leak)
+            || (holds(&|metric| metric == Metric::Heap || metric.is_resident())
+                && holds(&|metric| metric == Metric::Descriptors)
+                && holds(&|metric| metric == Metric::Sockets))
     }
 
     /// Whether a rest, and the waves through which the growth must hold after it, have room: in the scenario's part, or,
@@ -333,7 +365,16 @@ impl<'a> Course<'a> {
             descriptors: None,
             kept_a_session: 0.0,
         };
-        Self { scenario, floors: Floors::default(), known, work: Work::default(), began, share, first_fd: 0 }
+        Self {
+            scenario,
+            floors: Floors::default(),
+            known,
+            work: Work::default(),
+            began,
+            share,
+            loaded: 0.0,
+            first_fd: 0,
+        }
     }
 
     fn scene(&self, wave: u32) -> Scene {
@@ -350,6 +391,7 @@ impl<'a> Course<'a> {
         self.work.messages += tally.messages_accepted;
         self.work.sessions += tally.sessions.finished + tally.sessions.refused + tally.sessions.failed;
         self.known.done += tally.asked.asked;
+        self.loaded = tally.seconds;
         let done = tally.asked.finished.max(1);
         if tally.seconds > 0.0 {
             self.known.seconds_each = tally.seconds / done as f64;
@@ -369,6 +411,28 @@ impl<'a> Course<'a> {
 /// Descriptors of the process that has most of them: the limit is each process's own.
 fn descriptors(processes: &[ProcessFloor]) -> u64 {
     processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
+}
+
+/// The state as the console has it: why nothing was said is a state too.
+fn state_in_words(judgement: &Judgement) -> &'static str {
+    match judgement.reason {
+        Some(Reason::TooShort) => "too short",
+        Some(Reason::Refused) => "refused",
+        Some(Reason::NotReadable) => "not readable",
+        Some(Reason::NotRunning) => "not running",
+        None => judgement.state.word(),
+    }
+}
+
+/// `+412 B a message`, for what leaks.
+fn growth_in_words(judgement: &Judgement, metric: Metric) -> Option<String> {
+    let growth = judgement.growth.filter(|_| judgement.state == State::Leak)?;
+    let (value, per) = match growth.per {
+        GrowthPer::Messages => (growth.value / 1000.0, "a message"),
+        GrowthPer::Sessions => (growth.value / 1000.0, "a session"),
+        GrowthPer::Hour => (growth.value, "an hour"),
+    };
+    Some(format!("+{} {per}", metric.amount(value)))
 }
 
 /// What a scenario asks for, in words.

@@ -20,3 +20,4 @@ mod trace;
 pub use halt::Halt;
 pub use interrupt::Interrupt;
 pub use run::{Order, run, understand};
+pub use surroundings::warnings;

@@ -33,6 +33,8 @@ pub struct Session {
     pub probes: u64,
     /// Where profiles appear, and what lay there before the launch.
     pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
+    /// Connections were left over when it came to rest once.
+    pub keeps_connections: bool,
     /// It stalled or fell: the next scenario needs another.
     pub spoilt: bool,
     released: u64,
@@ -70,6 +72,7 @@ impl Session {
             descriptor_limit: None,
             probes: greeted.probes,
             profiles,
+            keeps_connections: false,
             spoilt: false,
             released: 0,
             looked_at_log: Instant::now(),

@@ -17,12 +17,19 @@ const LOOK: Duration = Duration::from_millis(25);
 const SOCKETS_SETTLING: Duration = Duration::from_millis(200);
 const SOCKETS_OTHERWISE: Duration = Duration::from_secs(1);
 
+/// A server that was seen to keep connections is not waited for as long again.
+const LEFTOVERS_KNOWN: Duration = Duration::from_millis(800);
+
 impl Run<'_> {
     /// Waits until the server is at rest, or the deadline.
     pub(super) fn settle(&mut self, session: &mut Session) -> Result<Settled, Halt> {
         let runnable = Load::read().map_or(1.0, |load| f64::from(load.runnable));
         let cpus = Host::read().map_or(1, |host| host.cpus);
-        let rule = QuietRule::default().on_a_loaded_machine(runnable, cpus);
+        let mut rule = QuietRule::default().on_a_loaded_machine(runnable, cpus);
+        if session.keeps_connections {
+            rule.still_with_leftovers = LEFTOVERS_KNOWN;
+        }
+        let before = session.idle.connections;
         session.sampler.count_sockets_every(SOCKETS_SETTLING);
         let began = self.book.seconds();
         let mut quiet = Quiet::new(rule, session.idle, began);
@@ -41,6 +48,7 @@ impl Run<'_> {
             }
         };
         session.sampler.count_sockets_every(SOCKETS_OTHERWISE);
+        session.keeps_connections |= session.moment().connections > before;
         Ok(settled)
     }
 

@@ -36,7 +36,7 @@ struct Sums {
     sessions: u64,
     seconds: f64,
     refused_or_failed: u64,
-    looks: BTreeMap<String, String>,
+    looks: BTreeMap<String, (String, Option<String>)>,
 }
 
 impl Console {
@@ -85,8 +85,8 @@ impl Console {
                 self.scenario.seconds += tally.seconds;
                 self.scenario.refused_or_failed += tally.errors.values().sum::<u64>();
             }
-            Event::Look { metric, state, .. } => {
-                self.scenario.looks.insert(metric.clone(), state.clone());
+            Event::Look { metric, state, growth, .. } => {
+                self.scenario.looks.insert(metric.clone(), (state.clone(), growth.clone()));
             }
             _ => {}
         }
@@ -94,11 +94,19 @@ impl Console {
 
     fn show(&self, event: &Event) {
         match event {
-            Event::Ready { address, pid, seconds, .. } => {
+            Event::Plan { plan, .. } => {
+                let name = format!("profile-run {}", env!("CARGO_PKG_VERSION"));
+                self.stay(&format!("{} · {}", self.style.bold(&name), plan.command.join(" ")));
+            }
+            Event::Ready { address, pid, seconds, others, .. } => {
+                let others = match others.as_slice() {
+                    [] => String::new(),
+                    others => format!("; it listens on {} too: choose with --target", others.join(", ")),
+                };
                 self.step(
                     "ready",
                     &format!(
-                        "{address} in {}, pid {pid}",
+                        "{address} in {}, pid {pid}{others}",
                         units::duration(std::time::Duration::from_secs_f64(*seconds))
                     ),
                 );
@@ -156,13 +164,36 @@ impl Console {
         if sums.refused_or_failed > 0 {
             text.push_str(&format!("  {} refused or failed", units::grouped(sums.refused_or_failed)));
         }
-        for (metric, state) in &sums.looks {
-            text.push_str(&format!("  {metric} {}", self.style.state(state)));
-        }
-        if sums.waves == 0 || !sums.looks.values().any(|s| s != "too short") {
+        text.push_str(&self.verdict());
+        if sums.waves == 0 {
             text.push_str(&format!("  {}", self.style.dim(why)));
         }
         self.step(pass, &text);
+    }
+
+    /// What the looks at a scenario come to: what leaks, else what is open, else one word.
+    fn verdict(&self) -> String {
+        let looks = &self.scenario.looks;
+        let of = |state: &str| looks.iter().filter(|(_, (own, _))| own == state).collect::<Vec<_>>();
+        let mut text = String::new();
+        for (metric, (state, growth)) in of("leak") {
+            let growth = growth.as_deref().map_or(String::new(), |growth| format!(" {growth}"));
+            text.push_str(&format!("  {metric}{growth} {}", self.style.state(state)));
+        }
+        if !text.is_empty() || looks.is_empty() {
+            return text;
+        }
+        let holds = |metric: &str| looks.get(metric).is_some_and(|(state, _)| state == "clean" || state == "plateau");
+        if (holds("heap") || holds("rss")) && holds("fd") && holds("sockets") {
+            return format!("  {}", self.style.state("clean"));
+        }
+        for state in ["inconclusive", "refused", "not readable", "too short"] {
+            let names: Vec<&str> = of(state).into_iter().map(|(metric, _)| metric.as_str()).collect();
+            if !names.is_empty() {
+                return format!("  {} {}", names.join(" "), self.style.state(state));
+            }
+        }
+        String::new()
     }
 }
 
@@ -233,7 +264,7 @@ fn detail(event: &Event) -> Option<String> {
             let late = if *deadline { " (deadline)" } else { "" };
             Some(format!("{}: floor after {settle:.2} s{late}: {}", at(scene), figures.join("; ")))
         }
-        Event::Look { scene, metric, state } => Some(format!("{}: {metric}: {state}", at(scene))),
+        Event::Look { scene, metric, state, .. } => Some(format!("{}: {metric}: {state}", at(scene))),
         Event::TargetExit { pid, how, .. } => Some(format!("pid {pid} ended: {how}")),
         Event::NotMeasured { text } => Some(format!("not measured: {text}")),
         _ => None,

@@ -219,6 +219,8 @@ pub enum Event {
         metric: String,
         /// State in words, for the console.
         state: String,
+        /// The growth in words, where there is one: `+412 B a message`.
+        growth: Option<String>,
     },
     /// A rest without load.
     Rest {

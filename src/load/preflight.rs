@@ -27,6 +27,9 @@ use crate::tally::Tally;
 /// Between two tries of a recipient that was put off.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a probe waits for the server's close.
+const GOODBYE: Duration = Duration::from_millis(200);
+
 /// How long a preflight may take.
 #[derive(Debug, Clone, Copy)]
 pub struct PreflightTimes {
@@ -163,7 +166,8 @@ pub fn probe_banner(address: SocketAddr, timeout: Duration) -> io::Result<String
     if code != 220 {
         return Err(io::Error::new(io::ErrorKind::InvalidData, banner));
     }
-    // The server's end, or the timeout: closing before it would reset the connection.
+    // The server's end, or a moment: closing before it would reset the connection.
+    let until = until.min(Instant::now() + GOODBYE);
     while wire.reply(&mut got, until).is_ok() {}
     Ok(banner)
 }

@@ -46,7 +46,9 @@ const SWEEP_EVERY: u64 = 1_000_000_000;
 /// The longest that a request to stop may wait.
 const LONGEST_POLL: Duration = Duration::from_millis(100);
 /// How long the server may take to close after its reply to QUIT, in ns; after that we close.
-const CLOSE_TIMEOUT: u64 = 2_000_000_000;
+const CLOSE_TIMEOUT: u64 = 1_000_000_000;
+/// How often the deadlines are looked at when closes alone are waited for, in ns.
+const SWEEP_CLOSES: u64 = 100_000_000;
 /// Gathering: how long, and from how many sessions on that keep their connection.
 const GATHER: Duration = Duration::from_micros(60);
 const GATHER_FROM: u64 = 16;
@@ -113,6 +115,8 @@ struct Engine<'a> {
     connect_after: u64,
     starved_since: Option<u64>,
     last_reply: u64,
+    /// When the last session had its last reply, in ns.
+    done_at: Option<u64>,
     next_sweep: u64,
     step_timeout: u64,
     gather: Option<Duration>,
@@ -198,6 +202,7 @@ impl<'a> Engine<'a> {
             connect_after: 0,
             starved_since: None,
             last_reply: 0,
+            done_at: None,
             next_sweep: SWEEP_EVERY,
             step_timeout: nanos(step_timeout),
             gather,
@@ -239,6 +244,10 @@ impl<'a> Engine<'a> {
                 }
             }
             let now = self.now();
+            if self.is_done() {
+                self.done_at.get_or_insert(now);
+                self.next_sweep = self.next_sweep.min(now + SWEEP_CLOSES);
+            }
             self.run_timers(now);
             if now >= self.next_sweep {
                 self.next_sweep = now + SWEEP_EVERY;
@@ -252,7 +261,8 @@ impl<'a> Engine<'a> {
     }
 
     fn finish(mut self) -> Tally {
-        let seconds = self.now() as f64 / 1e9;
+        // What the server leaves open after its last reply is no part of how fast it was.
+        let seconds = self.done_at.unwrap_or_else(|| self.now()) as f64 / 1e9;
         let mut tally = self.counters.finish();
         tally.seconds = seconds;
         tally.open_loop = self.pace.is_some();
@@ -267,8 +277,14 @@ impl<'a> Engine<'a> {
         nanos(self.origin.elapsed())
     }
 
+    /// Every session has had its last reply, and no more will begin.
+    fn is_done(&self) -> bool {
+        self.in_flight == 0 && self.resting == 0 && (self.closed || self.taken >= self.count)
+    }
+
+    /// Its sockets are closed too.
     fn is_over(&self) -> bool {
-        self.open == 0 && self.resting == 0 && (self.closed || self.taken >= self.count)
+        self.open == 0 && self.is_done()
     }
 
     /// How long the poll may sleep.
