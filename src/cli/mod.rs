@@ -16,7 +16,7 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Exit;
 
@@ -57,9 +57,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         watchdog::main(&id.to_string_lossy());
         return Exit::Held.into();
     }
-    let cli = match Cli::try_parse_from(arguments) {
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(line) = with_dashes(&arguments, &error) {
+                eprintln!("profile-run: the server's command stands after --; did you mean\n  {line}");
+                return Exit::CouldNotRun.into();
+            }
             let _ = error.print();
             return if error.use_stderr() { Exit::CouldNotRun.into() } else { Exit::Held.into() };
         }
@@ -75,8 +79,55 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     outcome
         .unwrap_or_else(|error| {
-            eprintln!("profile-run: {error:#}");
+            eprintln!("profile-run: {}", chain(&error));
             Exit::CouldNotRun
         })
         .into()
+}
+
+/// What was typed with `--` where the command begins, for those who left it out.
+fn with_dashes(arguments: &[OsString], error: &clap::Error) -> Option<String> {
+    use clap::error::ErrorKind;
+    if !matches!(error.kind(), ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand) {
+        return None;
+    }
+    let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    if words.iter().any(|word| word == "--") {
+        return None;
+    }
+    // The word that clap stumbled over is the command's first, unless it is an option of ours mistyped.
+    let stumbled = match error
+        .get(clap::error::ContextKind::InvalidArg)
+        .or(error.get(clap::error::ContextKind::InvalidSubcommand))
+    {
+        Some(clap::error::ContextValue::String(word)) => word.clone(),
+        _ => return None,
+    };
+    let at = words.iter().skip(1).position(|word| *word == stumbled)? + 1;
+    if stumbled.starts_with('-') || words[1..at].iter().any(|word| Cli::command().find_subcommand(word).is_some()) {
+        return None;
+    }
+    let quote = |word: &String| match word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c)) {
+        true if !word.is_empty() => word.clone(),
+        _ => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    let mut line = vec!["profile-run".to_owned()];
+    line.extend(words[1..at].iter().map(quote));
+    line.push("--".to_owned());
+    line.extend(words[at..].iter().map(quote));
+    Some(line.join(" "))
+}
+
+/// An error and its causes; one that is told by the message before it is not told twice.
+fn chain(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

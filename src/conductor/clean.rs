@@ -110,7 +110,7 @@ impl Run<'_> {
     /// Launches the target anew where the last scenario left it fallen, or with many descriptors open.
     fn fresh_if_needed(&mut self, session: &mut Option<Session>) -> Result<(), Halt> {
         let Some(running) = session.as_mut() else { return Ok(()) };
-        let open = running.sampler.latest().iter().map(|sample| u64::from(sample.fds)).max().unwrap_or(0);
+        let open = most_descriptors(running);
         let full = running.descriptor_limit.is_some_and(|limit| open as f64 > limit as f64 * HALF);
         if !running.spoilt && !full && !running.is_gone() {
             return Ok(());
@@ -164,12 +164,15 @@ impl Run<'_> {
         let settled = self.settle(session)?;
         let processes = self.course_floor(session, &mut course, 0, settled)?;
         course.first_fd = descriptors(&processes);
-        course.learn(session, &processes);
+        course.learn(session, course.first_fd);
         if !sizing::is_whole(&course.known) {
             let wave = sizing::warm_up(&course.known);
             if let Some(outcome) = self.wave(session, &mut course, 0, wave)? {
                 return Ok(outcome);
             }
+            // The first wave must know what a session leaves open.
+            self.settle(session)?;
+            course.learn(session, most_descriptors(session));
         }
         loop {
             course.known.left = self.left(&course);
@@ -206,7 +209,7 @@ impl Run<'_> {
             }
             course.known.settle = settled.seconds.max(0.2) + beside;
             let processes = self.course_floor(session, &mut course, number, settled)?;
-            course.learn(session, &processes);
+            course.learn(session, descriptors(&processes));
             if self.looks(&course, number)? {
                 return Ok(Outcome::Done("decided".to_owned()));
             }
@@ -398,9 +401,8 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Takes what a floor shows of descriptors.
-    fn learn(&mut self, session: &Session, processes: &[ProcessFloor]) {
-        let open = descriptors(processes);
+    /// Takes how many descriptors are open at rest.
+    fn learn(&mut self, session: &Session, open: u64) {
         self.known.descriptors = session.descriptor_limit.map(|limit| (open, limit));
         if self.work.sessions > 0 {
             self.known.kept_a_session = open.saturating_sub(self.first_fd) as f64 / self.work.sessions as f64;
@@ -411,6 +413,11 @@ impl<'a> Course<'a> {
 /// Descriptors of the process that has most of them: the limit is each process's own.
 fn descriptors(processes: &[ProcessFloor]) -> u64 {
     processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
+}
+
+/// The same, as the sampler saw it last.
+fn most_descriptors(session: &Session) -> u64 {
+    session.sampler.latest().iter().map(|sample| u64::from(sample.fds)).max().unwrap_or(0)
 }
 
 /// The state as the console has it: why nothing was said is a state too.

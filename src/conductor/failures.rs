@@ -42,12 +42,13 @@ impl Run<'_> {
     pub(super) fn failure(&mut self, scene: &Scene, seen: &Observations) -> Result<Diagnosis, Halt> {
         let diagnosis = diagnose(seen);
         let kind = serde_json::to_value(diagnosis.cause).ok().and_then(|value| value.as_str().map(str::to_owned));
-        let mut sentence = diagnosis.sentence.clone();
-        for more in diagnosis.evidence.iter().chain([&diagnosis.advice]).filter(|text| !text.is_empty()) {
-            sentence.push(' ');
-            sentence.push_str(more);
-        }
-        self.book.write(Event::Failure { scene: scene.clone(), kind: kind.unwrap_or_default(), sentence })?;
+        self.book.write(Event::Failure {
+            scene: scene.clone(),
+            kind: kind.unwrap_or_default(),
+            sentence: diagnosis.sentence.clone(),
+            advice: diagnosis.advice.clone(),
+            details: diagnosis.evidence.clone(),
+        })?;
         Ok(diagnosis)
     }
 }

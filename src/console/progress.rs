@@ -140,9 +140,11 @@ impl Console {
                 self.style.state("inconclusive").replace("inconclusive", "warning  "),
                 self.style.dim(advice)
             )),
-            Event::Failure { sentence, .. } => {
-                self.stay(&format!("  {} {sentence}", self.style.state("failed").replace("failed", "failed   ")))
-            }
+            Event::Failure { sentence, advice, .. } => self.stay(&format!(
+                "  {} {sentence} {}",
+                self.style.state("failed").replace("failed", "failed   "),
+                self.style.dim(advice)
+            )),
             Event::Profiled { profiled, messages } => self.step(
                 "profile",
                 &format!("{} over {}", units::bytes(profiled.bytes as f64), units::plural(*messages, "message")),

@@ -261,6 +261,10 @@ pub enum Event {
         kind: String,
         /// One sentence.
         sentence: String,
+        /// What to do, where there is something to do.
+        advice: String,
+        /// What else was seen.
+        details: Vec<String>,
     },
     /// Something that could not be measured.
     NotMeasured {
