@@ -1,5 +1,7 @@
 //! `profile-run watch`: its arguments and what it does with them.
 
+mod heap;
+
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -7,8 +9,10 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::parse;
 use crate::sample::{Floor, Reader, Watcher};
 use crate::{proc, units};
+use heap::{HeapLook, HeapWatch};
 
 /// Arguments of `profile-run watch`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +20,7 @@ use crate::{proc, units};
 Examples:
   profile-run watch --pid 4242                  a table that refreshes until Ctrl-C
   profile-run watch --pid 4242 --once --json    one JSON object
+  profile-run watch --pid 4242 --heap           what a running PHP holds in memory
   profile-run watch --pid 4242 --json | jq .rss one object a second, a line each
 
 Exit: 0 the process was read (or ended while it was watched), 2 there is no such process.")]
@@ -29,23 +34,17 @@ pub struct Args {
     /// Print JSON: one object a reading, a line each
     #[arg(long)]
     pub json: bool,
+    /// Read PHP's heap too: figures, classes, containers, stack
+    #[arg(long)]
+    pub heap: bool,
     /// Time between readings (500ms, 1s, 2m; a number alone is seconds)
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub interval: Duration,
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let text = text.trim();
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let number: f64 = text[..split].trim().parse().map_err(|_| "expected a time as 500ms, 1s or 2m".to_owned())?;
-    let seconds = match &text[split..] {
-        "ms" => number / 1000.0,
-        "" | "s" => number,
-        "m" | "min" => number * 60.0,
-        unit => return Err(format!("unknown unit `{unit}`: use ms, s or m")),
-    };
-    match Duration::try_from_secs_f64(seconds) {
-        Ok(time) if time >= Duration::from_millis(10) => Ok(time),
+    match parse::duration(text)? {
+        time if time >= Duration::from_millis(10) => Ok(time),
         _ => Err("expected at least 10ms".to_owned()),
     }
 }
@@ -60,16 +59,18 @@ struct Look<'a> {
     /// Share of one processor since the look before, percent; since its start at the first look.
     cpu: f64,
     /// The census of a PHP process, where it was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    heap: Option<serde_json::Value>,
+    #[serde(flatten)]
+    heap: Option<HeapLook>,
 }
 
 /// Runs `profile-run watch`.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let mut php = args.heap.then(|| HeapWatch::new(args.pid));
     if args.once {
         // One look can afford to be thorough.
         let floor = Reader::default().floor(args.pid)?;
-        let look = Look { seconds: 0.0, cpu: since_start(&floor), floor: &floor, heap: None };
+        let look =
+            Look { seconds: 0.0, cpu: since_start(&floor), floor: &floor, heap: php.as_mut().map(HeapWatch::look) };
         show(&look, &args, 0)?;
         return Ok(Exit::Held);
     }
@@ -89,7 +90,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             None => since_start(floor),
         };
         before = Some((now, floor.cpu_seconds));
-        let look = Look { seconds: (now - begin).as_secs_f64(), cpu, floor, heap: None };
+        let look = Look { seconds: (now - begin).as_secs_f64(), cpu, floor, heap: php.as_mut().map(HeapWatch::look) };
         if show(&look, &args, looks)? == Shown::NobodyLooks {
             return Ok(Exit::Held);
         }
@@ -156,6 +157,9 @@ fn table(out: &mut impl Write, look: &Look, refresh: Option<u64>) -> std::io::Re
     row("tcp sockets", format!("{}{states}", units::grouped(u64::from(sockets))));
     for (i, group) in f.descriptors.iter().take(8).enumerate() {
         row(if i == 0 { "open" } else { "" }, group.sentence());
+    }
+    for (name, value) in look.heap.iter().flat_map(HeapLook::rows) {
+        row(name, value);
     }
     let Some(looks) = refresh else { return out.write_all(text.as_bytes()) };
     // The first look clears the screen. Later ones begin at its top, each line erases its own rest, and
