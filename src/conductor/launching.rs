@@ -48,6 +48,12 @@ impl Run<'_> {
                 configured_prepend: prepended.as_deref(),
             },
         );
+        if let Some(folder) = &settings.profile_folder {
+            // Xdebug makes no folders: it would write nothing, and say so nowhere.
+            std::fs::create_dir_all(folder).map_err(|error| {
+                Halt::early("environment", format!("{}: profiles cannot be written there: {error}", folder.display()))
+            })?;
+        }
         let profiles = settings.profile_folder.clone().map(|folder| {
             let before = super::profiles::list(&folder);
             (folder, before)

@@ -1,5 +1,6 @@
 //! The stop ladder: a polite signal, the same again, and at the deadline the one that cannot be refused.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -36,8 +37,11 @@ pub fn stop(target: &mut Target, deadline: Duration) -> Stopped {
     while begin.elapsed() < deadline {
         let alive = target.alive();
         if alive.is_empty() && target.exited().is_some() {
-            let how = target.exited().map(describe).unwrap_or_default();
-            return Stopped { how: format!("{how} after SIGTERM"), killed: false };
+            let how = match target.exited() {
+                Some(status) if status.signal() == Some(Signal::SIGTERM as i32) => "ended by SIGTERM".to_owned(),
+                status => format!("{} after SIGTERM", status.map(describe).unwrap_or_default()),
+            };
+            return Stopped { how, killed: false };
         }
         if Instant::now() >= next_signal {
             for pid in alive {
