@@ -1,0 +1,44 @@
+# make demo                 the main job on the embedded PHP server
+# make demo FAULT=session   the same with a planted leak (php fixtures/smtp-server/bin/console --help lists them)
+# make test                 what CI runs: lint, all tests, the short truth suite
+# make truth                the whole truth suite: hours
+# make bench                speed against named peers
+
+CARGO ?= cargo
+BUDGET ?= 90s
+FAULT ?=
+# Runs a case of the truth suite; the doubtful ones twice as many.
+RUNS ?= 5
+
+.PHONY: demo build tools tools-demo tools-bench test lint truth bench
+
+demo: tools-demo build
+	@SMTP_FAULT='$(FAULT)' sh tests/demo.sh target/release/profile-run '$(BUDGET)'
+
+build:
+	$(CARGO) build --release --locked --bin profile-run
+
+tools-demo:
+	@sh tests/install-tools.sh demo
+
+tools:
+	@sh tests/install-tools.sh test
+
+tools-bench:
+	@sh tests/install-tools.sh bench
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+
+test: tools lint
+	$(CARGO) test --locked
+
+truth: tools build
+	PROFILE_RUN_TRUTH=$(RUNS) $(CARGO) test --locked --release --test truth -- --nocapture
+	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test verdict -- --nocapture
+	sh tests/truth/heap.sh
+
+bench: tools-bench
+	$(CARGO) bench --locked

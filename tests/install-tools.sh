@@ -1,0 +1,103 @@
+#!/bin/sh
+# Installs, on Debian and its kin, what is missing of the tools that a demo or the tests run.
+#
+#   install-tools.sh demo      a C linker for cargo, php, Xdebug
+#   install-tools.sh test      these, and what the tests compare with or look through
+#   install-tools.sh bench     these, and what the benches count system calls with
+#
+# Does nothing where all is there. Otherwise it uses apt-get, as root or through sudo; where neither
+# works it prints the line to run and exits 1.
+set -eu
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+
+has() { command -v "$1" >/dev/null 2>&1; }
+php_has() { has php && php -m 2>/dev/null | grep -qix "$1"; }
+
+# One word a package that is missing.
+missing() {
+    has cc || echo gcc libc6-dev
+    has php || echo php-cli
+    php_has xdebug || echo php-xdebug
+    [ "$1" != demo ] || return 0
+    has smtp-source || echo postfix
+    has valgrind || echo valgrind
+    has chromium || has chromium-browser || has google-chrome || echo chromium
+    { python3 -c 'import aiosmtpd' || /usr/bin/python3 -c 'import aiosmtpd'; } 2>/dev/null || echo python3-aiosmtpd
+    has tmux || echo tmux
+    has lsof || echo lsof
+    has ps || echo procps
+    has jq || echo jq
+    has git || echo git
+    has unshare || echo util-linux
+    [ "$1" = test ] || has strace || echo strace
+}
+
+case ${1-} in
+demo | test | bench) ;;
+*)
+    echo "usage: install-tools.sh demo|test|bench" >&2
+    exit 2
+    ;;
+esac
+
+packages=$(missing "$1" | tr '\n' ' ')
+packages=${packages% }
+[ -n "$packages" ] || exit 0
+
+php=$(command -v php || true)
+if [ -n "$php" ] && has dpkg && ! dpkg -S "$(readlink -f "$php")" >/dev/null 2>&1; then
+    case " $packages " in
+    *" php-xdebug "*)
+        echo "$php is not a package's, so its Xdebug is none either. Add it with" >&2
+        echo "  pecl install xdebug && docker-php-ext-enable xdebug" >&2
+        exit 1
+        ;;
+    esac
+fi
+
+# postfix is wanted for smtp-source alone: it is told to configure nothing, and so starts nothing.
+preseed='postfix postfix/main_mailer_type select No configuration'
+install="DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages"
+
+by_hand() {
+    echo "missing: $packages. $1 Run as root:" >&2
+    case " $packages " in
+    *" postfix "*) echo "  echo '$preseed' | debconf-set-selections" >&2 ;;
+    esac
+    echo "  apt-get update && $install" >&2
+    exit 1
+}
+
+has apt-get || by_hand "There is no apt-get here to install them with (on another system take its packages of these names)."
+if [ "$(id -u)" = 0 ]; then
+    root=
+elif has sudo && { sudo -n true 2>/dev/null || { [ -t 0 ] && sudo -v; }; }; then
+    root=sudo
+else
+    by_hand "It takes root to install them."
+fi
+
+echo "installing $packages"
+case " $packages " in
+*" postfix "*) echo "$preseed" | $root debconf-set-selections ;;
+esac
+$root apt-get -qq -o Acquire::Retries=3 update || echo "apt-get update failed; trying with the lists that are there" >&2
+# shellcheck disable=SC2086 # one word a package
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+    -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install $packages ||
+    by_hand "apt-get could not install them."
+
+packages=$(missing "$1" | tr '\n' ' ')
+packages=${packages% }
+case " $packages " in
+"  ") ;;
+*" php-xdebug "*)
+    echo "php-xdebug is installed, and $(command -v php) does not load it; try: phpenmod -s cli xdebug" >&2
+    exit 1
+    ;;
+*)
+    echo "still missing after the installation: $packages" >&2
+    exit 1
+    ;;
+esac

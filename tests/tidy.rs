@@ -1,0 +1,295 @@
+//! The few rules that keep the source readable: arrows between rooms, short files that say what they hold, nothing
+//! left undone, nothing of the machine that it was written on.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each room may import. `cli` may import all, and nobody imports `cli`.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("units", &[]),
+    ("proc", &[]),
+    ("cachegrind", &[]),
+    ("plan", &["units"]),
+    ("tally", &["plan", "units"]),
+    ("verdict", &["units"]),
+    ("heap", &["proc"]),
+    ("sample", &["proc", "units"]),
+    ("target", &["proc", "plan", "units"]),
+    ("load", &["plan", "tally", "units"]),
+    ("journal", &["plan", "tally", "units"]),
+    ("capture", &["cachegrind", "journal"]),
+    ("cells", &["journal", "plan", "sample", "units", "verdict"]),
+    (
+        "conductor",
+        &[
+            "capture", "cells", "heap", "journal", "load", "plan", "proc", "sample", "tally", "target", "units",
+            "verdict",
+        ],
+    ),
+    ("console", &["journal", "units"]),
+    ("analysis", &["cachegrind", "cells", "heap", "journal", "plan", "tally", "units", "verdict"]),
+    ("report", &["analysis", "units"]),
+];
+
+/// Longest file, in lines.
+const LONGEST: usize = 500;
+
+/// Longer ones: one machine that cannot be read in parts, and one table of made-up results.
+const LONG: &[&str] = &["src/heap/walk.rs", "tests/support/views.rs"];
+
+/// A `mod.rs` that is more than docs and re-exports: where a command's arguments stand, where a loop's parts meet.
+const FULL_MOD: &[&str] = &["src/cli/mod.rs", "src/cli/load/mod.rs", "src/cli/watch/mod.rs", "src/load/engine/mod.rs"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every file of the repository, relative, without what is built or written by runs.
+fn files() -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let name = entry.file_name();
+            if ["target", ".git", "profile-run-out", "var"].iter().any(|skipped| name == *skipped) {
+                // `src/target` is a room.
+                if !(name == "target" && folder.ends_with("src")) {
+                    continue;
+                }
+            }
+            if entry.file_type().expect("a type").is_dir() {
+                walk(&entry.path(), found);
+            } else {
+                found.push(entry.path().strip_prefix(root()).expect("below the root").to_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(root(), &mut found);
+    found.sort();
+    assert!(found.len() > 100, "the repository's files are found");
+    found
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(root().join(path)).expect("a file")).into_owned()
+}
+
+/// The rooms that a file of `room` imports: by `crate::` or by enough `super::`.
+fn imports(path: &Path, source: &str, rooms: &BTreeSet<&str>) -> BTreeSet<String> {
+    let mut depth = path.components().count() - 1;
+    if path.ends_with("mod.rs") {
+        depth -= 1;
+    }
+    let code: String = source.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
+    let mut found = BTreeSet::new();
+    let climb = "super::".repeat(depth);
+    for prefix in ["crate::", climb.as_str()] {
+        for (at, _) in code.match_indices(prefix) {
+            let rest = &code[at + prefix.len()..];
+            let names = match rest.strip_prefix('{') {
+                Some(list) => top_level_names(list),
+                None => vec![first_word(rest)],
+            };
+            found.extend(names.into_iter().filter(|name| rooms.contains(name)).map(str::to_owned));
+        }
+    }
+    found
+}
+
+/// The first words of the items of `{a::b, c::{d, e}}`, whose opening brace is already taken.
+fn top_level_names(list: &str) -> Vec<&str> {
+    let mut names = vec![first_word(list.trim_start())];
+    let mut level = 0;
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => level += 1,
+            '}' if level == 0 => break,
+            '}' => level -= 1,
+            ',' if level == 0 => names.push(first_word(list[at + 1..].trim_start())),
+            _ => {}
+        }
+    }
+    names
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|character: char| !character.is_alphanumeric() && character != '_').next().unwrap_or("")
+}
+
+fn none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_arrows_between_rooms_hold() {
+    let files = files();
+    let rooms: BTreeSet<&str> =
+        files.iter().filter_map(|path| path.strip_prefix("src").ok()?.parent()?.iter().next()?.to_str()).collect();
+    let mut wrong = Vec::new();
+    for path in files.iter().filter(|path| is_rust(path)) {
+        let Ok(inside) = path.strip_prefix("src") else { continue };
+        let Some(room) = inside.parent().and_then(|parent| parent.iter().next()?.to_str()) else { continue };
+        if room == "cli" {
+            continue;
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!("{}: room `{room}` has no line in ARROWS", path.display()));
+            continue;
+        };
+        for import in imports(path, &read(path), &rooms) {
+            if import != room && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: `{room}` may not import `{import}`", path.display()));
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn imports_are_found_in_each_form() {
+    let rooms = BTreeSet::from(["plan", "units", "proc", "load"]);
+    let source =
+        "use crate::plan::Plan;\n// crate::proc in a comment\nuse crate::{units::{bytes, rate}, Other, load};\n";
+    let found = imports(Path::new("src/journal/event.rs"), source, &rooms);
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), ["load", "plan", "units"]);
+    let climbing = imports(Path::new("src/journal/event.rs"), "use super::super::proc::Tree;\n", &rooms);
+    assert_eq!(climbing.iter().map(String::as_str).collect::<Vec<_>>(), ["proc"]);
+    assert!(imports(Path::new("src/journal/event.rs"), "use super::load;\n", &rooms).is_empty());
+}
+
+#[test]
+fn every_file_says_what_it_holds_and_is_short() {
+    let mut wrong = Vec::new();
+    for path in files().iter().filter(|path| is_rust(path)) {
+        let source = read(path);
+        if !source.starts_with("//!") {
+            wrong.push(format!("{}: does not open with //!", path.display()));
+        }
+        let lines = source.lines().count();
+        if lines > LONGEST && !LONG.iter().any(|long| path == Path::new(long)) {
+            wrong.push(format!("{}: {lines} lines; look for the second noun in it", path.display()));
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn mod_files_hold_docs_and_re_exports() {
+    let mut wrong = Vec::new();
+    for path in files().iter().filter(|path| path.starts_with("src") && path.ends_with("mod.rs")) {
+        if FULL_MOD.iter().any(|full| path == Path::new(full)) {
+            continue;
+        }
+        let source = read(path);
+        let code: String = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for item in code.split(';').map(str::trim).filter(|item| !item.is_empty()) {
+            let mut item = item;
+            while let Some(rest) = item.strip_prefix("#[") {
+                item = rest.split_once(']').map_or("", |(_, rest)| rest).trim_start();
+            }
+            let bare = item.strip_prefix("pub(crate) ").or_else(|| item.strip_prefix("pub(super) ")).unwrap_or(item);
+            let bare = bare.strip_prefix("pub ").unwrap_or(bare);
+            if !bare.starts_with("mod ") && !bare.starts_with("use ") {
+                wrong.push(format!("{}: `{}` belongs in a file of its own", path.display(), first_line(item)));
+            }
+        }
+    }
+    none(wrong);
+}
+
+fn first_line(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[test]
+fn nothing_is_left_undone() {
+    // Put together, so that this file does not hold them.
+    let words: Vec<String> =
+        [("to", "do!("), ("unimple", "mented!("), ("FIX", "ME"), ("XX", "X"), ("HA", "CK"), ("#[ig", "nore")]
+            .iter()
+            .map(|(first, second)| format!("{first}{second}"))
+            .collect();
+    let mut wrong = Vec::new();
+    let is_ours = |path: &Path| {
+        path.extension()
+            .is_some_and(|end| ["rs", "php", "py", "sh", "html", "js", "css"].iter().any(|ours| end == *ours))
+    };
+    for path in files().iter().filter(|path| is_ours(path)) {
+        for (number, line) in read(path).lines().enumerate() {
+            if let Some(word) = words.iter().find(|word| line.contains(word.as_str())) {
+                wrong.push(format!("{}:{}: {word}", path.display(), number + 1));
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn nothing_tells_the_machine_that_it_was_written_on() {
+    let folders: Vec<String> = ["ho", "ro", "wo", "Use"]
+        .iter()
+        .zip(["me/", "ot/", "rk/", "rs/"])
+        .map(|(first, second)| format!("/{first}{second}"))
+        .collect();
+    let mut wrong = Vec::new();
+    for path in files() {
+        for (number, line) in read(&path).lines().enumerate() {
+            for folder in &folders {
+                // Only where a path begins: `docs/work/` is none of this machine.
+                let begins = line.match_indices(folder.as_str()).any(|(at, _)| {
+                    !line[..at].ends_with(|before: char| before.is_alphanumeric() || "._-/}$".contains(before))
+                });
+                if begins {
+                    wrong.push(format!("{}:{}: {folder}", path.display(), number + 1));
+                }
+            }
+        }
+    }
+    let lock = read(Path::new("Cargo.lock"));
+    let elsewhere =
+        |line: &&str| line.starts_with("source = ") && !line.contains("github.com/rust-lang/crates.io-index");
+    wrong.extend(lock.lines().filter(elsewhere).map(|line| format!("Cargo.lock: {line}")));
+    none(wrong);
+}
+
+#[test]
+fn each_unsafe_block_has_its_reason() {
+    let mut wrong = Vec::new();
+    for path in files().iter().filter(|path| is_rust(path) && path.starts_with("src")) {
+        let source = read(path);
+        let lines: Vec<&str> = source.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            if !code.contains("unsafe {") && !code.contains("unsafe impl") {
+                continue;
+            }
+            let before = lines[number.saturating_sub(8)..=number].iter();
+            if !before.into_iter().any(|line| line.contains("SAFETY:")) {
+                wrong.push(format!("{}:{}: unsafe without SAFETY:", path.display(), number + 1));
+            }
+        }
+    }
+    none(wrong);
+}
+
+#[test]
+fn only_the_console_and_the_commands_print() {
+    let mut wrong = Vec::new();
+    for path in files().iter().filter(|path| is_rust(path) && path.starts_with("src")) {
+        if path.starts_with("src/cli") || path.starts_with("src/console") {
+            continue;
+        }
+        for (number, line) in read(path).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            if ["println!(", "print!(", "process::exit("].iter().any(|call| code.contains(call)) {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, code.trim()));
+            }
+        }
+    }
+    none(wrong);
+}
