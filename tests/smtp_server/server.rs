@@ -64,8 +64,17 @@ impl Server {
             .collect()
     }
 
-    /// `memory_get_usage()` of the server, by its own account.
+    /// `memory_get_usage()` of the server, by its own account, when it has come to rest: two readings agree. A client
+    /// sees its connection closed before the server has forgotten it.
     pub fn heap(&self) -> u64 {
+        let mut last = self.read_heap();
+        self.wait_for("two readings of the heap that agree", |_| {
+            let before = std::mem::replace(&mut last, self.read_heap());
+            (before == last).then_some(last)
+        })
+    }
+
+    fn read_heap(&self) -> u64 {
         let file = self.folder.path().join("heap");
         let read = || fs::read_to_string(&file).unwrap_or_default();
         let before = read().lines().count();
