@@ -1,0 +1,193 @@
+//! Every case with its truth, written down before it was run: what is kept in the allocator's bytes, not in those that
+//! were asked for.
+
+/// One server, one planted fault, one load, and what is true of them.
+pub struct Case {
+    /// Server.
+    pub server: Server,
+    /// Value of SMTP_FAULT.
+    pub fault: &'static str,
+    /// Value of `--load`.
+    pub load: &'static str,
+    /// Value of `--budget`, in seconds.
+    pub budget: u32,
+    /// What is so.
+    pub truth: Truth,
+    /// Twice as many runs: it stands near a bound, or looks like the opposite.
+    pub doubtful: bool,
+    /// In the short form, too.
+    pub short: bool,
+    /// Two threads of the suite keep the CPUs busy meanwhile.
+    pub loaded: bool,
+}
+
+/// Which server is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The embedded PHP server: its heap can be read.
+    Php,
+    /// aiosmtpd: RSS only.
+    Python,
+}
+
+/// What is true of a case.
+pub enum Truth {
+    /// Nothing grows without bound.
+    Sound,
+    /// It leaks, in one of these metrics.
+    Leak {
+        /// Metrics that show it.
+        metrics: &'static [&'static str],
+        /// The only scenario that leaks; `None`: whichever.
+        only: Option<&'static str>,
+        /// Growth for 1,000 messages or sessions, or an hour, lowest and highest that can be true; in the unit of the
+        /// first metric.
+        growth: Option<[f64; 2]>,
+    },
+    /// The target stops; the kind of the failure, as result.json has it.
+    Fails(&'static str),
+}
+
+impl Case {
+    /// Its name in the table.
+    pub fn name(&self) -> String {
+        let server = if self.server == Server::Php { "php" } else { "python" };
+        let loaded = if self.loaded { " on a loaded machine" } else { "" };
+        format!("{server} {} under {}{loaded}", self.fault, self.load)
+    }
+
+    fn doubtful(mut self) -> Self {
+        self.doubtful = true;
+        self
+    }
+
+    fn short(mut self) -> Self {
+        self.short = true;
+        self
+    }
+
+    fn loaded(mut self) -> Self {
+        self.loaded = true;
+        self
+    }
+
+    fn budget(mut self, seconds: u32) -> Self {
+        self.budget = seconds;
+        self
+    }
+}
+
+fn case(server: Server, fault: &'static str, load: &'static str, truth: Truth) -> Case {
+    // RSS alone takes twice the messages that the heap takes.
+    let budget = if server == Server::Php { 60 } else { 120 };
+    Case { server, fault, load, budget, truth, doubtful: false, short: false, loaded: false }
+}
+
+fn php(fault: &'static str, load: &'static str, truth: Truth) -> Case {
+    case(Server::Php, fault, load, truth)
+}
+
+fn python(fault: &'static str, load: &'static str, truth: Truth) -> Case {
+    case(Server::Python, fault, load, truth)
+}
+
+fn leak(metrics: &'static [&'static str], growth: [f64; 2]) -> Truth {
+    Truth::Leak { metrics, only: None, growth: Some(growth) }
+}
+
+fn only(scenario: &'static str, metrics: &'static [&'static str], growth: [f64; 2]) -> Truth {
+    Truth::Leak { metrics, only: Some(scenario), growth: Some(growth) }
+}
+
+/// Kept at each message in PHP's heap: a block of 1,024 bytes for a payload of 992, and the slot of 16 in an array that
+/// doubles, which is anything from nothing to 32 over a window.
+const KILOBYTE: [f64; 2] = [1_024_000.0, 1_075_000.0];
+
+/// The same of an object, a closure or a session beside it.
+const OBJECT: [f64; 2] = [800_000.0, 2_200_000.0];
+
+/// One descriptor a session.
+const EACH: [f64; 2] = [999.0, 1_001.0];
+
+/// CPython's block for `bytes` of 1,000: malloc's 1,056, and what malloc loses between others, up to a quarter.
+const PYTHON: [f64; 2] = [1_056_000.0, 1_350_000.0];
+
+/// All cases; the doubtful ones of each kind last.
+pub fn all() -> Vec<Case> {
+    use Truth::{Fails, Sound};
+    const HEAP: &[&str] = &["heap", "rss"];
+    const DESCRIPTORS: &[&str] = &["fd", "sockets"];
+    const RSS: &[&str] = &["rss"];
+    vec![
+        // Nothing planted.
+        php("none", "sequential", Sound).short(),
+        php("none", "smoke,sequential,churn,large,handshake", Sound).budget(120),
+        php("none", "large,sequential", Sound),
+        php("none", "sequential", Sound).loaded().doubtful(),
+        // Leaks of PHP's heap at each message, in each kind of container.
+        php("message", "sequential", leak(HEAP, KILOBYTE)).short(),
+        php("string", "sequential", leak(HEAP, [991_000.0, 1_100_000.0])),
+        php("static", "sequential", leak(HEAP, KILOBYTE)),
+        php("fnstatic", "sequential", leak(HEAP, KILOBYTE)),
+        php("closure", "sequential", leak(HEAP, OBJECT)),
+        php("linked", "sequential", leak(HEAP, OBJECT)),
+        php("storage", "sequential", leak(HEAP, OBJECT)),
+        php("queue", "sequential", leak(HEAP, OBJECT)),
+        php("session", "sequential", leak(HEAP, OBJECT)),
+        php("message", "sequential", leak(HEAP, KILOBYTE)).loaded(),
+        // At other rates and sizes: 48 bytes and a slot; 1 MB in whole pages.
+        php("message:10", "sequential", leak(HEAP, [102_400.0, 107_500.0])),
+        php("message:1000:1000000", "sequential", leak(HEAP, [900_000.0, 1_110_000.0])).budget(90),
+        php("message:1:16", "sequential", leak(HEAP, [48_000.0, 99_000.0])).doubtful(),
+        php("message:1000", "sequential", leak(HEAP, [900.0, 1_150.0])).budget(90).doubtful(),
+        // Outside PHP's heap: malloc's block for 992.
+        php("ffi", "sequential", leak(RSS, [990_000.0, 1_030_000.0])).doubtful(),
+        // Descriptors.
+        php("file", "sequential", leak(&["fd"], EACH)).short(),
+        php("file:20", "sequential", leak(&["fd"], [49.0, 51.0])),
+        php("socket", "sequential", leak(DESCRIPTORS, EACH)),
+        php("open", "sequential", leak(DESCRIPTORS, EACH)),
+        php("established", "sequential", leak(DESCRIPTORS, EACH)),
+        // On one path only.
+        php("abrupt", "abrupt,sequential", only("abrupt", HEAP, [0.0, 1_100_000.0])).budget(90),
+        php("large", "large,sequential", only("large", HEAP, KILOBYTE)).budget(120),
+        php("refused", "refused,sequential", only("refused", HEAP, KILOBYTE)).budget(90),
+        // By the clock: 36,000 ticks an hour.
+        php("timer", "sequential", Truth::Leak { metrics: HEAP, only: None, growth: None }).budget(120).doubtful(),
+        // What only looks like a leak.
+        php("cycle:1", "sequential", Sound).budget(90).doubtful(),
+        php("cycle:50", "sequential", Sound),
+        php("cache:500", "sequential", Sound),
+        php("cache:3000", "sequential", Sound).budget(90).doubtful(),
+        php("warm:1500", "sequential", Sound),
+        php("log:150", "sequential", Sound).budget(90).doubtful(),
+        php("late", "sequential", Sound).budget(120).doubtful(),
+        php("highwater", "sequential,churn", Sound).budget(90),
+        php("noise", "sequential", Sound).doubtful(),
+        php("neighbour", "sequential", Sound),
+        php("restart:1000", "sequential", Sound).budget(90).doubtful(),
+        php("slow:1", "sequential", Sound).budget(120),
+        // What ends the server, or stops it.
+        php("crash:3000", "sequential", Fails("crash")),
+        php("oom:3000", "sequential", Fails("memory_limit")),
+        php("spin:3000", "sequential", Fails("spinning")),
+        php("hang:3000", "sequential", Fails("asleep")),
+        // Not PHP.
+        python("none", "sequential", Sound),
+        python("message", "sequential", leak(RSS, PYTHON)),
+        python("message:10:10000", "sequential", leak(RSS, [1_003_000.0, 1_350_000.0])),
+        python("message:1:256", "sequential", leak(RSS, [304_000.0, 400_000.0])).doubtful(),
+        python("file", "sequential", leak(&["fd"], EACH)),
+        python("close_wait", "sequential", leak(DESCRIPTORS, EACH)),
+        // Both ends of the connection to the backend are the server's.
+        python("established", "sequential", leak(DESCRIPTORS, [999.0, 2_001.0])),
+        python("abrupt", "abrupt,sequential", only("abrupt", RSS, [0.0, 1_350_000.0])).budget(180),
+        python("large:1:500000", "large,sequential", only("large", RSS, [400_000_000.0, 600_000_000.0])).budget(180),
+        python("refused", "refused,sequential", only("refused", RSS, PYTHON)).budget(180),
+        python("timer:1:4000", "sequential", Truth::Leak { metrics: RSS, only: None, growth: None }).doubtful(),
+        python("cache:500", "sequential", Sound),
+        python("log:100", "sequential", Sound).doubtful(),
+        python("highwater", "sequential,churn", Sound).budget(180).doubtful(),
+        python("restart:1000", "sequential", Sound).doubtful(),
+    ]
+}

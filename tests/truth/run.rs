@@ -1,0 +1,87 @@
+//! Runs one case by the program itself, in a folder of its own, and reads what it left.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::cases::{Case, Server};
+
+/// What a run left.
+pub struct Outcome {
+    /// Exit code; `None`: it had to be killed.
+    pub code: Option<i32>,
+    /// `result.json`; null where there is none.
+    pub result: Value,
+    /// Wall time.
+    pub seconds: f64,
+    /// Last lines of what it printed.
+    pub said: String,
+}
+
+/// Runs `case` once; `seed` tells the runs of a case apart.
+pub fn run(case: &Case, seed: u32) -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("run");
+    let said = std::fs::File::create(folder.path().join("said")).expect("a file");
+    let busy = AtomicBool::new(case.loaded);
+    let (code, seconds) = std::thread::scope(|scope| {
+        for _ in 0..if case.loaded { 2 } else { 0 } {
+            scope.spawn(|| {
+                while busy.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let begun = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .args(["--passes", "clean", "--load", case.load, "--stall-timeout", "10s"])
+            .args(["--budget", &format!("{}s", case.budget), "--seed", &seed.to_string()])
+            .args(["--env", &format!("SMTP_FAULT={}", case.fault)])
+            .arg("--out")
+            .arg(&out)
+            .arg("--")
+            .args(command(case.server))
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env_remove("SMTP_FAULT")
+            .stdin(Stdio::null())
+            .stderr(said.try_clone().expect("the file twice"))
+            .stdout(said)
+            .spawn()
+            .expect("the program starts");
+        let patience = Duration::from_secs(u64::from(case.budget) * 2 + 120);
+        let code = loop {
+            if let Some(status) = child.try_wait().expect("our own child") {
+                break status.code();
+            }
+            if begun.elapsed() > patience {
+                let _ = child.kill();
+                let _ = child.wait();
+                break None;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        };
+        busy.store(false, Ordering::Relaxed);
+        (code, begun.elapsed().as_secs_f64())
+    });
+    let said = std::fs::read_to_string(folder.path().join("said")).unwrap_or_default();
+    let lines: Vec<&str> = said.lines().collect();
+    Outcome { code, result: read(&out), seconds, said: lines[lines.len().saturating_sub(12)..].join("\n") }
+}
+
+fn read(out: &Path) -> Value {
+    std::fs::read(out.join("result.json"))
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or(Value::Null)
+}
+
+fn command(server: Server) -> Vec<&'static str> {
+    match server {
+        Server::Php => vec!["php", "fixtures/smtp-server/bin/console", "smtp:serve", "--port", "0", "-v"],
+        // Debian's own Python has the module, whatever comes first in the path.
+        Server::Python => vec!["/usr/bin/python3", "fixtures/truth/aiosmtpd_server.py"],
+    }
+}
