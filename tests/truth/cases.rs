@@ -143,7 +143,7 @@ pub fn all() -> Vec<Case> {
         // Outside PHP's heap: malloc's block for 992.
         php("ffi", "sequential", leak(RSS, [990_000.0, 1_030_000.0])).doubtful(),
         // Descriptors.
-        php("file", "sequential", leak(&["fd"], EACH)).short(),
+        php("file", "sequential", leak(&["fd"], EACH)).budget(45).short(),
         php("file:20", "sequential", leak(&["fd"], [49.0, 51.0])),
         php("socket", "sequential", leak(DESCRIPTORS, EACH)),
         php("open", "sequential", leak(DESCRIPTORS, EACH)),

@@ -71,7 +71,7 @@ impl Sum {
         if self.wrong.is_empty() {
             println!(
                 "no wrong verdict in N: at most {:.1}% of such runs are wrong (3/N, 95%)",
-                300.0 / f64::from(self.runs)
+                (300.0 / f64::from(self.runs)).min(100.0)
             );
         }
         if let Some((bytes, name)) = &self.smallest {
