@@ -293,3 +293,30 @@ fn only_the_console_and_the_commands_print() {
     }
     none(wrong);
 }
+
+#[test]
+fn the_notices_list_what_is_built_in() {
+    let tree = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let notices = read(Path::new("NOTICES.md"));
+    let tree = String::from_utf8(tree.stdout).expect("text");
+    let crates: BTreeSet<_> = tree
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once(" v")?;
+            Some((name, rest.split(' ').next()?))
+        })
+        .filter(|(name, _)| *name != "profile-run")
+        .collect();
+    assert!(crates.len() > 20, "{tree}");
+    let missing: Vec<String> = crates
+        .iter()
+        .filter(|(name, version)| !notices.contains(&format!("| {name} | {version} |")))
+        .map(|(name, version)| format!("NOTICES.md lacks {name} {version}; docs/notices.sh writes it anew"))
+        .collect();
+    none(missing);
+}
