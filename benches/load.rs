@@ -203,6 +203,7 @@ fn quartiles(values: &mut [f64]) -> [f64; 3] {
     })
 }
 
+#[expect(clippy::zombie_processes, reason = "wait4 takes its end, for the usage that comes with it")]
 fn run(mut command: Command, sink: &Sink) -> Cost {
     let sink_before = sink.cpu();
     let began = Instant::now();

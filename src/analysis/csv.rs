@@ -127,7 +127,7 @@ impl FloorTable {
                     let found = Header::parse(&fields).map_err(wrong)?;
                     table.messages = found.messages.map(|_| Vec::new());
                     table.sessions = found.sessions.map(|_| Vec::new());
-                    let column = |&(_, ref name): &(usize, String)| Column { name: name.clone(), values: Vec::new() };
+                    let column = |(_, name): &(usize, String)| Column { name: name.clone(), values: Vec::new() };
                     table.columns = found.metrics.iter().map(column).collect();
                     header = Some(found);
                 }

@@ -8,7 +8,7 @@ use crate::units::{bytes, grouped, significant};
 const DIRECT: [&str; 5] = ["sockets", "fd", "heap", "rss", "threads"];
 
 /// The leak that a report opens with: of the most direct metric, in the first scenario that has it.
-pub fn foremost<'a>(findings: &'a [Finding], state: State) -> Option<&'a Finding> {
+pub fn foremost(findings: &[Finding], state: State) -> Option<&Finding> {
     let of = |metric: &str| findings.iter().find(|f| f.metric == metric && f.state == state && f.accepted.is_none());
     // Memory that a holder explains beats descriptors that nobody holds, and not the other way round.
     DIRECT.iter().find_map(|metric| of(metric))

@@ -21,7 +21,7 @@ impl DigitMask for Portable {
             let word = u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
             // A digit has the high nibble 3 and stays below 0x40 when 6 is added to it.
             let odd = (word ^ 0x3030_3030_3030_3030)
-                | ((word ^ 0x3030_3030_3030_3030) & 0x0f0f_0f0f_0f0f_0f0f) + 0x0606_0606_0606_0606;
+                | (((word ^ 0x3030_3030_3030_3030) & 0x0f0f_0f0f_0f0f_0f0f) + 0x0606_0606_0606_0606);
             let odd = odd & 0xf0f0_f0f0_f0f0_f0f0;
             let odd = (odd | odd << 1 | odd << 2 | odd << 3) & 0x8080_8080_8080_8080;
             let digits = !odd & 0x8080_8080_8080_8080;

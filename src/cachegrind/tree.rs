@@ -231,13 +231,16 @@ pub struct Totals {
     pub calls: u64,
 }
 
+/// Caller (none: a root) and callee.
+pub(crate) type Edge = (Option<u64>, u64);
+
 /// Totals of each key, and of each pair of caller and callee (inclusive, recursion counted once).
-pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<(Option<u64>, u64), Totals>) {
+pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<Edge, Totals>) {
     let inclusive = tree.inclusive();
     let mut functions: HashMap<u64, Totals> = HashMap::new();
-    let mut edges: HashMap<(Option<u64>, u64), Totals> = HashMap::new();
+    let mut edges: HashMap<Edge, Totals> = HashMap::new();
     let mut open: HashMap<u64, u32> = HashMap::new();
-    let mut open_edges: HashMap<(Option<u64>, u64), u32> = HashMap::new();
+    let mut open_edges: HashMap<Edge, u32> = HashMap::new();
     tree.walk(
         |node| node,
         |id, down| {

@@ -247,7 +247,7 @@ impl Run<'_> {
         let diagnosis = self.fell(session, &course.scene(number), &seen)?;
         // What it held once it may hold again: half of those that were open.
         let fewer = (diagnosis.from_sessions.is_some() && course.known.waves_run == 0)
-            .then(|| attended.tally.peak_open / 2)
+            .then_some(attended.tally.peak_open / 2)
             .filter(|fewer| *fewer >= 4);
         Ok(Some(Outcome::Fell(fewer)))
     }

@@ -1,7 +1,7 @@
 //! The load: scenarios made into sessions, replies checked, latencies counted.
 //!
 //! Pure parts, which know neither socket nor clock: [`reply`] (bytes to replies), [`dialogue`] (replies to
-//! what comes next), [`pace`] (when messages are due), [`payload`], [`latency`], [`tally`]. The engine ties
+//! what comes next), [`pace`] (when messages are due), [`payload`]. The engine ties
 //! them to sockets, on one thread: [`run`] is blocking and is called on a thread of its own.
 
 mod address;

@@ -11,7 +11,7 @@ impl Rng {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,13 +21,13 @@ impl Rng {
 
     /// From 0 up to, not including, 1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// From `min` to `max`, both included.
     pub fn range(&mut self, min: u64, max: u64) -> u64 {
         let span = u128::from(max - min) + 1;
-        min + ((u128::from(self.next()) * span) >> 64) as u64
+        min + ((u128::from(self.bits()) * span) >> 64) as u64
     }
 
     /// Normal with mean 0 and deviation 1 (Box and Muller).

@@ -7,7 +7,7 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -67,7 +67,7 @@ pub fn duration(d: Duration) -> String {
     }
     let whole = seconds.round() as u64;
     if whole < 3600 {
-        return if whole % 60 == 0 {
+        return if whole.is_multiple_of(60) {
             format!("{} min", whole / 60)
         } else {
             format!("{} min {} s", whole / 60, whole % 60)

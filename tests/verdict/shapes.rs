@@ -112,7 +112,7 @@ pub struct Series {
 pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, waves: u32) -> Series {
     let wave = random.pick(&[200, 300, 500, 1000, 2000]) as u64;
     if metric.is_count() {
-        return counts(random, metric, shape, leak, waves);
+        return counts(random, shape, leak, waves);
     }
     let resident = metric.is_resident();
     let bound = if resident { 64_000.0 } else { 500.0 };
@@ -167,7 +167,7 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
 }
 
 /// Descriptors: whole numbers, per session.
-fn counts(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, waves: u32) -> Series {
+fn counts(random: &mut Random, shape: Shape, leak: Leak, waves: u32) -> Series {
     let wave = random.pick(&[10, 15, 20, 50, 200]) as u64;
     let rate = if leak == Leak::None { 0.0 } else { random.scale(7.0, 2_000.0).round() };
     let base = random.between(5.0, 60.0).round();
@@ -236,7 +236,7 @@ impl Shaped {
             let mut at = random.between(0.0, 3_000.0);
             for _ in 0..4 {
                 steps.push((at, size));
-                at += random.between(500.0, 8_000.0) + at;
+                at = 2.0 * at + random.between(500.0, 8_000.0);
             }
         }
         let filled = (vec![false; length as usize], 0.0, 0.0);
