@@ -33,6 +33,7 @@ impl Sum {
         let truth = match case.truth {
             Truth::Sound => "sound",
             Truth::Leak { .. } => "leak",
+            Truth::Masked => "masked",
             Truth::Fails(_) => "fails",
         };
         let said = outcome.result["verdict"].as_str().unwrap_or("nothing").to_owned();

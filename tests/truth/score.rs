@@ -64,6 +64,17 @@ fn mark(case: &Case, outcome: &Outcome) -> (Mark, String) {
             "inconclusive" => (Mark::Undecided, sentence),
             _ => (Mark::Wrong, format!("{verdict}: {sentence}")),
         },
+        Truth::Masked => {
+            // A clean bill has to say that it is one of restarts, not of a server that keeps nothing.
+            let said_so = findings.iter().any(|finding| {
+                finding["evidence"].as_str().is_some_and(|evidence| evidence.contains("bounded by restarts"))
+            });
+            match verdict {
+                "clean" if said_so => (Mark::Right, sentence),
+                "inconclusive" => (Mark::Undecided, sentence),
+                _ => (Mark::Wrong, format!("{verdict}, and no word of restarts: {sentence}")),
+            }
+        }
         Truth::Fails(kind) => {
             let kinds: Vec<&str> = outcome.result["failures"]
                 .as_array()
