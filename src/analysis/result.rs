@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::verdict::{GrowthPer as Per, Reason, State};
+
 /// The version of this shape.
 pub const SCHEMA: u32 = 1;
 
@@ -21,50 +23,6 @@ pub enum Verdict {
     Inconclusive,
     /// Memory, descriptors and sockets were each judged clean in at least one scenario.
     Clean,
-}
-
-/// The state of one metric in one scenario.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// Grows with work or time, and goes on growing.
-    Leak,
-    /// Stands where it stood, within `could_have_missed`.
-    Clean,
-    /// Rose once, then stood still: counts as clean.
-    Plateau,
-    /// Growth was seen and not decided.
-    Inconclusive,
-    /// Not judged, for `reason`; changes no verdict.
-    NotJudged,
-}
-
-/// Why a cell was not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Too few waves or too little work.
-    TooShort,
-    /// Too many sessions did not go as the scenario means them to.
-    Refused,
-    /// The figure could not be read.
-    NotReadable,
-    /// The scenario did not run.
-    NotRunning,
-}
-
-/// What a growth is counted against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Per {
-    /// 1,000 accepted messages.
-    #[serde(rename = "1000_messages")]
-    Messages,
-    /// 1,000 sessions.
-    #[serde(rename = "1000_sessions")]
-    Sessions,
-    /// An hour, whatever the load.
-    #[serde(rename = "hour")]
-    Hour,
 }
 
 /// What a growth counts.
@@ -367,6 +325,9 @@ pub struct RunResult {
     /// Seconds from launch to the last stop.
     #[serde(default)]
     pub seconds: f64,
+    /// The factor that was applied to sessions and messages.
+    #[serde(default)]
+    pub scale: f64,
     /// The run was interrupted, or its journal has no end.
     #[serde(default)]
     pub cut_off: bool,
@@ -398,4 +359,16 @@ pub struct RunResult {
     /// Against the baseline, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Value>,
+}
+
+impl RunResult {
+    /// The floors that a finding was judged by. The memory that `rss` is judged by is its anonymous part.
+    pub fn floors_of<'a>(&'a self, finding: &'a Finding) -> impl Iterator<Item = &'a FloorRow> {
+        let of = |metric: &str| self.floors.iter().any(|row| row.metric == metric && row.scenario == finding.scenario);
+        let metric = match finding.metric.as_str() {
+            "rss" if of("rss_anon") => "rss_anon",
+            metric => metric,
+        };
+        self.floors.iter().filter(move |row| row.metric == metric && row.scenario == finding.scenario)
+    }
 }

@@ -182,6 +182,11 @@ fn sum(processes: &[ProcessFloor], figure: &str) -> Option<(f64, Option<f64>, Op
     any.then_some((value, garbage, peak, lives))
 }
 
+/// A figure summed over the processes that are the server; none where one of them could not be read.
+pub fn server_figure(processes: &[ProcessFloor], figure: &str) -> Option<f64> {
+    sum(processes, figure).map(|(value, ..)| value)
+}
+
 /// Elements of the container that grew most, where a census counted them.
 fn elements(processes: &[ProcessFloor], figure: &str) -> Option<u64> {
     let name = format!("{figure}_elements");

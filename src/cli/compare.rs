@@ -1,12 +1,35 @@
-//! `profile-run compare`: its arguments and what it does with them.
+//! `profile-run compare`: two runs, and what got worse.
+
+use std::path::PathBuf;
 
 use super::exit::Exit;
+use super::written::read_result;
+use crate::analysis::compare;
+use crate::verdict::Bounds;
 
 /// Arguments of `profile-run compare`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The earlier run: its folder, result.json or report.html
+    base: PathBuf,
+    /// The later run
+    new: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
 /// Runs `profile-run compare`.
-pub fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("compare is not built yet")
+///
+/// # Errors
+/// One of them is no run.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let (base, new) = (read_result(&args.base)?, read_result(&args.new)?);
+    let comparison = compare(&base, &new, &Bounds::default());
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&comparison)?);
+    } else {
+        print!("{}", comparison.text());
+    }
+    Ok(if comparison.worse { Exit::Failed } else { Exit::Held })
 }

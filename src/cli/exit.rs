@@ -33,6 +33,15 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// The exit of a result's code.
+    pub fn from_code(code: u8) -> Self {
+        let all =
+            [Exit::Held, Exit::Failed, Exit::CouldNotRun, Exit::TargetFailed, Exit::Inconclusive, Exit::Interrupted];
+        all.into_iter().find(|exit| exit.code() == code).unwrap_or(Exit::CouldNotRun)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         ExitCode::from(exit.code())

@@ -12,6 +12,7 @@ mod parse;
 mod report;
 mod run;
 mod watch;
+mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

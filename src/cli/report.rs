@@ -1,12 +1,33 @@
-//! `profile-run report`: its arguments and what it does with them.
+//! `profile-run report`: the reports of a run, written anew; also of one that was cut off.
+
+use std::path::PathBuf;
 
 use super::exit::Exit;
+use super::written;
+use crate::analysis;
+use crate::journal::Folder;
 
 /// Arguments of `profile-run report`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The run's folder, or its result.json or report.html
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// An earlier run to judge against
+    #[arg(long, value_name = "RUN")]
+    baseline: Option<PathBuf>,
+}
 
 /// Runs `profile-run report`.
-pub fn run(_args: Args) -> anyhow::Result<Exit> {
-    anyhow::bail!("report is not built yet")
+///
+/// # Errors
+/// It is no run, or the reports cannot be written.
+pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let folder = Folder::open(&args.run)?;
+    let baseline = args.baseline.as_deref().map(written::read_result).transpose()?;
+    let view = analysis::analyse(&folder, baseline.as_ref())?;
+    let report = written::write(&folder, &view)?;
+    println!("{}", view.result.sentence);
+    println!("{}", report.display());
+    Ok(Exit::Held)
 }

@@ -8,11 +8,14 @@ use jiff::Zoned;
 use super::config::Config;
 use super::exit::Exit;
 use super::main_job::default_folder;
+use super::written;
+use crate::analysis;
+use crate::analysis::view::RunView;
 use crate::conductor::{self, Interrupt, Order};
-use crate::console::{Console, Detail, JsonLines, Style};
+use crate::console::{Closing, Console, Detail, JsonLines, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
 use crate::plan::Plan;
-use crate::units::Clock;
+use crate::units::{self, Clock};
 
 /// Where runs lie whose folder was not given.
 const RUNS: &str = "profile-run-out";
@@ -38,6 +41,7 @@ pub struct Show {
 /// It could not be run at all; what was gathered until then lies in its folder.
 pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let (invocation, cwd) = conductor::understand(&plan)?;
+    let baseline = plan.baseline.as_deref().map(written::read_result).transpose().context("--baseline")?;
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     let now = Zoned::now();
     let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();
@@ -69,8 +73,79 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
         interrupt,
     };
     conductor::run(order)?;
-    println!("{}", folder.root().display());
-    Ok(Exit::Held)
+    let view = analysis::analyse(&folder, baseline.as_ref())?;
+    let report = written::write(&folder, &view)?;
+    if show.json {
+        println!("{}", serde_json::json!({ "event": "result", "result": view.result }));
+    }
+    let text = closing(&summary(&view, &report), style, show.quiet);
+    if show.json {
+        eprintln!("{text}");
+    } else {
+        println!("{text}");
+    }
+    if show.open {
+        open(&report);
+    }
+    Ok(Exit::from_code(view.result.exit_code))
+}
+
+/// The closing table: what a reader of the terminal wants to know.
+fn summary(view: &RunView, report: &Path) -> Closing {
+    let result = &view.result;
+    let verdict = serde_json::to_value(result.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
+    let plain = |text: &String| text.replace('`', "");
+    let mut lines: Vec<(String, String)> = Vec::new();
+    // The evidence is a sentence or two, where to look stands last.
+    lines.extend(result.evidence.iter().take(3).map(|text| (String::new(), plain(text))));
+    let clean =
+        result.load.iter().filter(|row| row.wave.is_none() && row.pass == "clean" && row.scenario != "preflight");
+    let accepted: u64 = clean.clone().map(|row| row.messages_accepted).sum();
+    let sessions: u64 = clean.clone().map(|row| row.sessions).sum();
+    let errors: u64 = clean.flat_map(|row| row.errors.values()).sum();
+    if sessions > 0 {
+        lines.push((
+            "load".to_owned(),
+            format!(
+                "{} accepted, {}, {} refused or failed",
+                units::plural(accepted, "message"),
+                units::plural(sessions, "session"),
+                units::grouped(errors)
+            ),
+        ));
+    }
+    let peak = |key: &str| result.samples_summary.get(key).copied();
+    if let (Some(rss), Some(fds)) = (peak("rss_peak"), peak("fd_peak")) {
+        lines.push((
+            "peak".to_owned(),
+            format!("RSS {}, {}", units::bytes(rss), units::plural(fds as u64, "descriptor")),
+        ));
+    }
+    if let Some(profile) = &result.profile {
+        let slower = profile
+            .overhead
+            .map_or(String::new(), |times| format!(", {} times slower than without", units::significant(times)));
+        lines.push(("profile".to_owned(), format!("{}{slower}", units::plural(profile.records, "call"))));
+    }
+    Closing {
+        verdict: verdict.unwrap_or_default(),
+        sentence: plain(&result.sentence),
+        lines,
+        report: report.display().to_string(),
+    }
+}
+
+/// Opens the report with what the desktop has for it.
+fn open(report: &Path) {
+    let opened = std::process::Command::new("xdg-open")
+        .arg(report)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn();
+    if opened.is_err() {
+        eprintln!("profile-run: --open: xdg-open is not there; open {} by hand", report.display());
+    }
 }
 
 /// Lets `profile-run-out/latest` point to the newest run. Only a help for people: no reason to fail.

@@ -14,7 +14,7 @@ use crate::plan::Pass;
 use crate::plan::scenario::{PerConnection, Scenario, Unit};
 use crate::sample::stall::{Diagnosis, Observations};
 use crate::tally::Tally;
-use crate::target::stop;
+use crate::target::{log, stop};
 use crate::verdict::{GrowthPer, Judgement, Metric, Reason, State};
 
 /// How long the target may take to end after SIGTERM.
@@ -22,6 +22,9 @@ const STOP: Duration = Duration::from_secs(5);
 
 /// The same where the run was interrupted: somebody waits for the prompt.
 const STOP_INTERRUPTED: Duration = Duration::from_secs(3);
+
+/// Lines of the target's output that the journal keeps.
+pub const LAST_WORDS: usize = 12;
 
 /// Of the descriptor limit, what a scenario may find used when it begins.
 const HALF: f64 = 0.5;
@@ -129,7 +132,8 @@ impl Run<'_> {
         let asked = target.exited().is_none() || !target.alive().is_empty();
         let stopped = stop::stop(&mut target, deadline);
         let effort = sampler.stop();
-        self.book.write(Event::TargetExit { pass, pid: target.pid(), how: stopped.how, asked })?;
+        let last_words = log::tail(&target.log, LAST_WORDS);
+        self.book.write(Event::TargetExit { pass, pid: target.pid(), how: stopped.how, asked, last_words })?;
         self.book.write(Event::Sampled {
             pass,
             seconds: effort.seconds,

@@ -102,7 +102,14 @@ impl Run<'_> {
             Err(halt) => {
                 // A server that never greeted is not asked twice.
                 let stopped = crate::target::stop::stop(&mut target, Duration::from_secs(3));
-                self.book.write(Event::TargetExit { pass, pid: target.pid(), how: stopped.how, asked: true })?;
+                let last_words = log::tail(&target.log, super::clean::LAST_WORDS);
+                self.book.write(Event::TargetExit {
+                    pass,
+                    pid: target.pid(),
+                    how: stopped.how,
+                    asked: true,
+                    last_words,
+                })?;
                 return Err(halt);
             }
         };

@@ -281,6 +281,8 @@ pub enum Event {
         how: String,
         /// It was stopped by the run.
         asked: bool,
+        /// The last lines of its output.
+        last_words: Vec<String>,
     },
     /// What the sampling of a launch was.
     Sampled {

@@ -106,16 +106,4 @@ impl Folder {
     pub fn report(&self) -> PathBuf {
         self.root.join("report.html")
     }
-
-    /// Writes a derived file whole: under another name first, then renamed.
-    ///
-    /// # Errors
-    /// As the file system has them.
-    pub fn write_whole(&self, name: &str, content: &[u8]) -> io::Result<PathBuf> {
-        let path = self.root.join(name);
-        let part = self.root.join(format!(".{name}.part"));
-        fs::write(&part, content)?;
-        fs::rename(&part, &path)?;
-        Ok(path)
-    }
 }

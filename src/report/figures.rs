@@ -104,7 +104,7 @@ fn order(state: State) -> u8 {
 }
 
 fn worked(result: &RunResult, finding: &Finding) -> u64 {
-    let of = result.floors.iter().filter(|row| row.metric == finding.metric && row.scenario == finding.scenario);
+    let of = result.floors_of(finding);
     of.map(|row| row.messages.max(row.sessions)).max().unwrap_or(0)
 }
 

@@ -93,7 +93,7 @@ struct Dot {
 
 /// The floors of a finding by the work that it is counted against, and what that work is.
 fn dots(result: &RunResult, finding: &Finding) -> (Vec<Dot>, &'static str) {
-    let rows = || result.floors.iter().filter(|row| row.metric == finding.metric && row.scenario == finding.scenario);
+    let rows = || result.floors_of(finding);
     let per = finding.growth.map(|growth| growth.per).filter(|per| *per != Per::Hour);
     let work = match per {
         Some(Per::Messages) => "messages",

@@ -146,7 +146,7 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
 
 /// From the first floor of a scenario to its last.
 fn rise(result: &RunResult, finding: &Finding) -> Option<f64> {
-    let of = || result.floors.iter().filter(|row| row.metric == finding.metric && row.scenario == finding.scenario);
+    let of = || result.floors_of(finding);
     let first = of().min_by_key(|row| row.wave)?;
     let last = of().max_by_key(|row| row.wave)?;
     (last.wave > first.wave).then_some(last.value - first.value)

@@ -722,6 +722,7 @@ pub fn empty() -> RunView {
             started: String::new(),
             seconds: 0.0,
             cut_off: false,
+            scale: 1.0,
             findings: Vec::new(),
             floors: Vec::new(),
             waves: Vec::new(),

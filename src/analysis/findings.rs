@@ -1,0 +1,145 @@
+//! Every metric in every scenario, judged: the cells of the journal, replayed, with holders and causes added.
+
+use super::holders::{heap_growth, holders};
+use super::material::Material;
+use super::result::{Finding, Growth, State, Unit};
+use crate::cells::{Cell, Cells, METRICS, server_figure};
+use crate::journal::Journal;
+use crate::plan::Plan;
+use crate::verdict::accepted::{Acceptance, acceptance};
+use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, pace, until};
+
+/// Of a growth of memory, the share that the heap must explain before it is said to be the heap's.
+const HEAP_EXPLAINS: f64 = 0.5;
+
+/// Replays a journal's events and judges each cell.
+pub fn findings(journal: &Journal, plan: &Plan, material: &Material, today: &str) -> Vec<Finding> {
+    let bounds = &material.settings.bounds;
+    let mut cells = Cells::new(plan, bounds);
+    for line in &journal.lines {
+        cells.take(&line.event, line.t);
+    }
+    cells
+        .all()
+        .iter()
+        .map(|cell| {
+            let judgement = cells.outcome(cell);
+            // Growth that goes with time alone is told by the hour.
+            let judgement = match judgement.state {
+                State::Leak | State::Inconclusive => match by_time(cell, material, bounds) {
+                    Some(split) => split.restate(judgement),
+                    None => judgement,
+                },
+                _ => judgement,
+            };
+            finding(cell, judgement, material, today)
+        })
+        .collect()
+}
+
+/// The cell's floors, with an idle stretch before each that was rested: time without work.
+fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<pace::Split> {
+    let figure = METRICS.iter().find(|(name, ..)| *name == cell.name)?.2;
+    let mut floors: Vec<Floor> = Vec::new();
+    for floor in cell.floors() {
+        let rest =
+            material.rests.iter().find(|rest| rest.scene.scenario == cell.scenario && rest.scene.wave == floor.wave);
+        if let Some((rest, value)) = rest.and_then(|rest| Some((rest, server_figure(&rest.before, figure)?))) {
+            floors.push(Floor { seconds: Some(rest.t), value, rested: false, ..*floor });
+        }
+        floors.push(*floor);
+    }
+    let case = Case {
+        metric: cell.metric,
+        floors: &floors,
+        per: cell.per,
+        large_mail: cell.large_mail,
+        parallel: Some(cell.parallel),
+        garbage_known: true,
+    };
+    pace::split(&case, bounds)
+}
+
+fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) -> Finding {
+    let grew = matches!(judgement.state, State::Leak | State::Inconclusive);
+    let holders = if grew { holders(material, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
+    let mut evidence = judgement.evidence.clone();
+    if grew && cell.metric.is_resident() {
+        evidence.push_str(&outside_heap(cell, &judgement, material));
+    }
+    if judgement.state == State::Leak
+        && let Some(text) = what_it_means(cell, &judgement, material)
+    {
+        evidence.push_str(&text);
+    }
+    let paths: Vec<String> = holders.iter().map(|holder| holder.path.clone()).collect();
+    let accepted = match acceptance(&material.settings.accepted, cell.name, &paths, &judgement, today) {
+        Acceptance::Accepted(reasons) => Some(reasons.join("; ")),
+        Acceptance::Refused(why) => {
+            evidence.push_str(&format!("; not accepted: {why}"));
+            None
+        }
+        Acceptance::Unlisted => None,
+    };
+    Finding {
+        metric: cell.name.to_owned(),
+        scenario: cell.scenario.clone(),
+        state: judgement.state,
+        reason: judgement.reason,
+        growth: judgement.growth.map(|growth| Growth { value: growth.value, unit: unit(cell.metric), per: growth.per }),
+        ci95: judgement.ci95,
+        could_have_missed: judgement.could_have_missed,
+        evidence,
+        would_decide: judgement.would_decide.as_ref().map(|more| match more.work {
+            0 => more.reason.clone(),
+            work => {
+                format!("about {} more {} ({})", crate::units::significant(work as f64), noun(cell.per), more.reason)
+            }
+        }),
+        holders,
+        accepted,
+    }
+}
+
+/// Where memory grows and PHP's heap does not.
+fn outside_heap(cell: &Cell, judgement: &Judgement, material: &Material) -> String {
+    let Some((heap, work)) = heap_growth(material, &cell.scenario) else { return String::new() };
+    let (Some(growth), Some(first), Some(last)) = (judgement.growth, work.first(), work.last()) else {
+        return String::new();
+    };
+    if growth.per == GrowthPer::Hour || last <= first {
+        return String::new();
+    }
+    let heap_per_1000 = heap.without_garbage() as f64 / (last - first) as f64 * 1000.0;
+    if heap_per_1000 < growth.value * HEAP_EXPLAINS {
+        "; PHP's heap does not grow like this: the growth is outside PHP's heap (an extension or the C library)"
+            .to_owned()
+    } else {
+        String::new()
+    }
+}
+
+/// How long until the limit.
+fn what_it_means(cell: &Cell, judgement: &Judgement, material: &Material) -> Option<String> {
+    let now = cell.floors().last()?.value;
+    let (name, limit) = match cell.metric {
+        Metric::Heap => ("memory_limit", material.versions.get("memory_limit")?.parse::<f64>().ok()?),
+        Metric::Descriptors => ("the limit of descriptors", *material.descriptor_limits.last()? as f64),
+        _ => return None,
+    };
+    let left = until(judgement, now, limit)?;
+    Some(format!("; at this rate {name} is reached after {}", left.phrase()))
+}
+
+fn noun(per: Per) -> &'static str {
+    per.noun()
+}
+
+fn unit(metric: Metric) -> Unit {
+    match metric {
+        Metric::Heap | Metric::Rss | Metric::RssAnon => Unit::Bytes,
+        Metric::Descriptors => Unit::Descriptors,
+        Metric::Sockets => Unit::Sockets,
+        Metric::Threads => Unit::Threads,
+    }
+}

@@ -1,0 +1,95 @@
+//! Who holds what grew: containers of PHP's heap from the censuses, descriptors by name from the floors.
+
+use std::collections::BTreeMap;
+
+use super::material::Material;
+use super::result::Holder;
+use crate::heap::{Census, Growth, growth};
+use crate::verdict::{Metric, Per};
+
+/// Censuses that growth is named from, at least.
+const CENSUSES: usize = 3;
+
+/// Holders that a finding names, at most: the greatest first.
+const MOST: usize = 6;
+
+/// The heap's growth in a scenario, taken apart; none where there are too few censuses.
+pub fn heap_growth(material: &Material, scenario: &str) -> Option<(Growth, Vec<u64>)> {
+    let of = || material.censuses.iter().filter(|(scene, ..)| scene.scenario == scenario);
+    // Of several processes the one that was counted most often: a restarted worker's census begins anew.
+    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
+    of().for_each(|(_, pid, ..)| *counts.entry(*pid).or_default() += 1);
+    let pid = counts.into_iter().max_by_key(|(_, count)| *count)?.0;
+    let series: Vec<(u64, Census)> =
+        of().filter(|(_, own, ..)| *own == pid).map(|(_, _, work, census)| (*work, census.clone())).collect();
+    let work = series.iter().map(|(work, _)| *work).collect();
+    (series.len() >= CENSUSES).then(|| (growth(&series), work))
+}
+
+/// Who holds the growth of a metric in a scenario.
+pub fn holders(material: &Material, scenario: &str, metric: Metric, per: Per) -> Vec<Holder> {
+    match metric {
+        Metric::Heap | Metric::Rss | Metric::RssAnon => containers(material, scenario),
+        Metric::Descriptors => descriptors(material, scenario, per, |_| true),
+        Metric::Sockets => descriptors(material, scenario, per, |kind| kind == "socket"),
+        Metric::Threads => Vec::new(),
+    }
+}
+
+fn containers(material: &Material, scenario: &str) -> Vec<Holder> {
+    let Some((growth, work)) = heap_growth(material, scenario) else { return Vec::new() };
+    let holder = |growing: crate::heap::Growing| {
+        let mut kept = growing.keeps;
+        kept.extend(growing.known_as.map(|name| format!("known as {name}")));
+        let kind = if growing.unit == "bytes" { format!("{} (bytes of it)", growing.what) } else { growing.what };
+        Holder {
+            path: growing.path,
+            kind,
+            counts: growing.counts,
+            work: work.clone(),
+            per_1000: growing.per_1000,
+            explains: growing.explains_share,
+            kept,
+        }
+    };
+    growth.growing.into_iter().take(MOST).map(holder).collect()
+}
+
+/// Groups of descriptors that grew, the one that grew most first.
+fn descriptors(material: &Material, scenario: &str, per: Per, wanted: impl Fn(&str) -> bool) -> Vec<Holder> {
+    let floors: Vec<_> = material.floors.iter().filter(|floor| floor.scene.scenario == scenario).collect();
+    let work: Vec<u64> = floors
+        .iter()
+        .map(|floor| match per {
+            Per::Messages => floor.messages,
+            Per::Sessions => floor.sessions,
+        })
+        .collect();
+    let (Some(first), Some(last)) = (work.first(), work.last()) else { return Vec::new() };
+    let done = last.saturating_sub(*first).max(1) as f64;
+    let mut groups: BTreeMap<(&str, &str), Vec<u64>> = BTreeMap::new();
+    for (at, floor) in floors.iter().enumerate() {
+        for holder in floor.holders.iter().filter(|holder| wanted(&holder.kind)) {
+            let counts = groups.entry((&holder.path, &holder.kind)).or_insert_with(|| vec![0; floors.len()]);
+            counts[at] += holder.count;
+        }
+    }
+    let grew = |counts: &[u64]| counts.last().unwrap_or(&0).saturating_sub(*counts.first().unwrap_or(&0));
+    let all: u64 = groups.values().map(|counts| grew(counts)).sum();
+    let mut holders: Vec<Holder> = groups
+        .into_iter()
+        .filter(|(_, counts)| grew(counts) > 1)
+        .map(|((path, kind), counts)| Holder {
+            path: path.to_owned(),
+            kind: kind.to_owned(),
+            per_1000: grew(&counts) as f64 / done * 1000.0,
+            explains: (all > 0).then(|| grew(&counts) as f64 / all as f64),
+            work: work.clone(),
+            counts,
+            kept: Vec::new(),
+        })
+        .collect();
+    holders.sort_by(|a, b| b.per_1000.total_cmp(&a.per_1000));
+    holders.truncate(MOST);
+    holders
+}
