@@ -1,5 +1,5 @@
-//! Real servers of Debian's packages: smtp-sink with its own switches, one that is stopped for a while, and
-//! postfix's smtpd with TLS. Where a program is missing, that is said and nothing is tested.
+//! Postfix's smtp-sink as the server: with its own switches, and stopped for a while. Where it is missing, that is
+//! said and nothing is tested.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;

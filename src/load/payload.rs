@@ -99,7 +99,7 @@ fn generate(len: usize) -> Vec<u8> {
         line[LINE - 2..].copy_from_slice(b"\r\n");
     }
     // A body never ends in half a line end: what follows it is a CRLF of its own.
-    if len % LINE == 0 && len > 0 {
+    if len.is_multiple_of(LINE) && len > 0 {
         content[len - 2..].copy_from_slice(b"XX");
     }
     content

@@ -244,6 +244,10 @@ impl<'a> Engine<'a> {
                 // Lateness is counted to the moment itself.
                 now = self.now();
             }
+            if self.is_done() {
+                self.done_at.get_or_insert(now);
+                self.next_sweep = self.next_sweep.min(now + SWEEP_CLOSES);
+            }
             self.run_timers(now);
             if now >= self.next_look {
                 self.look(now);
