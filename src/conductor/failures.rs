@@ -34,6 +34,7 @@ pub fn waiting(step: Step) -> &'static str {
         Step::Rset => "after RSET",
         Step::Quit => "after QUIT",
         Step::Close => "waiting for it to close",
+        Step::Run => "within a run of the load's program",
     }
 }
 

@@ -54,17 +54,10 @@ pub struct Rate {
     pub ramp: Duration,
 }
 
-/// When the loop waits a moment before it asks for replies, so that several come at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Gather {
-    /// In a closed loop with 16 sessions or more that keep their connection.
-    #[default]
-    Auto,
-    /// Never.
-    Off,
-    /// Always, so long.
-    Wait(Duration),
-}
+/// The most sessions between connect and banner, where nothing else is said: fewer than the 128 connections that
+/// the accept queue of most servers holds. Where one overflows, the kernel may forget a connection that the client
+/// believes in, and the server would be blamed for a greeting that it never could send.
+pub const PACE: u32 = 100;
 
 /// How sessions behave, beside what the scenario says.
 #[derive(Debug, Clone)]
@@ -99,8 +92,8 @@ pub struct SessionOptions {
     pub hold: bool,
     /// The most sessions between connect and banner.
     pub pace: u32,
-    /// Gathering of replies.
-    pub gather: Gather,
+    /// The loop waits so long before it asks for replies, so that several come at once; none: it does not wait.
+    pub gather: Option<Duration>,
     /// An open loop instead of a closed one.
     pub rate: Option<Rate>,
     /// The load ends after so long, whatever is left.
@@ -129,8 +122,8 @@ impl Default for SessionOptions {
             family: None,
             connect_tries: 1,
             hold: false,
-            pace: 500,
-            gather: Gather::Auto,
+            pace: PACE,
+            gather: None,
             rate: None,
             duration: None,
             step_timeout: None,

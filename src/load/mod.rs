@@ -5,12 +5,13 @@
 //! them to sockets, on one thread: [`run`] is blocking and is called on a thread of its own.
 
 mod address;
+mod alarm;
 mod base64;
 mod cpu;
 pub mod dialogue;
-mod due;
 mod engine;
 mod error;
+pub mod external;
 mod job;
 mod limits;
 mod link;
@@ -27,7 +28,8 @@ pub use crate::tally::{Count, Latency, Stall, Step, Tally};
 pub use address::{Address, Endpoint, Family, Resolved};
 pub use engine::run;
 pub use error::LoadError;
-pub use job::{Auth, Control, Gather, Job, Live, Mechanism, Rate, SessionOptions};
+pub use external::{Tool, run_external};
+pub use job::{Auth, Control, Job, Live, Mechanism, PACE, Rate, SessionOptions};
 pub use preflight::{Preflight, PreflightError, PreflightTimes, Refused, preflight, probe_banner};
 pub use rng::Rng;
 pub use summary::{LatencySummary, LoadSummary};

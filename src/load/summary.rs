@@ -55,7 +55,7 @@ pub struct LoadSummary {
     pub sessions_by_end: Count,
     /// Sessions that went as the scenario means them to.
     pub as_meant: u64,
-    /// Kind to count.
+    /// Kind to count; `not_started` are those that an early end left, so that the sum is what was asked.
     pub errors: BTreeMap<String, u64>,
     /// The client's own limits that it met.
     pub client_limits: BTreeMap<String, u64>,
@@ -97,6 +97,10 @@ impl LoadSummary {
     /// The figures of `tally`.
     pub fn new(scenario: &str, wave: Option<u32>, pass: &str, tally: &Tally) -> Self {
         let done = tally.asked.finished.max(1) as f64;
+        let mut errors = tally.errors.clone();
+        if tally.asked.not_started > 0 {
+            errors.insert("not_started".to_owned(), tally.asked.not_started);
+        }
         Self {
             scenario: scenario.to_owned(),
             wave,
@@ -108,7 +112,7 @@ impl LoadSummary {
             sessions: tally.sessions.finished,
             sessions_by_end: tally.sessions,
             as_meant: tally.as_meant,
-            errors: tally.errors.clone(),
+            errors,
             client_limits: tally.client_limits.clone(),
             left_open: tally.left_open,
             seconds: tally.seconds,

@@ -168,6 +168,15 @@ impl Tally {
         self.gather_micros = self.gather_micros.max(other.gather_micros);
     }
 
+    /// Counts one more done in the second that `now` (ns since the start) lies in.
+    pub fn count_in_second(&mut self, now: u64) {
+        let second = (now / 1_000_000_000) as usize;
+        if self.per_second.len() <= second {
+            self.per_second.resize(second + 1, 0);
+        }
+        self.per_second[second] += 1;
+    }
+
     /// Whether every sum equals what was asked.
     pub fn adds_up(&self) -> bool {
         self.asked.adds_up() && self.sessions.adds_up()

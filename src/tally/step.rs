@@ -32,11 +32,13 @@ pub enum Step {
     Quit,
     /// The server's close after its reply to QUIT.
     Close,
+    /// The end of a run of another program that makes the load.
+    Run,
 }
 
 impl Step {
     /// All of them, in a session's order.
-    pub const ALL: [Step; 13] = [
+    pub const ALL: [Step; 14] = [
         Step::Connect,
         Step::Banner,
         Step::Tls,
@@ -50,6 +52,7 @@ impl Step {
         Step::Rset,
         Step::Quit,
         Step::Close,
+        Step::Run,
     ];
 
     /// The name in counts and in JSON.
@@ -68,6 +71,7 @@ impl Step {
             Step::Rset => "rset",
             Step::Quit => "quit",
             Step::Close => "close",
+            Step::Run => "run",
         }
     }
 }

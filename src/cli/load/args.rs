@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::load::{Address, Auth, Mechanism};
+use crate::load::{Address, Auth, Mechanism, PACE};
 
 /// Send SMTP load to a server, in smtp-source's place
 ///
@@ -30,9 +30,9 @@ pub struct Args {
     #[arg(short = 'r', long, value_name = "N", default_value_t = 1, help_heading = "How much")]
     pub recipients: u32,
     /// No DATA: with messages MAIL, RCPT and QUIT; with `-m 0` HELO and QUIT (smtp-source: a running counter)
-    #[arg(short = 'c', long, conflicts_with = "data", help_heading = "How much")]
+    #[arg(short = 'c', long, help_heading = "How much")]
     pub no_data: bool,
-    /// Send DATA, which is what happens anyway (smtp-source: keep the connection, here --keep-open)
+    /// Send DATA, which is what happens anyway but with -c (smtp-source: keep the connection, here --keep-open)
     #[arg(short = 'd', long, help_heading = "How much")]
     pub data: bool,
     /// Send the next message over the same connection, at most N of them (all if N is left out)
@@ -115,37 +115,43 @@ pub struct Args {
     /// Open all sessions before any speaks: a test of limits
     #[arg(long, conflicts_with = "rate", help_heading = "When")]
     pub hold: bool,
-    /// Sessions between connect and banner at once, so that the server's accept queue does not overflow
-    #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..), help_heading = "When")]
+    /// Sessions between connect and banner at once, fewer than the 128 that most servers' accept queues hold
+    #[arg(long, value_name = "N", default_value_t = PACE, value_parser = clap::value_parser!(u32).range(1..), help_heading = "When")]
     pub pace: u32,
     /// Long bodies (above 64 KiB) under way at once; 0: no limit
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "When")]
     pub bodies_at_once: u32,
-    /// Wait so long for several replies to come at once: a time, `off`, or `auto` (60 µs, kept sessions from 16 on)
-    #[arg(long, value_name = "TIME", default_value = "auto", help_heading = "When")]
-    pub gather: String,
+    /// Wait so long before each look for replies, so that several come at once [default: no wait]
+    #[arg(long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    pub gather: Option<Duration>,
     /// End when the server answered nobody for so long
     #[arg(long, value_name = "TIME", value_parser = span, default_value = "30s", help_heading = "When")]
     pub stall_timeout: Duration,
 
     /// IPv4 alone
-    #[arg(short = '4', conflicts_with = "ipv6", help_heading = "How it connects")]
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "How it connects")]
     pub ipv4: bool,
     /// IPv6 alone
-    #[arg(short = '6', help_heading = "How it connects")]
+    #[arg(short = '6', long, help_heading = "How it connects")]
     pub ipv6: bool,
     /// Try a refused connection so often
     #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "How it connects")]
     pub connect_tries: u32,
+    /// Who makes the load: this program, postfix's smtp-source, or --load-command
+    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = Engine::Builtin, help_heading = "How it connects")]
+    pub engine: Engine,
+    /// Run this by the shell for each message (or session); {host} {port} {from} {to} {number} are filled in
+    #[arg(long, value_name = "COMMAND", required_if_eq("engine", "command"), help_heading = "How it connects")]
+    pub load_command: Option<String>,
     /// Allow a server that is not this machine
     #[arg(long, help_heading = "How it connects")]
     pub allow_remote: bool,
 
     /// Go on after a refusal, which is what happens anyway (smtp-source ends without it)
-    #[arg(short = 'A', help_heading = "The rest")]
+    #[arg(short = 'A', long, help_heading = "The rest")]
     pub go_on: bool,
     /// Show the first session's words; twice: more
-    #[arg(short = 'v', action = clap::ArgAction::Count, help_heading = "The rest")]
+    #[arg(short = 'v', long, action = clap::ArgAction::Count, help_heading = "The rest")]
     pub verbose: u8,
     /// Nothing but errors
     #[arg(short = 'q', long, help_heading = "The rest")]
@@ -158,6 +164,17 @@ pub struct Args {
     pub seed: u64,
 }
 
+/// Who makes the load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    /// This program.
+    Builtin,
+    /// Postfix's, with its own limits.
+    SmtpSource,
+    /// --load-command.
+    Command,
+}
+
 const AFTER_HELP: &str = "\
 Examples:
   profile-run load -d -f test@localhost -t test@localhost -s 10 -l 1 -m 10 localhost:2525
@@ -167,6 +184,8 @@ Examples:
 
 Exit codes: 0 all that was asked was done; 1 some or all was refused or failed; 2 it could not start;
 3 the server answered nobody for --stall-timeout; 130 interrupted.
+
+--engine command counts runs: exit code 0 is one done. It needs no SMTP, and says nothing of messages.
 
 Where smtp-source means something else: -c is its running counter, -d keeps its connection open (here
 --keep-open), -R is its random wait between messages, -r puts a number before each recipient (here -N), -A goes

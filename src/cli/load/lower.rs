@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::args::{Args, span};
-use crate::load::{Family, Gather, Job, Rate, SessionOptions};
+use super::args::{Args, Engine};
+use crate::load::{Family, Job, Rate, SessionOptions, Tool};
 use crate::plan::scenario::{
     Catalog, Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario, ScenarioError, TlsMode,
 };
@@ -21,7 +21,9 @@ pub fn jobs(args: &Args) -> anyhow::Result<Vec<Job>> {
         None => vec![typed(args)?],
     };
     let options = options(args)?;
-    let jobs = scenarios.into_iter().map(|scenario| Job {
+    let tool = tool(args)?;
+    let meant = |scenario: Scenario| tool.as_ref().map_or(scenario.clone(), |tool| tool.scenario(&scenario));
+    let jobs = scenarios.into_iter().map(meant).map(|scenario| Job {
         count: if args.duration.is_some() && args.messages.is_none() && args.scenario.is_none() {
             u64::MAX
         } else {
@@ -34,6 +36,16 @@ pub fn jobs(args: &Args) -> anyhow::Result<Vec<Job>> {
         options: options.clone(),
     });
     Ok(jobs.collect())
+}
+
+/// The program that makes the load, where it is not this one.
+pub fn tool(args: &Args) -> anyhow::Result<Option<Tool>> {
+    match (args.engine, &args.load_command) {
+        (Engine::Command, Some(command)) => Ok(Some(Tool::Command(command.clone()))),
+        (_, Some(_)) => bail!("--load-command is what --engine command runs: add that"),
+        (Engine::SmtpSource, None) => Ok(Some(Tool::SmtpSource)),
+        (_, None) => Ok(None),
+    }
 }
 
 /// Scenarios by name.
@@ -164,11 +176,7 @@ fn options(args: &Args) -> anyhow::Result<SessionOptions> {
         connect_tries: args.connect_tries,
         hold: args.hold,
         pace: args.pace,
-        gather: match args.gather.as_str() {
-            "auto" => Gather::Auto,
-            "off" => Gather::Off,
-            time => Gather::Wait(span(time).map_err(|error| anyhow::anyhow!("--gather: {error}"))?),
-        },
+        gather: args.gather,
         rate: args.rate.map(|per_second| Rate { per_second, ramp: args.ramp.unwrap_or_default() }),
         duration: args.duration,
         step_timeout: None,

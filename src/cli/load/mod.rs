@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::exit::Exit;
-use crate::load::{self, Control, Job, LoadSummary, Tally};
+use crate::load::{self, Control, Job, LoadSummary, Tally, Tool};
 
 pub use args::Args;
 
@@ -24,13 +24,17 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let shown = show::Show::new(&args);
     let jobs = lower::jobs(&args)?;
+    let tool = lower::tool(&args)?;
+    if tool == Some(Tool::SmtpSource) {
+        eprintln!("profile-run: {}", load::external::smtp_source::LIMITS);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut summaries = Vec::new();
     let mut exit = Exit::Held;
     for job in jobs {
         let resolved = job.target.resolve(job.options.family, job.options.allow_remote)?;
         shown.begin(&job, &resolved);
-        let tally = runtime.block_on(carry_out(job.clone(), &shown))?;
+        let tally = runtime.block_on(carry_out(job.clone(), tool.clone(), &shown))?;
         let summary = LoadSummary::new(&job.scenario.name, None, "load", &tally);
         shown.end(&job, &tally, &summary);
         summaries.push(summary);
@@ -44,7 +48,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// Runs a job on a thread of its own; shows progress and takes Ctrl-C meanwhile.
-async fn carry_out(job: Job, shown: &show::Show) -> anyhow::Result<Tally> {
+async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::Result<Tally> {
     let control = Arc::new(Control::new());
     let (done, mut finished) = tokio::sync::oneshot::channel();
     let engine = {
@@ -52,7 +56,11 @@ async fn carry_out(job: Job, shown: &show::Show) -> anyhow::Result<Tally> {
         std::thread::Builder::new()
             .name("load".into())
             .spawn(move || {
-                let _ = done.send(load::run(&job, &control));
+                let outcome = match &tool {
+                    None => load::run(&job, &control),
+                    Some(tool) => load::run_external(&job, tool, &control),
+                };
+                let _ = done.send(outcome);
             })
             .context("cannot start the load's thread")?
     };

@@ -99,15 +99,6 @@ impl Counters {
         *self.tally.client_limits.entry(name.to_owned()).or_default() += 1;
     }
 
-    /// One more done in the second that `now` (ns since the start) lies in.
-    pub fn done(&mut self, now: u64) {
-        let second = (now / 1_000_000_000) as usize;
-        if self.tally.per_second.len() <= second {
-            self.tally.per_second.resize(second + 1, 0);
-        }
-        self.tally.per_second[second] += 1;
-    }
-
     pub fn live(&self, open: u64) -> Live {
         let sessions = &self.tally.sessions;
         Live {

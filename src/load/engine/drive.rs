@@ -84,7 +84,12 @@ impl Engine<'_> {
             if session.tries > 0 && matches!(connect_cause(&error), Cause::ConnectRefused | Cause::Reset) {
                 return self.reconnect(place, now);
             }
-            return self.fail(place, connect_cause(&error), now);
+            let cause = connect_cause(&error);
+            if cause == Cause::Reset {
+                // It did stand, or it would have been refused: it is the banner that did not come.
+                session.dialogue.step = Step::Banner;
+            }
+            return self.fail(place, cause, now);
         }
         if !event.is_writable() && !event.is_readable() {
             return;

@@ -215,7 +215,7 @@ impl Engine<'_> {
             let whole = now.saturating_sub(session.whole_since);
             self.counters.tally.asked.finished += 1;
             self.counters.tally.whole.record(whole);
-            self.counters.done(now);
+            self.counters.tally.count_in_second(now);
         }
     }
 

@@ -24,10 +24,10 @@ use crate::plan::scenario::TlsMode;
 use self::count::Counters;
 use self::session::{Session, Timer};
 use super::address::{Address, Endpoint};
+use super::alarm::Alarm;
 use super::cpu;
-use super::due::DueTimer;
 use super::error::LoadError;
-use super::job::{Control, Gather, Job};
+use super::job::{Control, Job};
 use super::limits::Descriptors;
 use super::link::Files;
 use super::pace::Pace;
@@ -43,15 +43,12 @@ const READ_BUFFER: usize = 64 * 1024;
 const EVENTS: usize = 1024;
 /// How often the deadlines are looked at, in ns.
 const SWEEP_EVERY: u64 = 1_000_000_000;
-/// The longest that a request to stop may wait.
-const LONGEST_POLL: Duration = Duration::from_millis(100);
+/// How often the engine looks whether it is to stop, in ns.
+const LOOK_EVERY: u64 = 100_000_000;
 /// How long the server may take to close after its reply to QUIT, in ns; after that we close.
 const CLOSE_TIMEOUT: u64 = 1_000_000_000;
 /// How often the deadlines are looked at when closes alone are waited for, in ns.
 const SWEEP_CLOSES: u64 = 100_000_000;
-/// Gathering: how long, and from how many sessions on that keep their connection.
-const GATHER: Duration = Duration::from_micros(60);
-const GATHER_FROM: u64 = 16;
 /// Descriptors for all that is no session: poll, files, the program's own.
 const SPARE_DESCRIPTORS: u64 = 64;
 /// Connections that may wait for the server's close beside those in flight.
@@ -99,7 +96,11 @@ struct Engine<'a> {
     /// No unit is begun any more.
     closed: bool,
     pace: Option<Pace>,
-    due: Option<DueTimer>,
+    /// When the next unit is due that may not begin before (open loop), in ns.
+    next_due: u64,
+    alarm: Alarm,
+    /// When the engine next looks whether it is to stop, in ns.
+    next_look: u64,
     /// When the last place in flight became free, in ns (open loop).
     free_since: u64,
     /// Sessions with a connection and nothing due (open loop).
@@ -158,16 +159,7 @@ impl<'a> Engine<'a> {
             return Err(LoadError::Descriptors { wanted: sessions, limit: descriptors.limit });
         }
         let poll = Poll::new().map_err(LoadError::system("poll"))?;
-        let due = match options.rate {
-            Some(_) => Some(DueTimer::new(poll.registry(), Token(usize::MAX)).map_err(LoadError::system("timer"))?),
-            None => None,
-        };
-        let kept = script.per_connection > 1;
-        let gather = match options.gather {
-            Gather::Off => None,
-            Gather::Wait(time) => Some(time),
-            Gather::Auto => (kept && options.rate.is_none() && sessions >= GATHER_FROM).then_some(GATHER),
-        };
+        let alarm = Alarm::new(poll.registry(), Token(usize::MAX)).map_err(LoadError::system("timer"))?;
         let step_timeout = options.step_timeout.unwrap_or(job.stall_timeout + job.stall_timeout / 5);
         Ok(Self {
             script,
@@ -190,7 +182,9 @@ impl<'a> Engine<'a> {
             count: job.count,
             closed: false,
             pace: options.rate.map(Pace::new),
-            due,
+            next_due: u64::MAX,
+            alarm,
+            next_look: 0,
             free_since: 0,
             parked: Vec::new(),
             holding: options.hold,
@@ -205,7 +199,7 @@ impl<'a> Engine<'a> {
             done_at: None,
             next_sweep: SWEEP_EVERY,
             step_timeout: nanos(step_timeout),
-            gather,
+            gather: options.gather,
             rng: Rng::new(job.seed),
             numbers: Numbers::default(),
             scratch: Vec::new(),
@@ -222,41 +216,55 @@ impl<'a> Engine<'a> {
         if self.gather.is_some() {
             cpu::fine_timers();
         }
+        let mut now = self.now();
         loop {
-            let now = self.now();
             self.start(now);
             if self.is_over() {
                 return Ok(());
             }
             if let Some(time) = self.gather {
                 std::thread::sleep(time);
+                now = self.now();
             }
-            let timeout = self.poll_timeout(self.now());
-            match self.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            let timeout = self.alarm.wake_at(self.wakes_next(now), now);
+            match self.poll.poll(&mut events, timeout) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(LoadError::System { what: "poll", source }),
                 Ok(()) => {}
             }
-            for event in &events {
+            now = self.now();
+            for (number, event) in events.iter().enumerate() {
                 if event.token() != Token(usize::MAX) {
-                    let now = self.now();
+                    // Those further on in a batch have waited for those before them.
+                    now = if number == 0 { now } else { self.now() };
                     self.on_event(event, now);
                 }
             }
-            let now = self.now();
+            if self.pace.is_some() {
+                // Lateness is counted to the moment itself.
+                now = self.now();
+            }
             if self.is_done() {
                 self.done_at.get_or_insert(now);
                 self.next_sweep = self.next_sweep.min(now + SWEEP_CLOSES);
             }
             self.run_timers(now);
-            if now >= self.next_sweep {
-                self.next_sweep = now + SWEEP_EVERY;
-                self.sweep(now);
+            if now >= self.next_look {
+                self.look(now);
             }
-            self.control.publish(self.counters.live(self.in_flight));
-            if self.control.is_stopped() && !self.counters.tally.interrupted {
-                self.interrupt(now);
-            }
+        }
+    }
+
+    /// Once in a while: figures out, and is it to stop, and who waits too long.
+    fn look(&mut self, now: u64) {
+        self.next_look = now + LOOK_EVERY;
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_EVERY;
+            self.sweep(now);
+        }
+        self.control.publish(self.counters.live(self.in_flight));
+        if self.control.is_stopped() && !self.counters.tally.interrupted {
+            self.interrupt(now);
         }
     }
 
@@ -287,12 +295,11 @@ impl<'a> Engine<'a> {
         self.open == 0 && self.is_done()
     }
 
-    /// How long the poll may sleep.
-    fn poll_timeout(&self, now: u64) -> Duration {
+    /// When the engine has something to do though nothing comes, in ns.
+    fn wakes_next(&self, now: u64) -> u64 {
         let timer = self.timers.peek().map_or(u64::MAX, |timer| timer.at);
         let connect = if self.connect_after > now { self.connect_after } else { u64::MAX };
-        let next = timer.min(connect).min(self.next_sweep);
-        Duration::from_nanos(next.saturating_sub(now)).min(LONGEST_POLL)
+        timer.min(connect).min(self.next_due).min(self.next_look)
     }
 }
 

@@ -23,10 +23,12 @@ impl Engine<'_> {
             self.close();
         }
         let mut due = now;
+        self.next_due = u64::MAX;
         while !self.closed && self.taken < self.count {
             if let Some(pace) = &self.pace {
                 due = pace.due(self.taken);
                 if due > now {
+                    self.next_due = due;
                     break;
                 }
             }
@@ -37,20 +39,12 @@ impl Engine<'_> {
                 continue;
             }
             if !self.may_connect(now) {
+                self.name_limit(now);
                 break;
             }
             self.late(now, due);
             if !self.open(now, due) {
                 break;
-            }
-        }
-        if let (Some(pace), Some(timer)) = (&self.pace, &self.due)
-            && !self.closed
-            && self.taken < self.count
-        {
-            let next = pace.due(self.taken);
-            if next > now {
-                timer.set(next - now);
             }
         }
         if self.closed || self.taken >= self.count {
@@ -76,8 +70,18 @@ impl Engine<'_> {
         self.in_flight + self.resting < parallel
             && self.handshaking < u64::from(self.job.options.pace.max(1))
             && self.open < parallel + CLOSING_BESIDE
-            && self.open + SPARE_DESCRIPTORS <= self.descriptors.limit
+            // One can always be tried, however low the limit is.
+            && (self.open == 0 || self.open + SPARE_DESCRIPTORS <= self.descriptors.limit)
             && now >= self.connect_after
+    }
+
+    /// Says once, for as long as it lasts, that `ulimit -n` is what keeps another session from being opened.
+    fn name_limit(&mut self, now: u64) {
+        let full = self.open > 0 && self.open + SPARE_DESCRIPTORS > self.descriptors.limit;
+        if full && self.in_flight + self.resting < self.job.scenario.sessions && self.starved_since.is_none() {
+            self.starved_since = Some(now);
+            self.counters.client_limit("descriptors");
+        }
     }
 
     /// How late the client itself is: from when the unit was due and a place was free for it.

@@ -1,0 +1,114 @@
+//! Postfix's smtp-sink as the server: with its own switches, and stopped for a while. Where it is missing, that is
+//! said and nothing is tested.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const SINK: &str = "/usr/sbin/smtp-sink";
+
+/// smtp-sink on a port of its own; dropping it ends it.
+struct Sink {
+    child: Child,
+    target: String,
+}
+
+impl Sink {
+    fn start(switches: &[&str]) -> Option<Self> {
+        if !Path::new(SINK).is_file() {
+            eprintln!("no smtp-sink (Debian: apt-get install postfix): not tested");
+            return None;
+        }
+        let target = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").to_string();
+        let mut command = Command::new(SINK);
+        if nix::unistd::geteuid().is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        let child = command.args(switches).args([&target, "1000"]).stderr(Stdio::null()).spawn().expect("it runs");
+        let sink = Self { child, target };
+        let until = Instant::now() + Duration::from_secs(5);
+        while TcpStream::connect(&sink.target).is_err() {
+            assert!(Instant::now() < until, "smtp-sink does not listen");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Some(sink)
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id() as i32)
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn load(args: &[&str], target: &str) -> (i32, Value) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+    let output = command.args(["load", "--json"]).args(args).arg(target).output().expect("profile-run runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let last = text.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let result: Value = serde_json::from_str(last).expect("JSON");
+    (output.status.code().expect("an exit code"), result["result"]["load"][0].clone())
+}
+
+fn errors(load: &Value) -> Vec<(String, u64)> {
+    let errors = load["errors"].as_object().expect("errors");
+    errors.iter().map(|(kind, count)| (kind.clone(), count.as_u64().expect("a count"))).collect()
+}
+
+#[test]
+fn the_sinks_switches_give_their_counts() {
+    // -q: disconnect, -r: reject for now, -f: reject for good (smtp-sink(1)).
+    for (switches, kind, accepted) in [
+        (&["-q", "mail"][..], "closed_mail", 0),
+        (&["-q", "quit"], "closed_quit", 6),
+        (&["-r", "rcpt"], "rcpt_450", 0),
+        (&["-f", "data"], "data_500", 0),
+        (&["-f", "."], "message_500", 0),
+        (&["-r", "mail"], "mail_450", 0),
+    ] {
+        let Some(sink) = Sink::start(switches) else { return };
+        let (code, load) = load(&["-s", "2", "-m", "6", "-l", "100"], &sink.target);
+        assert_eq!((code, &load["messages_accepted"]), (1, &Value::from(accepted)), "{switches:?}: {load}");
+        assert_eq!(errors(&load), [(kind.to_owned(), 6)], "{switches:?}");
+    }
+    // No ESMTP and no 8BITMIME change nothing for HELO; a wait for each DATA is time, not an error.
+    for (switches, least) in [(&["-e"][..], 0.0), (&["-8"], 0.0), (&["-w", "1"], 2.0)] {
+        let Some(sink) = Sink::start(switches) else { return };
+        let (code, load) = load(&["-s", "1", "-m", "2", "-l", "100"], &sink.target);
+        assert_eq!((code, errors(&load)), (0, vec![]), "{switches:?}: {load}");
+        assert!(load["seconds"].as_f64().expect("seconds") >= least, "{switches:?}: {load}");
+    }
+}
+
+#[test]
+fn an_open_loop_shows_a_server_that_stopped() {
+    let Some(sink) = Sink::start(&[]) else { return };
+    let pid = sink.pid();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(2));
+        kill(pid, Signal::SIGSTOP).expect("stopped");
+        std::thread::sleep(Duration::from_secs(5));
+        kill(pid, Signal::SIGCONT).expect("goes on");
+    });
+    let (code, load) = load(&["--rate", "100/s", "--duration", "10s", "-s", "50", "-l", "100"], &sink.target);
+    stopper.join().expect("no panic");
+    assert_eq!((code, errors(&load)), (0, vec![]), "{load}");
+    assert_eq!(load["loop"], "open");
+    let latency = |what: &str| load["latency_ms"][what].as_f64().expect("ms");
+    // Half of all messages were due while it stood; a closed loop would show fifty slow ones at most.
+    assert!(latency("p90") > 3_000.0 && latency("max") > 4_500.0, "{load}");
+    assert!(latency("p50") > 5.0, "{load}");
+    let sent = load["messages_accepted"].as_u64().expect("a count");
+    assert!((980..=1_000).contains(&sent), "{sent}");
+    assert!(load["lateness_ms"]["p50"].as_f64().expect("ms") < 50.0, "{load}");
+}
