@@ -211,7 +211,7 @@ fn xdebug_profile(
         recorded.complete = false;
     }
     let found = &recorded.found;
-    if found.records == 0 && found.good_lines == 0 || found.bytes == 0 {
+    if found.runs == 0 {
         let reason = match (found.bytes, &found.first_defect) {
             (0, _) => "the file is empty: the server was stopped before Xdebug wrote, or profiling was off".to_owned(),
             (_, Some(defect)) => format!("no profile: {defect}"),
