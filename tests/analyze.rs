@@ -227,3 +227,26 @@ fn speedscope_and_pprof_hold_every_unit_of_time() {
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&pprof[..]), &mut message).unwrap();
     assert_eq!(message[0], 0x0a, "the first field is a sample type");
 }
+
+#[test]
+fn records_behind_the_place_where_two_writers_mix_are_credited_to_nobody() {
+    let block = example().text;
+    let body = &block[HEADER.len()..];
+    let other = body.replace("f1", "g1").replace("f3", "g3");
+    let folder = tempfile::tempdir().unwrap();
+    let filler = "fl=(1) /srv/a.php\nfn=(99) before\n3 1 0\n\n".to_owned() + &"fl=(1)\nfn=(99)\n3 1 0\n\n".repeat(300);
+    let path = put(folder.path(), "cachegrind.out.1", format!("{HEADER}{filler}{body}{other}").as_bytes());
+    let output = analyze(&["--format", "folded"], &[&path]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.lines().all(|line| line.contains("before ")), "{text}");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("processes into one file"));
+}
+
+#[test]
+fn files_of_other_programs_are_not_taken_for_exact_trees() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = example().text.replace("creator: xdebug 3.2.0 (PHP 8.2.36)", "creator: callgrind-3.19.0");
+    let output = analyze(&[], &[&put(folder.path(), "callgrind.out.1", text.as_bytes())]);
+    assert_eq!(output.status.code(), Some(2));
+}
