@@ -145,10 +145,6 @@ impl Pairs {
     pub(crate) fn get(&self, pair: u32) -> (u32, u32) {
         self.all[pair as usize]
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
-    }
 }
 
 #[cfg(test)]

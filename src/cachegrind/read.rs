@@ -226,7 +226,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         Some((u64::from(id), node.cost))
     });
     let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
-    let summary = FileSummary {
+    let mut summary = FileSummary {
         path: path.to_owned(),
         records: mapped.records,
         complete,
@@ -241,7 +241,16 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         warnings: Vec::new(),
         header: mapped.header,
     };
+    summary.warnings.extend(misfit(summary.declared, tree.total().time));
     FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree }
+}
+
+/// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
+fn misfit(declared: Option<Cost>, total: i64) -> Option<String> {
+    let declared = declared?.time;
+    (declared.abs_diff(total) > declared.unsigned_abs().max(total.unsigned_abs()) / 100).then(|| {
+        format!("its summary declares a time of {declared}, its calls sum up to {total}: shares are of the sum")
+    })
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -302,7 +311,7 @@ fn xdebug_profile(
     };
     let byte_share = 1.0 - found.lost_bytes as f64 / found.bytes as f64;
     let units = xdebug_units(&found.header);
-    let summary = FileSummary {
+    let mut summary = FileSummary {
         path: path.to_owned(),
         header: found.header.clone(),
         records: found.records,
@@ -317,5 +326,6 @@ fn xdebug_profile(
         defects: found.defects,
         warnings: Vec::new(),
     };
+    summary.warnings.extend(misfit(summary.declared, merged.total().time));
     Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged })
 }
