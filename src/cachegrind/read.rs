@@ -113,27 +113,86 @@ fn scaled(cost: Cost, factor: i64) -> Cost {
 }
 
 fn read_file(path: &Path, options: &Options, names: &mut Functions) -> Result<FileProfile, Error> {
+    let source = source::open(path)?;
+    let twice = !matches!(source, Source::Stream(_));
+    if let Source::Mapped(map) = &source
+        && let Some(mapped) = mapped::read(map, options.threads)
+    {
+        refuse_others(path, &mapped.header)?;
+        return Ok(mapped_profile(path, mapped, map.len() as u64, names));
+    }
+    let (recorded, cut_compression) = record(path, source, u64::MAX)?;
+    refuse_others(path, &recorded.found.header)?;
+    let writers = writers(&recorded);
+    if writers < 2 {
+        return xdebug_profile(path, recorded, cut_compression, names);
+    }
+    // Behind the first place where the writers' blocks mix, an id may mean another process's name.
+    let first = recorded.found.first_defect.clone();
+    let certain = first.as_ref().map_or(0, |defect| defect.offset / WRITE_BLOCK * WRITE_BLOCK);
+    let (all, defects) = (recorded.found.bytes, recorded.found.defects);
+    if !twice {
+        let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let (part, _) = record(path, source::open(path)?, certain)?;
+    if part.found.records == 0 {
+        let reason =
+            format!("written by {writers} processes whose records mix from the start: profile with one worker");
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let mut file = xdebug_profile(path, part, false, names)?;
+    file.summary.complete = false;
+    file.summary.writers = writers;
+    file.summary.recovered_share = certain as f64 / all as f64;
+    (file.summary.first_defect, file.summary.defects) = (first, defects);
+    file.summary.warnings.push(format!(
+        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix, are credited to functions"
+    ));
+    Ok(file)
+}
+
+/// Xdebug writes its buffer in blocks of this size.
+const WRITE_BLOCK: u64 = 4096;
+
+/// Processes that wrote into the file, as far as can be told.
+fn writers(recorded: &Recorded<Spill>) -> u64 {
+    1 + recorded.found.second_summaries.max(u64::from(recorded.found.redefined > 0))
+}
+
+/// Files of other programs have the same grammar but another meaning: their edges are no calls in order.
+fn refuse_others(path: &Path, header: &Header) -> Result<(), Error> {
+    let creator = header.creator.as_str();
+    let counts = header.events.first().map_or("", String::as_str);
+    let other = match (creator, counts) {
+        ("", "") => return Ok(()),
+        ("", events) if !events.starts_with("Time") => format!("events {events}"),
+        (creator, _) if !creator.is_empty() && !creator.starts_with("xdebug") => creator.to_owned(),
+        _ => return Ok(()),
+    };
+    let reason = format!("no profile of Xdebug's ({other}): files of other programs are not read");
+    Err(Error::NoProfile { path: path.to_owned(), reason })
+}
+
+/// The first `limit` bytes of a file in compact form, and whether its compression was cut.
+fn record(path: &Path, source: Source, limit: u64) -> Result<(Recorded<Spill>, bool), Error> {
     let mut recorder = Recorder::new(Spill::new());
     let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
     let mut cut_compression = false;
-    match source::open(path)? {
+    match source {
         Source::Mapped(map) => {
-            if let Some(mapped) = mapped::read(&map, options.threads) {
-                return Ok(mapped_profile(path, mapped, map.len() as u64, names));
-            }
-            for part in map.chunks(1 << 20) {
+            for part in map[..map.len().min(usize::try_from(limit).unwrap_or(usize::MAX))].chunks(1 << 20) {
                 recorder.push(part).map_err(sink_error)?;
             }
         }
-        Source::Stream(mut stream) => read_all(path, &mut stream, &mut recorder)?,
-        Source::Gzip(mut stream) => match read_all(path, &mut stream, &mut recorder) {
+        Source::Stream(stream) => read_all(path, &mut stream.take(limit), &mut recorder)?,
+        Source::Gzip(stream) => match read_all(path, &mut stream.take(limit), &mut recorder) {
             Ok(()) => {}
             Err(Error::Io { .. }) => cut_compression = true,
             Err(error) => return Err(error),
         },
     }
-    let recorded = recorder.finish().map_err(sink_error)?;
-    xdebug_profile(path, recorded, cut_compression, names)
+    Ok((recorder.finish().map_err(sink_error)?, cut_compression))
 }
 
 fn read_all(path: &Path, stream: &mut dyn Read, recorder: &mut Recorder<Spill>) -> Result<(), Error> {
@@ -167,7 +226,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         Some((u64::from(id), node.cost))
     });
     let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
-    let summary = FileSummary {
+    let mut summary = FileSummary {
         path: path.to_owned(),
         records: mapped.records,
         complete,
@@ -182,7 +241,16 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         warnings: Vec::new(),
         header: mapped.header,
     };
+    summary.warnings.extend(misfit(summary.declared, tree.total().time));
     FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree }
+}
+
+/// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
+fn misfit(declared: Option<Cost>, total: i64) -> Option<String> {
+    let declared = declared?.time;
+    (declared.abs_diff(total) > declared.unsigned_abs().max(total.unsigned_abs()) / 100).then(|| {
+        format!("its summary declares a time of {declared}, its calls sum up to {total}: shares are of the sum")
+    })
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -211,7 +279,7 @@ fn xdebug_profile(
         recorded.complete = false;
     }
     let found = &recorded.found;
-    if found.records == 0 && found.good_lines == 0 || found.bytes == 0 {
+    if found.runs == 0 {
         let reason = match (found.bytes, &found.first_defect) {
             (0, _) => "the file is empty: the server was stopped before Xdebug wrote, or profiling was off".to_owned(),
             (_, Some(defect)) => format!("no profile: {defect}"),
@@ -243,7 +311,7 @@ fn xdebug_profile(
     };
     let byte_share = 1.0 - found.lost_bytes as f64 / found.bytes as f64;
     let units = xdebug_units(&found.header);
-    let summary = FileSummary {
+    let mut summary = FileSummary {
         path: path.to_owned(),
         header: found.header.clone(),
         records: found.records,
@@ -251,12 +319,13 @@ fn xdebug_profile(
         recovered_share: time_share.min(byte_share),
         own: recorded.own,
         runs: found.runs,
-        writers: 1 + found.second_summaries.max(u64::from(found.redefined > 0)),
+        writers: writers(&recorded),
         declared: found.summary,
         held_by_fibers: held,
         first_defect: found.first_defect.clone(),
         defects: found.defects,
         warnings: Vec::new(),
     };
+    summary.warnings.extend(misfit(summary.declared, merged.total().time));
     Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged })
 }

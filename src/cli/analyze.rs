@@ -1,16 +1,17 @@
 //! `profile-run analyze`: its arguments and what it does with them.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::exit::Exit;
 use super::floors;
-use crate::cachegrind::export::{folded, json};
-use crate::cachegrind::{Metric, Options, Profile, read_paths};
+use crate::analysis::profile::ready;
+use crate::cachegrind::export::{callgrind, folded, json, pprof, speedscope};
+use crate::cachegrind::{Metric, Options, Pattern, Profile, read_paths};
+use crate::report::{profile_html, write_whole};
 use crate::verdict::Bounds;
 
 /// Arguments of `profile-run analyze`.
@@ -25,7 +26,13 @@ pub struct Args {
     /// What to sum
     #[arg(long, value_enum, default_value_t = MetricName::Time)]
     metric: MetricName,
-    /// Write here instead of stdout
+    /// Leave out frames whose name holds this (`*`: any text); their cost goes to their caller
+    #[arg(long, value_name = "PATTERN")]
+    hide: Vec<String>,
+    /// Only the stacks with a frame whose name holds this (`*`: any text)
+    #[arg(long, value_name = "PATTERN")]
+    focus: Option<String>,
+    /// Write here instead of stdout; the file is replaced whole
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -70,29 +77,34 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         MetricName::Time => Metric::Time,
         MetricName::Allocation => Metric::Allocation,
     };
-    let profile = read_paths(&args.paths, &Options::default())?;
+    let mut profile = read_paths(&args.paths, &Options::default())?;
     say_what_was_lost(&profile);
-    match &args.output {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-            let mut out = BufWriter::with_capacity(1 << 16, file);
-            write(&profile, metric, args.format, &mut out)?;
-            out.flush()?;
-        }
-        None => {
-            let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-            match write(&profile, metric, args.format, &mut out).and_then(|()| Ok(out.flush()?)) {
-                // The reader of our output has seen enough.
-                Err(error) if is_broken_pipe(&error) => {}
-                outcome => outcome?,
-            }
+    if let Some(pattern) = &args.focus {
+        profile = profile.focus(&Pattern::new(pattern));
+        if profile.tree.is_empty() {
+            anyhow::bail!(
+                "no frame's name holds {pattern:?}: nothing is left to show; leave out --focus to see all names"
+            );
         }
     }
+    for pattern in &args.hide {
+        profile = profile.hide(&Pattern::new(pattern));
+    }
+    let mut bytes = Vec::new();
+    write(&profile, metric, args.format, &mut bytes)?;
+    match &args.output {
+        // A device or a pipe has nothing that could be replaced.
+        Some(path) if path.exists() && !path.is_file() => {
+            std::fs::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Some(path) => write_whole(path, &bytes).context("cannot write the output")?,
+        None => match io::stdout().lock().write_all(&bytes) {
+            // The reader of our output has seen enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            outcome => outcome?,
+        },
+    }
     Ok(Exit::Held)
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn write(profile: &Profile, metric: Metric, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
@@ -103,8 +115,13 @@ fn write(profile: &Profile, metric: Metric, format: Format, out: &mut impl Write
             serde_json::to_writer(&mut *out, &object)?;
             writeln!(out)?;
         }
-        Format::Html | Format::Speedscope | Format::Pprof | Format::Callgrind => {
-            anyhow::bail!("this format cannot be written by this build")
+        Format::Speedscope => speedscope::write(profile, metric, out)?,
+        Format::Pprof => pprof::write(profile, metric, out)?,
+        Format::Callgrind => callgrind::write(profile, out)?,
+        Format::Html => {
+            let shown = ready(profile, 0, &[]);
+            let title = profile.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ");
+            out.write_all(profile_html(&title, &shown.flames, &shown.summary.functions, &shown.notes)?.as_bytes())?;
         }
     }
     Ok(())

@@ -1,4 +1,7 @@
 //! What a profile can be written as, one file a format.
 
+pub mod callgrind;
 pub mod folded;
 pub mod json;
+pub mod pprof;
+pub mod speedscope;

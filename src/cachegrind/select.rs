@@ -1,0 +1,105 @@
+//! Parts of a profile: frames hidden, stacks focused on. Shares are then of what is left.
+
+use super::profile::Profile;
+use super::tree::{CallTree, Cost, ROOT};
+
+/// Takes the cost of hidden frames that no shown frame called.
+pub const HIDDEN_NAME: &str = "[hidden]";
+
+/// A pattern of names: text that stands anywhere in the name, `*` for any text in between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// A pattern from its text.
+    pub fn new(text: &str) -> Self {
+        Pattern(text.to_owned())
+    }
+
+    /// True when a name has the pattern's parts, in their order.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut rest = name;
+        self.0.split('*').all(|part| match rest.find(part) {
+            Some(at) => {
+                rest = &rest[at + part.len()..];
+                true
+            }
+            None => false,
+        })
+    }
+}
+
+impl Profile {
+    /// The profile with the frames that match left out: their cost goes to the nearest caller that is
+    /// shown, or to one frame `[hidden]`. The total stays.
+    pub fn hide(mut self, pattern: &Pattern) -> Profile {
+        let hidden: Vec<bool> = self.names.iter().map(|function| pattern.matches(&function.name)).collect();
+        let mut bare: Option<u64> = None;
+        let mut tree = CallTree::new();
+        let mut target = vec![ROOT; self.tree.nodes().len()];
+        for (id, node) in self.tree.nodes().iter().enumerate().skip(1) {
+            let caller = target[node.parent as usize];
+            if !hidden[node.key as usize] {
+                target[id] = tree.child(caller, node.key);
+                tree.record(target[id], node.calls, node.cost);
+                continue;
+            }
+            target[id] = caller;
+            if caller != ROOT {
+                tree.record(caller, 0, node.cost);
+            } else {
+                let key = *bare.get_or_insert_with(|| u64::from(self.names.intern("", HIDDEN_NAME)));
+                let frame = tree.child(ROOT, key);
+                tree.record(frame, 0, node.cost);
+            }
+        }
+        self.with_tree(tree)
+    }
+
+    /// The profile with only the stacks that hold a frame which matches; callers keep their place and
+    /// lose the cost of their own.
+    pub fn focus(self, pattern: &Pattern) -> Profile {
+        let wanted: Vec<bool> = self.names.iter().map(|function| pattern.matches(&function.name)).collect();
+        let nodes = self.tree.nodes();
+        let mut within = vec![false; nodes.len()];
+        for (id, node) in nodes.iter().enumerate().skip(1) {
+            within[id] = within[node.parent as usize] || wanted[node.key as usize];
+        }
+        let mut kept = within.clone();
+        for (id, node) in nodes.iter().enumerate().skip(1).rev() {
+            if kept[id] {
+                kept[node.parent as usize] = true;
+            }
+        }
+        let mut tree = CallTree::new();
+        let mut target = vec![ROOT; nodes.len()];
+        for (id, node) in nodes.iter().enumerate().skip(1) {
+            if kept[id] {
+                target[id] = tree.child(target[node.parent as usize], node.key);
+                tree.record(target[id], node.calls, if within[id] { node.cost } else { Cost::default() });
+            }
+        }
+        self.with_tree(tree)
+    }
+
+    fn with_tree(self, tree: CallTree) -> Profile {
+        let estimated = self.estimated;
+        let mut profile = Profile::from_tree(self.dialect, self.units, self.files, self.names, tree);
+        profile.estimated = estimated;
+        profile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_parts_in_order() {
+        let matches = |pattern: &str, name: &str| Pattern::new(pattern).matches(name);
+        assert!(matches("select", "php::stream_select"));
+        assert!(matches("php::*select", "php::stream_select"));
+        assert!(!matches("select*stream", "php::stream_select"));
+        assert!(!matches("Select", "php::stream_select"));
+    }
+}
