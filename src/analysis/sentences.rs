@@ -169,9 +169,15 @@ pub fn where_to_look(finding: &Finding) -> String {
             format!("Where to look: what adds to `{}` and never removes from it.", holder.path)
         }
         Some(holder) => format!("Where to look: what opens `{}` and does not close it.", holder.path),
-        None if finding.metric == "rss" => {
-            "Where to look: extensions, and libraries that they use; PHP's own heap does not hold it.".to_owned()
-        }
+        None if finding.metric == "rss" => match finding.evidence.contains("outside PHP's heap") {
+            true => {
+                "Where to look: extensions, and libraries that they use; PHP's own heap does not hold it.".to_owned()
+            }
+            false => format!(
+                "Where to look: what a session of `{}` leaves in memory; no heap could be read that would name it.",
+                finding.scenario
+            ),
+        },
         None => format!("Where to look: what `{}` does that the other scenarios do not.", finding.scenario),
     }
 }

@@ -10,6 +10,7 @@ use super::config::Config;
 use super::exit::Exit;
 use super::parse;
 use super::run::Show;
+use crate::load::Tool;
 use crate::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
@@ -132,7 +133,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     if args.command.is_empty() || args.command[0].is_empty() {
         bail!("no command: give the server's command after --, as in\n  profile-run -- php bin/console smtp:serve");
     }
-    let scenarios =
+    let scenarios: Vec<_> =
         config.catalog.choose(&args.load)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect();
     let engine = match args.engine.as_str() {
         "smtp-source" => Engine::SmtpSource,
@@ -152,6 +153,11 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     {
         bail!("--auth takes USER:PASS");
     }
+    let tool = args.load_command.clone().map(Tool::Command);
+    let scenarios = match &tool {
+        Some(tool) => scenarios.iter().map(|scenario| tool.scenario(scenario)).collect(),
+        None => scenarios,
+    };
     Ok(Plan {
         command: args.command.clone(),
         cwd: args.cwd.clone(),

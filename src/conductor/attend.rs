@@ -10,7 +10,8 @@ use super::preflight::{address, session_options};
 use super::run::Run;
 use super::session::Session;
 use crate::journal::{Event, Live, Scene};
-use crate::load::{self, Control, Job};
+use crate::load::{self, Control, Job, Tool};
+use crate::plan::Engine;
 use crate::plan::scenario::Scenario;
 use crate::sample::outside_mail_connections;
 use crate::sample::stall::Observations;
@@ -40,6 +41,8 @@ pub struct Asked<'a> {
     pub count: u64,
     /// Sessions at once.
     pub parallel: u64,
+    /// Sessions of the scenario that ended before.
+    pub sessions_before: u64,
     /// Part of the scenario that was done before, for the bar.
     pub done: f64,
     /// What to call it.
@@ -109,7 +112,8 @@ impl Run<'_> {
             return Err(halt);
         }
         let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
-        let trouble = (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally));
+        let trouble =
+            (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally, asked.sessions_before));
         Ok(Attended { tally, trouble })
     }
 
@@ -133,7 +137,15 @@ impl Run<'_> {
             seed: self.plan.seed,
             options,
         };
-        move || load::run(&job, &control)
+        let tool = match self.plan.engine {
+            Engine::Builtin => None,
+            Engine::SmtpSource => Some(Tool::SmtpSource),
+            Engine::Command => Some(Tool::Command(self.plan.load_command.clone().unwrap_or_default())),
+        };
+        move || match tool {
+            None => load::run(&job, &control),
+            Some(tool) => load::run_external(&job, &tool, &control),
+        }
     }
 
     fn look(&mut self, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {
@@ -213,12 +225,14 @@ impl Watch {
     }
 
     /// All that was seen, with what is known only afterwards.
-    fn observations(self, session: &mut Session, tally: &Tally) -> Observations {
+    fn observations(self, session: &mut Session, tally: &Tally, sessions_before: u64) -> Observations {
         let mut seen = self.seen.or_else(|| session.witness.as_ref().map(|witness| witness.look())).unwrap_or_default();
         seen.output = session.output();
         if seen.sessions_done == 0 {
             seen.sessions_done = tally.sessions.finished;
         }
+        // What a reader counts is the scenario, not the wave.
+        seen.sessions_done += sessions_before;
         if let Some(stall) = &tally.stalled {
             seen.open_sessions = seen.open_sessions.max(stall.open_sessions);
             seen.silent_seconds = seen.silent_seconds.max(stall.last_reply_seconds_ago);

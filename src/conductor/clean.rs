@@ -236,6 +236,7 @@ impl Run<'_> {
             scenario: course.scenario,
             count: wave.count,
             parallel: wave.parallel,
+            sessions_before: course.work.sessions,
             done: course.part_done(),
             label: &label,
             deadline: self.deadline(Pass::Clean),

@@ -127,6 +127,7 @@ impl Run<'_> {
                 scenario,
                 count,
                 parallel: scenario.sessions.min(PARALLEL).min(count),
+                sessions_before: if wave == 0 { 0 } else { warm_up },
                 done: f64::from(wave) * 0.1,
                 label: &name,
                 deadline: self.deadline(Pass::Profile),

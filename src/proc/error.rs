@@ -51,6 +51,8 @@ impl Error {
         match source.raw_os_error() {
             // ENOENT: the folder is gone; ESRCH: it was open and the process ended.
             Some(libc::ENOENT | libc::ESRCH) => Error::NoSuchProcess { pid },
+            // The mounts of one that is just ending have no namespace any more.
+            Some(libc::EINVAL) if file == "mountinfo" => Error::NoSuchProcess { pid },
             Some(libc::EACCES | libc::EPERM) => Error::Denied { pid, file: file.to_owned() },
             _ => Error::Read { path: format!("/proc/{pid}/{file}"), source },
         }

@@ -2,8 +2,11 @@
 
 use super::bounds::Bounds;
 use super::floor::{Case, Floor, Per};
-use super::judgement::{Judgement, State};
+use super::judgement::{Judgement, Reason, State};
 use super::rule::judge;
+
+/// Floors of the longest life, at least: its first wave is its warm-up, and growth wants two steps after it.
+const SHORTEST_LIFE: usize = 4;
 
 /// Judges floors life by life where their processes differ, and as ever where they do not.
 ///
@@ -17,8 +20,21 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         return judge(case, bounds);
     }
     let stitched = stitch(&lives, case.per);
-    let mut judgement = judge(&Case { floors: &stitched, ..*case }, bounds);
     let count = lives.len();
+    // A life of one wave or two shows no growth of its own, whatever the lives together look like.
+    let longest = lives.iter().map(|life| life.len()).max().unwrap_or(0);
+    let usable = stitched.iter().filter(|floor| floor.wave > 0).count();
+    if longest < SHORTEST_LIFE || usable < bounds.waves.least {
+        return Judgement::not_judged(
+            Reason::TooShort,
+            format!(
+                "its process was replaced {} times in {} waves: no life is long enough to show growth inside it",
+                count - 1,
+                case.floors.iter().filter(|floor| floor.wave > 0).count()
+            ),
+        );
+    }
+    let mut judgement = judge(&Case { floors: &stitched, ..*case }, bounds);
     match judgement.state {
         State::Leak => {
             judgement.state = State::Plateau;
@@ -93,6 +109,18 @@ mod tests {
         assert_eq!(judgement.state, State::Plateau, "{}", judgement.evidence);
         assert!(judgement.evidence.contains("bounded by restarts"));
         assert!((175_000.0..177_000.0).contains(&judgement.growth.unwrap().value));
+    }
+
+    #[test]
+    fn lives_of_a_wave_show_nothing() {
+        let floor = |wave: u32| {
+            let value = 458_264.0 + 500_000.0 * f64::from(wave % 2);
+            Floor { pid: Some(100 + wave / 2), ..Floor::new(wave, u64::from(wave) * 500, 0, value) }
+        };
+        let floors: Vec<Floor> = (0..=40).map(floor).collect();
+        let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
+        assert_eq!(judgement.state, State::NotJudged, "{}", judgement.evidence);
+        assert!(judgement.evidence.contains("replaced 20 times"), "{}", judgement.evidence);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::Bounds;
 use super::floor::{Case, Floor, Per};
 use super::judgement::{Judgement, MoreWork, Reason, State};
-use super::rule::judge;
+use super::lives::judge_lives;
 
 /// How long a run may go on for a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,10 +150,10 @@ impl Looks {
             let since = |floor: &&Floor| floor.wave == 0 || (floor.rested && work(floor, case.per) > at);
             let rested: Vec<Floor> = self.floors.iter().filter(since).copied().collect();
             if rested.iter().filter(|floor| floor.wave > 0).count() >= self.bounds.waves.least {
-                return judge(&Case { floors: &rested, ..*case }, &self.bounds);
+                return judge_lives(&Case { floors: &rested, ..*case }, &self.bounds);
             }
         }
-        judge(&Case { floors: &self.floors, ..*case }, &self.bounds)
+        judge_lives(&Case { floors: &self.floors, ..*case }, &self.bounds)
     }
 
     fn used(&self, work: u64) -> bool {
