@@ -172,7 +172,7 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         let share = words::percent(summary.recovered_share);
         facts.push(format!("A profile ends in the middle; {share} of its bytes could be used."));
     }
-    if let Some(overhead) = summary.overhead.filter(|times| times.is_finite()) {
+    if let Some(overhead) = summary.overhead.filter(|times| times.is_finite() && *times > 1.05) {
         facts.push(format!("The profiler slowed the server {} times.", significant(overhead)));
     }
     Ok(Profile {
