@@ -173,13 +173,16 @@ fn failures(material: &Material) -> Vec<Failure> {
     material.failures.iter().map(failure).collect()
 }
 
+/// Messages or sessions of each pass from which a speed is told: fewer are over before they have one.
+const ENOUGH: u64 = 100;
+
 /// How many times slower the server was under the profiler, where both passes ran the same scenario.
 fn overhead(material: &Material) -> Option<f64> {
     let clean = load::totals(material, Pass::Clean);
     let profiled = load::totals(material, Pass::Profile);
     let both = profiled.iter().filter_map(|(name, slow, _)| {
         let (_, fast, _) = clean.iter().find(|(own, ..)| own == name)?;
-        (slow.asked.finished >= 20 && fast.asked.finished >= 20)
+        (slow.asked.finished >= ENOUGH && fast.asked.finished >= ENOUGH)
             .then(|| (slow.asked.finished, fast.rate() / slow.rate()))
     });
     both.filter(|(_, ratio)| ratio.is_finite()).max_by_key(|(done, _)| *done).map(|(_, ratio)| ratio)

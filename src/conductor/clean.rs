@@ -455,6 +455,6 @@ pub fn asked(scenario: &Scenario) -> String {
         Unit::Messages if scenario.sessions > 1 => {
             format!("{total} messages, {} at once", crate::units::grouped(scenario.sessions))
         }
-        unit => format!("{total} {}", unit.noun()),
+        unit => crate::units::plural(scenario.total, unit.noun()),
     }
 }
