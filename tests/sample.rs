@@ -330,7 +330,8 @@ fn a_port_that_a_stranger_shares_is_seen() {
     stranger.kill().unwrap();
     stranger.wait().unwrap();
     let ours = found.iter().find(|l| l.port == port).unwrap();
-    assert_eq!(ours.shared_with_outside, Some(stranger.id() as i32));
+    // A child that another test forked at that moment has inherited it too, and may be the one that is named.
+    assert!(ours.shared_with_outside.is_some_and(|pid| pid > 0 && pid != me), "{ours:?}");
     drop(mine);
 }
 
@@ -437,15 +438,15 @@ fn php_out_of_its_memory_limit_is_named() {
 #[test]
 fn ends_and_sleeps_of_real_processes_are_named() {
     let cases: [(&str, Cause, &str); 5] = [
-        ("kill -SEGV $$", Cause::Crash, "died of SIGSEGV"),
-        ("echo no spool; exit 3", Cause::Exited, "exit code 3; its last word: no spool"),
+        ("sleep 0.2; kill -SEGV $$", Cause::Crash, "died of SIGSEGV"),
+        ("sleep 0.2; echo no spool; exit 3", Cause::Exited, "exit code 3; its last word: no spool"),
         ("while :; do :; done", Cause::Spinning, "spins"),
         ("exec sleep 60", Cause::Asleep, "asleep in clock_nanosleep"),
         ("kill -STOP $$", Cause::Stopped, "is stopped by a signal"),
     ];
     for (script, cause, words) in cases {
         let (mut shell, witness, output) = run(Command::new("sh").args(["-c", script]));
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(600));
         let mut seen = observe(&mut shell.0, &witness, output.path());
         if cause == Cause::Spinning {
             // On a loaded machine a loop does not get all of a processor; that it wants it shows in its state.
