@@ -214,7 +214,8 @@ fn what_only_looks_like_a_leak_stays_bounded() {
         deliver(&server, 150, 1);
         let before = server.heap();
         deliver(&server, 150, 1);
-        assert_eq!(server.heap(), before, "{fault}");
+        let after = server.heap();
+        assert!(after.abs_diff(before) <= LAST_SESSION, "{fault}: {before} to {after}");
     }
 }
 

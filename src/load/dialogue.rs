@@ -103,6 +103,8 @@ pub struct Dialogue {
     /// Messages begun on this connection.
     pub messages: u32,
     secured: bool,
+    /// AUTH LOGIN has been told the user's name.
+    named: bool,
     pipelines: bool,
     stayed: bool,
     /// Commands of this message are already on the wire.
@@ -125,6 +127,7 @@ impl Dialogue {
             leave,
             messages: 0,
             secured: false,
+            named: false,
             pipelines: false,
             stayed: false,
             ahead: false,
@@ -193,7 +196,7 @@ impl Dialogue {
                 self.step = Step::Tls;
                 Next::Secure
             }
-            (Step::Auth, true) => self.authenticate(script, code, text),
+            (Step::Auth, true) => self.authenticate(script, code),
             (Step::Mail, wanted) => self.mail_answered(script, wanted),
             (Step::Rcpt, wanted) => self.rcpt_answered(script, wanted),
             (Step::Data, true) if self.doomed || self.rcpt_accepted == 0 => self.say(Step::Message, Command::Nothing),
@@ -268,13 +271,13 @@ impl Dialogue {
         self.past_greeting(script)
     }
 
-    fn authenticate(&mut self, script: &Script, code: u16, text: &[u8]) -> Next {
+    fn authenticate(&mut self, script: &Script, code: u16) -> Next {
         if code / 100 == 2 {
             return self.past_greeting(script);
         }
-        // 334 with "Password:" in base64; any other question is the first one.
-        let asks_password = text.get(4..).is_some_and(|question| question.starts_with(b"UGFzc3dvcmQ6"));
-        self.say(Step::Auth, if asks_password { Command::AuthPassword } else { Command::AuthUser })
+        // The words of the questions are each server's own: the first asks for the name, the second for the password.
+        let named = std::mem::replace(&mut self.named, true);
+        self.say(Step::Auth, if named { Command::AuthPassword } else { Command::AuthUser })
     }
 
     fn past_greeting(&mut self, script: &Script) -> Next {
