@@ -1,0 +1,48 @@
+//! The tools themselves: what each means by a scenario, and how a load is run with it.
+
+use crate::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenario};
+use crate::tally::Tally;
+
+use super::super::error::LoadError;
+use super::super::job::{Control, Job};
+use super::{runs, source_run};
+
+/// A program that makes the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tool {
+    /// Postfix's smtp-source, started once a load.
+    SmtpSource,
+    /// A shell command, run once for each unit of work; `{host}`, `{port}`, `{from}`, `{to}`, `{number}` in it
+    /// are filled in.
+    Command(String),
+}
+
+impl Tool {
+    /// The scenario as this tool means it. A command's work is counted in runs, which stand as sessions: how
+    /// often and how many at once is kept of the scenario, all else is the command's own.
+    pub fn scenario(&self, scenario: &Scenario) -> Scenario {
+        match self {
+            Tool::SmtpSource => scenario.clone(),
+            Tool::Command(_) => Scenario {
+                until: Depth::Connect,
+                ending: Ending::Quit,
+                expect: Expect::Accepted,
+                per_connection: PerConnection::AtMost(1),
+                ..scenario.clone()
+            },
+        }
+    }
+}
+
+/// Runs a load with `tool` to its end. Blocking, as the built-in engine's [`run`](crate::load::run).
+///
+/// # Errors
+/// An address that may not be loaded, what the tool cannot do, a program that is not there.
+pub fn run_external(job: &Job, tool: &Tool, control: &Control) -> Result<Tally, LoadError> {
+    // The same rule as for our own sessions: nobody else's machine without a word.
+    job.target.resolve(job.options.family, job.options.allow_remote)?;
+    match tool {
+        Tool::SmtpSource => source_run::run(job, control),
+        Tool::Command(command) => runs::run(job, command, control),
+    }
+}
