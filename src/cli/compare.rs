@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
+use super::out::{out, outln};
 use super::written::read_result;
 use crate::analysis::compare;
 use crate::verdict::Bounds;
@@ -27,9 +28,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let (base, new) = (read_result(&args.base)?, read_result(&args.new)?);
     let comparison = compare(&base, &new, &Bounds::default());
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&comparison)?);
+        outln!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {
-        print!("{}", comparison.text());
+        out(format_args!("{}", comparison.text()));
     }
     Ok(if comparison.worse { Exit::Failed } else { Exit::Held })
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::config::Config;
 use super::exit::Exit;
 use super::main_job;
+use super::out::outln;
 use crate::conductor;
 use crate::console::Style;
 use crate::journal::Event;
@@ -74,9 +75,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             State::Warning => style.state("inconclusive").replace("inconclusive", "warning"),
             State::Failed => style.state("failed").replace("failed", "failed "),
         };
-        println!("  {word}  {what}");
+        outln!("  {word}  {what}");
         if !advice.is_empty() {
-            println!("           {}", style.dim(advice));
+            outln!("           {}", style.dim(advice));
         }
     }
     Ok(if checks.iter().any(|check| check.state == State::Failed) { Exit::CouldNotRun } else { Exit::Held })

@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::exit::Exit;
+use super::out::outln;
 use crate::analysis::csv::{ColumnFinding, FloorTable};
 use crate::units::significant;
 use crate::verdict::Bounds;
@@ -39,7 +40,7 @@ pub fn run(paths: &[PathBuf], json: bool, bounds: &Bounds) -> anyhow::Result<Exi
         return Ok(Exit::CouldNotRun);
     }
     if json {
-        println!("{}", serde_json::to_string_pretty(&Output { findings })?);
+        outln!("{}", serde_json::to_string_pretty(&Output { findings })?);
     } else {
         print(&findings, paths.len() > 1);
     }
@@ -57,13 +58,13 @@ fn print(findings: &[Found], with_file: bool) {
     let mut file = None;
     for Found { file: of, finding } in findings {
         if with_file && file != Some(of) {
-            println!("{}", of.display());
+            outln!("{}", of.display());
             file = Some(of);
         }
-        println!("{:<14} {:<12} {}", finding.metric, finding.state.word(), finding.evidence);
+        outln!("{:<14} {:<12} {}", finding.metric, finding.state.word(), finding.evidence);
         if let Some(more) = &finding.would_decide {
             let work = significant(more.work as f64);
-            println!("{:<27} about {work} more would decide", "");
+            outln!("{:<27} about {work} more would decide", "");
         }
     }
 }

@@ -8,6 +8,7 @@ mod exit;
 mod floors;
 mod load;
 mod main_job;
+mod out;
 mod parse;
 mod report;
 mod run;

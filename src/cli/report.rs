@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
+use super::out::outln;
 use super::written;
 use crate::analysis;
 use crate::journal::Folder;
@@ -27,7 +28,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let baseline = args.baseline.as_deref().map(written::read_result).transpose()?;
     let view = analysis::analyse(&folder, baseline.as_ref())?;
     let report = written::write(&folder, &view)?;
-    println!("{}", view.result.sentence);
-    println!("{}", report.display());
+    outln!("{}", view.result.sentence);
+    outln!("{}", report.display());
     Ok(Exit::Held)
 }

@@ -8,6 +8,7 @@ use jiff::Zoned;
 use super::config::Config;
 use super::exit::Exit;
 use super::main_job::default_folder;
+use super::out::outln;
 use super::written;
 use crate::analysis;
 use crate::analysis::view::RunView;
@@ -76,13 +77,13 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let view = analysis::analyse(&folder, baseline.as_ref())?;
     let report = written::write(&folder, &view)?;
     if show.json {
-        println!("{}", serde_json::json!({ "event": "result", "result": view.result }));
+        outln!("{}", serde_json::json!({ "event": "result", "result": view.result }));
     }
     let text = closing(&summary(&view, &report), style, show.quiet);
     if show.json {
         eprintln!("{text}");
     } else {
-        println!("{text}");
+        outln!("{text}");
     }
     if show.open {
         open(&report);

@@ -1,7 +1,7 @@
 //! Where the load goes: `HOST:PORT`, `inet:HOST:PORT`, `unix:PATH`; and whether it may go there.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,10 @@ impl Address {
         };
         let is_host_name = HOST_NAMES.contains(&host.to_ascii_lowercase().as_str());
         let found: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
+            // Always both loopbacks (RFC 6761, 6.3), whatever the hosts file lists.
+            _ if host.eq_ignore_ascii_case("localhost") => {
+                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
+            }
             Ok(found) => found.collect(),
             // The name means the machine that runs us. Where nobody has defined it, that is this one,
             // and its loopback is always allowed.
@@ -241,5 +245,7 @@ mod tests {
         let address = Address::parse("127.0.0.1:25").expect("parses");
         assert!(address.resolve(Some(Family::V4), false).is_ok());
         assert!(address.resolve(Some(Family::V6), false).is_err());
+        let localhost = Address::parse("localhost:25").expect("parses").resolve(Some(Family::V6), false).expect("::1");
+        assert_eq!(localhost.endpoint, Endpoint::Tcp("[::1]:25".parse().expect("an address")));
     }
 }

@@ -94,6 +94,11 @@ pub struct LoadSummary {
 }
 
 impl LoadSummary {
+    /// Sets the CPU that the server used meanwhile, in seconds: never below 0, though a child may be gone unseen.
+    pub fn server_cpu(&mut self, seconds: f64) {
+        self.server_cpu_us = Some(seconds.max(0.0) * 1e6 / self.asked.finished.max(1) as f64);
+    }
+
     /// The figures of `tally`.
     pub fn new(scenario: &str, wave: Option<u32>, pass: &str, tally: &Tally) -> Self {
         let done = tally.asked.finished.max(1) as f64;

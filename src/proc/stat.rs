@@ -19,6 +19,8 @@ pub struct Stat {
     pub utime: u64,
     /// CPU time in the kernel, clock ticks.
     pub stime: u64,
+    /// CPU time of children that ended and were waited for, theirs included, clock ticks.
+    pub waited_time: u64,
     /// Threads.
     pub threads: u32,
     /// Start time after boot, clock ticks; with the pid it names a process for good.
@@ -72,6 +74,7 @@ impl Stat {
             session: fields[6] as i32,
             utime: fields[14] as u64,
             stime: fields[15] as u64,
+            waited_time: (fields[16].max(0) + fields[17].max(0)) as u64,
             threads: fields[20] as u32,
             start: fields[22] as u64,
             vsize: fields[23] as u64,

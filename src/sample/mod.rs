@@ -18,7 +18,7 @@ mod watcher;
 pub use descriptors::{Group, Naming, groups, survivors};
 pub use error::Error;
 pub use floor::{FdCounts, Floor, Reader};
-pub use peers::{Listener, MAIL_PORTS, MailConnection, listening, outside_mail_connections};
+pub use peers::{Listener, MAIL_PORTS, MailConnection, holders, listeners_at, listening, outside_mail_connections};
 pub use quiet::{Idle, Moment, Quiet, QuietRule, Rest, Unrest};
 pub use row::{Sample, SocketSample};
 pub use sampler::{Effort, Rates, Sampler, SamplerHandle, Sink};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Error;
 use super::descriptors::is_ours;
-use crate::proc::{Ask, Kind, Process, SocketTable, State, Tree, held_tcp};
+use crate::proc::{Ask, Kind, Process, SocketTable, State, TcpSocket, Tree, held_tcp};
 
 /// A TCP port on which a process listens.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,17 +79,27 @@ fn overlap(a: IpAddr, b: IpAddr) -> bool {
 
 /// The first process outside `pids` that holds one of `rivals`.
 fn outside_holder(rivals: &[u64], pids: &[i32]) -> Result<Option<i32>, Error> {
-    for pid in Tree::scan()?.pids() {
-        if pids.contains(&pid) {
-            continue;
-        }
-        // Other users' processes may be closed to us; they are then not found.
-        let Ok(descriptors) = Process::open(pid).and_then(|p| p.descriptors()) else { continue };
-        if descriptors.iter().any(|d| d.kind == Kind::Socket && rivals.contains(&d.inode)) {
-            return Ok(Some(pid));
-        }
-    }
-    Ok(None)
+    Ok(Tree::scan()?.pids().find(|pid| !pids.contains(pid) && holds(*pid, rivals)))
+}
+
+/// Whether a process has one of these sockets open. Other users' processes may be closed to us: they do not.
+fn holds(pid: i32, sockets: &[u64]) -> bool {
+    let descriptors = Process::open(pid).and_then(|process| process.descriptors()).unwrap_or_default();
+    descriptors.iter().any(|d| d.kind == Kind::Socket && sockets.contains(&d.inode))
+}
+
+/// The sockets of this machine, by inode, that a connection to `address` may come to.
+pub fn listeners_at(address: SocketAddr) -> Result<Vec<u64>, Error> {
+    let mut all = Vec::new();
+    let myself = Process::open(std::process::id() as i32)?;
+    SocketTable::open().read(&myself, Ask { ports: &[address.port()], v6: true }, &mut all)?;
+    let listens = |s: &&TcpSocket| s.state == State::Listen && overlap(s.local.ip(), address.ip());
+    Ok(all.iter().filter(listens).map(|s| s.inode).collect())
+}
+
+/// The processes that have one of these sockets open, as far as we may look into them.
+pub fn holders(sockets: &[u64]) -> Result<Vec<i32>, Error> {
+    Ok(Tree::scan()?.pids().filter(|pid| holds(*pid, sockets)).collect())
 }
 
 /// A connection of the family to a mail server outside this machine.
@@ -135,7 +145,7 @@ pub(super) fn own_addresses() -> HashSet<IpAddr> {
         .collect()
 }
 
-fn held_by(pid: i32, table: &mut SocketTable) -> Result<Option<(Process, Vec<crate::proc::TcpSocket>)>, Error> {
+fn held_by(pid: i32, table: &mut SocketTable) -> Result<Option<(Process, Vec<TcpSocket>)>, Error> {
     let mut read = || -> Result<_, crate::proc::Error> {
         let process = Process::open(pid)?;
         let descriptors = process.descriptors()?;

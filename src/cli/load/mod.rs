@@ -2,6 +2,7 @@
 
 mod args;
 mod lower;
+mod server;
 mod show;
 
 use std::sync::Arc;
@@ -31,11 +32,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut summaries = Vec::new();
     let mut exit = Exit::Held;
-    for job in jobs {
+    for mut job in jobs {
+        server::choose_family(&mut job);
         let resolved = job.target.resolve(job.options.family, job.options.allow_remote)?;
         shown.begin(&job, &resolved);
+        let server = server::Server::at(&resolved.endpoint);
+        let cpu_before = server.cpu_seconds();
         let tally = runtime.block_on(carry_out(job.clone(), tool.clone(), &shown))?;
-        let summary = LoadSummary::new(&job.scenario.name, None, "load", &tally);
+        let mut summary = LoadSummary::new(&job.scenario.name, None, "load", &tally);
+        if let (Some(before), Some(after)) = (cpu_before, server.cpu_seconds()) {
+            summary.server_cpu(after - before);
+        }
         shown.end(&job, &tally, &summary);
         summaries.push(summary);
         exit = exit_of(&tally, exit);
@@ -43,7 +50,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             break;
         }
     }
-    shown.result(&summaries)?;
+    shown.result(&summaries);
     Ok(exit)
 }
 

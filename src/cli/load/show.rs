@@ -1,9 +1,10 @@
 //! What `load` shows: a line while it runs, a table at the end, JSON lines for programs.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use serde_json::json;
 
+use super::super::out::{out, outln};
 use super::args::Args;
 use crate::load::{Job, Live, LoadSummary, Resolved, Tally};
 use crate::units::{bytes, grouped, millis, plural, rate, significant};
@@ -65,19 +66,17 @@ impl Show {
             return;
         }
         let text = table(job, tally, summary);
-        if self.json { eprint!("{text}") } else { print!("{text}") }
+        if self.json { eprint!("{text}") } else { out(format_args!("{text}")) }
     }
 
     /// The last line.
-    pub fn result(&self, summaries: &[LoadSummary]) -> anyhow::Result<()> {
+    pub fn result(&self, summaries: &[LoadSummary]) {
         self.event(json!({"event": "result", "result": {"load": summaries}}));
-        std::io::stdout().flush()?;
-        Ok(())
     }
 
     fn event(&self, event: serde_json::Value) {
         if self.json {
-            println!("{event}");
+            outln!("{event}");
         }
     }
 }
@@ -135,6 +134,9 @@ fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
         );
     }
     line("client CPU", format!("{} µs a {noun}", significant(summary.client_cpu_us)));
+    if let Some(micros) = summary.server_cpu_us {
+        line("server CPU", format!("{} µs a {noun}", significant(micros)));
+    }
     if tally.gather_micros > 0 {
         line("gathering", format!("{} µs before each look for replies", tally.gather_micros));
     }
