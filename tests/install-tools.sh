@@ -2,8 +2,8 @@
 # Installs, on Debian and its kin, what is missing of the tools that a demo or the tests run.
 #
 #   install-tools.sh demo      a C linker for cargo, php, Xdebug
-#   install-tools.sh test      these, and what the tests compare with or look through
-#   install-tools.sh bench     these, and what the benches count system calls with
+#   install-tools.sh test      these, and what the tests compare with, count or look through
+#   install-tools.sh bench     the same: the benches' peers are the tests'
 #
 # Does nothing where all is there. Otherwise it uses apt-get, as root or through sudo; where neither
 # works it prints the line to run and exits 1.
@@ -30,7 +30,7 @@ missing() {
     has jq || echo jq
     has git || echo git
     has unshare || echo util-linux
-    [ "$1" = test ] || has strace || echo strace
+    has strace || echo strace
 }
 
 case ${1-} in
