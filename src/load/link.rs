@@ -2,17 +2,24 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
 use super::address::Endpoint;
 use super::payload::{Bodies, Body, TAIL};
 
+/// Flags of a call that must not wait, whatever the socket may.
+const NO_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
 /// Bodies above this are not copied, but handed to the socket from where they lie.
 pub const COPY_LIMIT: usize = 64 * 1024;
 /// What is written at once of a long body where the operating system cannot send it from a file.
@@ -73,9 +80,16 @@ pub enum Flushed {
 }
 
 #[derive(Debug)]
-enum Socket {
+enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+#[derive(Debug)]
+struct Socket {
+    stream: Stream,
+    /// A read may wait (see [`Link::read_waiting`]): all others say in each call that they do not.
+    waits: bool,
 }
 
 /// A connection.
@@ -94,11 +108,11 @@ impl Link {
     /// # Errors
     /// Those of socket and connect; `WouldBlock` where a UNIX socket's queue is full.
     pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
-        let socket = match endpoint {
-            Endpoint::Tcp(address) => Socket::Tcp(TcpStream::connect(*address)?),
-            Endpoint::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
+        let stream = match endpoint {
+            Endpoint::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
+            Endpoint::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
         };
-        Ok(Self { socket, tls: None, out: None, body_bytes: 0 })
+        Ok(Self { socket: Socket { stream, waits: false }, tls: None, out: None, body_bytes: 0 })
     }
 
     /// Asks for events, once for the whole life of the connection; closing ends them.
@@ -107,17 +121,17 @@ impl Link {
     /// No memory, too many registered.
     pub fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.register(registry, token, interest),
-            Socket::Unix(socket) => socket.register(registry, token, interest),
+        match &mut self.socket.stream {
+            Stream::Tcp(stream) => stream.register(registry, token, interest),
+            Stream::Unix(stream) => stream.register(registry, token, interest),
         }
     }
 
     /// The error of a connection that did not come about.
     pub fn take_error(&self) -> Option<io::Error> {
-        match &self.socket {
-            Socket::Tcp(socket) => socket.take_error(),
-            Socket::Unix(socket) => socket.take_error(),
+        match &self.socket.stream {
+            Stream::Tcp(stream) => stream.take_error(),
+            Stream::Unix(stream) => stream.take_error(),
         }
         .unwrap_or_else(Some)
     }
@@ -125,8 +139,7 @@ impl Link {
     /// SYNs (and other segments) that this connection's kernel side sent again so far.
     #[cfg(target_os = "linux")]
     pub fn retransmits(&self) -> u64 {
-        use std::os::fd::AsRawFd;
-        let Socket::Tcp(socket) = &self.socket else { return 0 };
+        let Stream::Tcp(socket) = &self.socket.stream else { return 0 };
         // SAFETY: tcp_info is plain old data that the kernel fills; `len` is its size.
         unsafe {
             let mut info: libc::tcp_info = std::mem::zeroed();
@@ -186,6 +199,17 @@ impl Link {
             return tls.reader().read(buffer);
         }
         if read == 0 || state.peer_has_closed() { Ok(0) } else { Err(ErrorKind::Interrupted.into()) }
+    }
+
+    /// As [`Link::read`] without TLS, but waits up to `time` (as the first call had it) for something to read.
+    ///
+    /// # Errors
+    /// The socket's; `WouldBlock` when the time is over.
+    pub fn read_waiting(&mut self, buffer: &mut [u8], time: Duration) -> io::Result<usize> {
+        if !self.socket.waits {
+            self.socket.let_wait(time)?;
+        }
+        self.socket.read_plain(buffer)
     }
 
     /// Writes `bytes`; what the kernel does not take at once is kept for [`Link::flush`].
@@ -308,8 +332,7 @@ impl Link {
 
     /// Makes closing send RST instead of FIN.
     pub fn reset_on_close(&self) {
-        #[cfg(unix)]
-        if let Socket::Tcp(socket) = &self.socket {
+        if let Stream::Tcp(socket) = &self.socket.stream {
             let linger = libc::linger { l_onoff: 1, l_linger: 0 };
             // A connection that cannot be reset is closed: nothing more can be done about it.
             let _ = nix::sys::socket::setsockopt(socket, nix::sys::socket::sockopt::Linger, &linger);
@@ -321,15 +344,10 @@ impl Socket {
     /// As write; `more` says that a body follows, so that the first bytes need no packet of their own.
     #[cfg(target_os = "linux")]
     fn write_more(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
-        use nix::sys::socket::{MsgFlags, send};
-        use std::os::fd::AsRawFd;
-        match self {
-            Socket::Tcp(socket) if more => {
-                let more = MsgFlags::from_bits_retain(libc::MSG_MORE);
-                Ok(send(socket.as_raw_fd(), bytes, more | MsgFlags::MSG_NOSIGNAL)?)
-            }
-            _ => self.write(bytes),
+        if !more || !matches!(self.stream, Stream::Tcp(_)) {
+            return self.write(bytes);
         }
+        Ok(send(self.as_raw_fd(), bytes, MsgFlags::from_bits_retain(libc::MSG_MORE) | NO_WAIT)?)
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -341,9 +359,9 @@ impl Socket {
     fn send_file(&mut self, file: &File, offset: usize, len: usize) -> io::Result<usize> {
         let mut offset = offset as libc::off_t;
         let offset = Some(&mut offset);
-        Ok(match self {
-            Socket::Tcp(socket) => nix::sys::sendfile::sendfile(&*socket, file, offset, len)?,
-            Socket::Unix(socket) => nix::sys::sendfile::sendfile(&*socket, file, offset, len)?,
+        Ok(match &self.stream {
+            Stream::Tcp(stream) => nix::sys::sendfile::sendfile(stream, file, offset, len)?,
+            Stream::Unix(stream) => nix::sys::sendfile::sendfile(stream, file, offset, len)?,
         })
     }
 
@@ -351,22 +369,59 @@ impl Socket {
     fn send_file(&mut self, _: &File, _: usize, _: usize) -> io::Result<usize> {
         Err(ErrorKind::Unsupported.into())
     }
+
+    /// Lets a plain read wait, for at most `time`.
+    fn let_wait(&mut self, time: Duration) -> io::Result<()> {
+        let fd = self.as_fd();
+        let time = TimeVal::microseconds(time.as_micros() as i64);
+        nix::sys::socket::setsockopt(&fd, nix::sys::socket::sockopt::ReceiveTimeout, &time)?;
+        let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+        fcntl(fd, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+        self.waits = true;
+        Ok(())
+    }
+
+    /// Reads, and waits for something to read where that was allowed.
+    fn read_plain(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(buffer),
+            Stream::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
 }
 
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(socket) => socket.read(buffer),
-            Socket::Unix(socket) => socket.read(buffer),
+        if self.waits {
+            return Ok(recv(self.as_raw_fd(), buffer, NO_WAIT)?);
         }
+        self.read_plain(buffer)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Socket::Tcp(socket) => socket.write(bytes),
-            Socket::Unix(socket) => socket.write(bytes),
+        if self.waits {
+            return Ok(send(self.as_raw_fd(), bytes, NO_WAIT)?);
+        }
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write(bytes),
+            Stream::Unix(stream) => stream.write(bytes),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Events: the connection stands, bytes came, there is room to write, the server has gone.
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use mio::event::Event;
 
@@ -11,7 +12,7 @@ use super::super::reply::{self, Parsed};
 use super::count::Cause;
 use super::session::{State, Then, Trouble, Wake};
 use super::start::connect_cause;
-use super::{Engine, nanos};
+use super::{Engine, LOOK_EVERY, nanos};
 use crate::tally::Step;
 
 /// A connect that took longer was repeated by the kernel (its first repetition comes after a second).
@@ -121,38 +122,56 @@ impl Engine<'_> {
     fn read(&mut self, place: u32, to_the_end: bool, now: u64) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(session) = self.slab[place as usize].as_mut() {
-            match session.link.read(&mut buffer) {
-                Ok(0) => {
-                    self.gone(place, now);
-                    break;
-                }
-                Ok(n) => {
-                    self.feed(place, &buffer[..n], now);
-                    // A short read has emptied the socket; what comes later is an event of its own.
-                    if n < buffer.len() && !to_the_end && self.tls.is_none() {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => self.shake(place, now),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => break,
-                Err(error) => {
-                    let cause = match error.kind() {
-                        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Cause::Reset,
-                        ErrorKind::TimedOut => Cause::Timeout,
-                        ErrorKind::InvalidData => Cause::Tls,
-                        // TLS cut off without its goodbye is an end like any other in SMTP.
-                        ErrorKind::UnexpectedEof => {
-                            self.gone(place, now);
-                            break;
-                        }
-                        _ => Cause::Io,
-                    };
-                    self.fail(place, cause, now);
-                    break;
-                }
+            let read = session.link.read(&mut buffer);
+            // A short read has emptied the socket; what comes later is an event of its own.
+            let emptied = read.as_ref().is_ok_and(|n| *n < buffer.len()) && !to_the_end && self.tls.is_none();
+            if !self.was_read(place, read, &buffer, now) || emptied {
+                break;
             }
         }
         self.buffer = buffer;
+    }
+
+    /// Waits for the only session there is in its own read: one system call where the poll and a read are two.
+    pub fn read_alone(&mut self, place: u32) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        if let Some(session) = self.slab[place as usize].as_mut() {
+            let read = session.link.read_waiting(&mut buffer, Duration::from_nanos(LOOK_EVERY));
+            let now = self.now();
+            self.was_read(place, read, &buffer, now);
+        }
+        self.buffer = buffer;
+    }
+
+    /// Takes what a read gave; whether there may be more.
+    fn was_read(&mut self, place: u32, read: std::io::Result<usize>, buffer: &[u8], now: u64) -> bool {
+        match read {
+            Ok(0) => self.gone(place, now),
+            Ok(n) => {
+                self.feed(place, &buffer[..n], now);
+                return true;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {
+                self.shake(place, now);
+                return true;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {}
+            Err(error) => {
+                let cause = match error.kind() {
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => Cause::Reset,
+                    ErrorKind::TimedOut => Cause::Timeout,
+                    ErrorKind::InvalidData => Cause::Tls,
+                    // TLS cut off without its goodbye is an end like any other in SMTP.
+                    ErrorKind::UnexpectedEof => {
+                        self.gone(place, now);
+                        return false;
+                    }
+                    _ => Cause::Io,
+                };
+                self.fail(place, cause, now);
+            }
+        }
+        false
     }
 
     /// TLS took bytes: answer, and see whether the handshake is done.

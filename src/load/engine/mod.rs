@@ -22,14 +22,14 @@ use rustls::pki_types::ServerName;
 use crate::plan::scenario::TlsMode;
 
 use self::count::Counters;
-use self::session::{Session, Timer};
+use self::session::{Session, State, Timer};
 use super::address::{Address, Endpoint};
 use super::alarm::Alarm;
 use super::cpu;
 use super::error::LoadError;
 use super::job::{Control, Job};
 use super::limits::Descriptors;
-use super::link::Files;
+use super::link::{COPY_LIMIT, Files};
 use super::pace::Pace;
 use super::payload::Bodies;
 use super::rng::Rng;
@@ -226,19 +226,11 @@ impl<'a> Engine<'a> {
                 std::thread::sleep(time);
                 now = self.now();
             }
-            let timeout = self.alarm.wake_at(self.wakes_next(now), now);
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(LoadError::System { what: "poll", source }),
-                Ok(()) => {}
-            }
-            now = self.now();
-            for (number, event) in events.iter().enumerate() {
-                if event.token() != Token(usize::MAX) {
-                    // Those further on in a batch have waited for those before them.
-                    now = if number == 0 { now } else { self.now() };
-                    self.on_event(event, now);
-                }
+            if let Some(place) = self.alone(now) {
+                self.read_alone(place);
+                now = self.now();
+            } else {
+                now = self.events(&mut events, now)?;
             }
             if self.pace.is_some() {
                 // Lateness is counted to the moment itself.
@@ -253,6 +245,44 @@ impl<'a> Engine<'a> {
                 self.look(now);
             }
         }
+    }
+
+    /// Waits for events and takes them; the time afterwards.
+    fn events(&mut self, events: &mut Events, mut now: u64) -> Result<u64, LoadError> {
+        let timeout = self.alarm.wake_at(self.wakes_next(now), now);
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(LoadError::System { what: "poll", source }),
+            Ok(()) => {}
+        }
+        now = now.max(self.now());
+        for (number, event) in events.iter().enumerate() {
+            if event.token() != Token(usize::MAX) {
+                // Those further on in a batch have waited for those before them.
+                now = if number == 0 { now } else { self.now() };
+                self.on_event(event, now);
+            }
+        }
+        Ok(now)
+    }
+
+    /// The place of a session that is the only socket there is, and whose reply is all that can come.
+    fn alone(&self, now: u64) -> Option<u32> {
+        let nothing_else = self.open == 1
+            && self.in_flight == 1
+            && self.timers.is_empty()
+            && self.tls.is_none()
+            && self.pace.is_none()
+            && self.gather.is_none()
+            && self.job.scenario.slow.is_none()
+            && self.connect_after <= now
+            && self.bodies.longest() <= COPY_LIMIT;
+        if !nothing_else {
+            return None;
+        }
+        let place = self.slab.iter().position(Option::is_some)?;
+        let session = self.slab[place].as_ref()?;
+        (session.state == State::Talking && !session.link.is_writing()).then_some(place as u32)
     }
 
     /// Once in a while: figures out, and is it to stop, and who waits too long.
