@@ -166,10 +166,12 @@ fn notes(profile: &Profile) -> Vec<String> {
         let name = name(&file.path);
         if !file.complete {
             let first = file.first_defect.as_ref().map_or(String::new(), |defect| format!(" ({defect})"));
-            notes.push(format!(
-                "The profile `{name}` is incomplete: {:.1}% of it was recovered{first}. What was still running stands under one frame that says so.",
-                file.recovered_share * 100.0
-            ));
+            let running = match profile.dialect {
+                Dialect::Xdebug => " What was still running stands under one frame that says so.",
+                Dialect::Callgrind | Dialect::Cachegrind => "",
+            };
+            let share = file.recovered_share * 100.0;
+            notes.push(format!("The profile `{name}` is incomplete: {share:.1}% of it was recovered{first}.{running}"));
         }
         notes.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
     }

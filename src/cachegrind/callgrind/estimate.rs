@@ -158,7 +158,9 @@ fn forward(graph: &Flat, inclusive: &Inclusive) -> Vec<Vec<(u32, u64, i64)>> {
     let mut starts: Vec<u32> = (0..count as u32).collect();
     starts.sort_by_key(|&f| (called[f as usize], std::cmp::Reverse(inclusive.costs[f as usize]), f));
     let mut sorted = graph.callees.clone();
-    sorted.iter_mut().for_each(|callees| callees.sort_by_key(|(f, calls, cost)| (-cost.max(&0), -(*calls as i128), *f)));
+    sorted
+        .iter_mut()
+        .for_each(|callees| callees.sort_by_key(|(f, calls, cost)| (-cost.max(&0), -(*calls as i128), *f)));
     let (mut seen, mut active) = (vec![false; count], vec![false; count]);
     let mut kept = vec![Vec::new(); count];
     let mut open: Vec<(u32, usize)> = Vec::new();
@@ -221,9 +223,8 @@ fn charged(forward: &[Vec<(u32, u64, i64)>], roots: &[f64], inclusive: &Inclusiv
         charged[callee as usize] += amount(calls, cost, inclusive, callee);
     }
     for (sum, share) in charged.iter_mut().zip(roots) {
-        if *share < 1.0 {
-            *sum /= 1.0 - share;
-        }
+        // Where all of a function is a root, its callers have no share in it.
+        *sum = if *share < 1.0 { *sum / (1.0 - share) } else { 0.0 };
     }
     charged
 }

@@ -46,7 +46,7 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
     if let Some(reason) = refusal(&found, bytes) {
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let cachegrind = !found.callgrind && sums.lines.is_some();
+    let cachegrind = !found.callgrind && !found.header.cmd.is_empty() && sums.lines.is_some();
     let dialect = if cachegrind { Dialect::Cachegrind } else { Dialect::Callgrind };
     let total = sums.first();
     let graph = Graph::new(&found, &reader.body.names, sums, names);

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::super::names::Functions;
+use super::names::Names;
 use super::reader::Found;
 use super::rebind::rebind;
 use super::sums::{Sums, add};
-use super::names::Names;
 
 /// Calls from one function to another.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

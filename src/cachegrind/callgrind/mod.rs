@@ -12,15 +12,12 @@ mod graph;
 mod inclusive;
 mod lines;
 mod names;
+mod place;
 mod reader;
 mod rebind;
 mod shown;
 mod sniff;
-mod place;
 mod sums;
-
-#[cfg(test)]
-mod tests;
 
 pub use estimate::UNPLACED_NAME;
 pub(super) use file::read;

@@ -82,6 +82,9 @@ impl Profile {
     /// # Errors
     /// [`Error::NoEvent`] where it has none of this name, with the names that it has.
     pub fn by_event(self, name: &str) -> Result<Profile, Error> {
+        if name == self.units.time_event {
+            return Ok(self);
+        }
         let holds = self.events().join(", ");
         let Some(graph) = self.graph else { return Err(Error::NoEvent { asked: name.to_owned(), holds }) };
         let Some(event) = graph.event(name) else { return Err(Error::NoEvent { asked: name.to_owned(), holds }) };
