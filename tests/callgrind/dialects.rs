@@ -73,6 +73,13 @@ const CASES: &[Case] = &[
         said: "",
     },
     Case {
+        name: "fprof",
+        dialect: "callgrind",
+        // It counts `Time` as Xdebug does, without a header as Xdebug's.
+        rows: &[("<0.33.0>", "sort", "{sort,quicksort,1}", 4, 4 + 2, 0), ("<0.33.0>", "pseudo", "suspend", 2, 2, 1)],
+        said: "declares 9, its cost lines sum up to 6",
+    },
+    Case {
         name: "perl",
         dialect: "callgrind",
         // The second call is of the function of the first, without its file.

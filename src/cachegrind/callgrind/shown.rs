@@ -122,9 +122,13 @@ pub(super) fn units(events: &[String], event: usize) -> Units {
     Units { nanoseconds_per_tick: nanoseconds(&name), time_event: name, memory_event }
 }
 
-/// Nanoseconds of one unit of an event, where its name says so in brackets: `Time_(10ns)`, `cpu(ms)`.
+/// Nanoseconds of one unit of an event, where its name is a unit or has one in brackets: `ns`,
+/// `Time_(10ns)`, `cpu(ms)`.
 fn nanoseconds(event: &str) -> Option<u64> {
-    let unit = event.strip_suffix(')')?.rsplit_once('(')?.1;
+    let unit = match event.strip_suffix(')') {
+        Some(event) => event.rsplit_once('(')?.1,
+        None => event,
+    };
     let digits = unit.len() - unit.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (count, unit) = unit.split_at(digits);
     let count = if count.is_empty() { 1 } else { count.parse::<u32>().ok().filter(|count| *count > 0)? };
@@ -132,7 +136,7 @@ fn nanoseconds(event: &str) -> Option<u64> {
         "ns" | "nanoseconds" => 1,
         "us" | "µs" | "μs" | "microseconds" => 1_000,
         "ms" | "milliseconds" => 1_000_000,
-        "s" | "seconds" => 1_000_000_000,
+        "s" | "seconds" if unit != event => 1_000_000_000,
         _ => return None,
     };
     unit.checked_mul(u64::from(count))
@@ -149,6 +153,8 @@ mod tests {
             ("Time_(µs)", Some(1000)),
             ("cpu(ms)", Some(1_000_000)),
             ("Ir", None),
+            ("ns", Some(1)),
+            ("s", None),
             ("wall_time", None),
             ("samples(count)", None),
             ("x(0ns)", None),

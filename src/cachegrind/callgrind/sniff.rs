@@ -63,11 +63,12 @@ impl Read for Broken {
     }
 }
 
-/// Xdebug names itself, except in its oldest versions, which count `Time`. All others have a header
-/// line that Xdebug's files do not have.
+/// Xdebug names itself, except in its oldest versions, which begin with `version:` or `cmd:` and count
+/// `Time`. All others have a header line that Xdebug's files do not have, or count `Time` without more.
 fn told(begin: &[u8]) -> Head {
     let begin = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begin);
     let mut lines = begin.split(|&byte| byte == b'\n').map(|line| line.trim_ascii()).peekable();
+    let mut described = false;
     while let Some(line) = lines.next() {
         // The last line may be cut.
         let whole = lines.peek().is_some();
@@ -80,19 +81,22 @@ fn told(begin: &[u8]) -> Head {
             let xdebug = creator.starts_with(b"xdebug") || !whole;
             return if xdebug { Head::Xdebug } else { Head::Callgrind };
         } else if let Some(events) = value(b"events:") {
-            let xdebug = events.starts_with(b"Time") || events.is_empty();
+            let xdebug = events.is_empty() || events.starts_with(b"Time") && (described || events != b"Time" || !whole);
             return if xdebug { Head::Xdebug } else { Head::Callgrind };
         } else if let Some(positions) = value(b"positions:") {
             if !b"line".starts_with(positions) {
                 return Head::Callgrind;
             }
         } else if let Some(version) = value(b"version:") {
+            described = true;
             if whole && version.first().is_some_and(|digit| (b'2'..=b'9').contains(digit)) {
                 return Head::Callgrind;
             }
         } else if ["desc:", "event:", "pid:", "thread:"].iter().any(|key| line.starts_with(key.as_bytes())) {
             return Head::Callgrind;
-        } else if !["cmd:", "part:", "ob:", "target:"].iter().any(|key| line.starts_with(key.as_bytes())) {
+        } else if ["cmd:", "part:"].iter().any(|key| line.starts_with(key.as_bytes())) {
+            described = true;
+        } else if !["summary:", "ob:", "target:"].iter().any(|key| line.starts_with(key.as_bytes())) {
             return Head::Xdebug;
         }
     }
@@ -115,6 +119,8 @@ mod tests {
             "cmd: ls\nevents: Ir\n",
             "version: 2\n",
             "version: 1\r\ncreator: ruby-prof\r\n",
+            "events: Time\nsummary: 5\nfl=lists\nfn={lists,map,2}\n1 5\n",
+            "event: ns : Nanoseconds\nevents: ns\n",
         ] {
             assert_eq!(told(text.as_bytes()), Head::Callgrind, "{text}");
         }
@@ -123,6 +129,8 @@ mod tests {
             "version: 0.9.6\ncmd: /a.php\npart: 1\n\nevents: Time\n\nfl=a\n",
             "==== NEW PROFILING FILE ====\nversion: 1\ncreator: xdebug 3.2.0\n",
             "fl=(1) a\nfn=(1) b\n1 2 3\n",
+            "events: Time Memory\n\nfl=a\n",
+            "part: 1\n\nevents: Time\n\nfl=a\n",
             "",
             "\u{0}\u{1}creator: x\n",
             "version: 1\ncreator: x",
