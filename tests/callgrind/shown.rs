@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use crate::chromium::{Browser, Screen};
 use crate::{analyze, fixture, object, put};
 
 const SAID: &str = "stacks are an estimate";
@@ -74,6 +75,21 @@ fn counts_are_not_shown_as_times() {
     assert!(page.contains("Ir,") || page.contains("Ir)"), "the picture names the event");
     let timed = text(analyze(&["--format", "html"], &[&fixture("pprof")]).stdout);
     assert!(!timed.contains(r#""events":""#), "milliseconds are a time");
+}
+
+#[test]
+fn the_page_counts_events_in_a_browser() {
+    let Some(mut browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("page.html");
+    assert!(analyze(&["-o", out.to_str().unwrap()], &[&fixture("recursion")]).status.success());
+    let mut page = browser.open(&out, Screen::wide(1280));
+    assert!(page.complaints.is_empty(), "{:?}", page.complaints);
+    let figures = page.eval("document.getElementById('flame-figures').textContent");
+    assert!(figures.as_str().unwrap().starts_with("60 Ir"), "{figures}");
+    let widths = page.eval("[...document.querySelectorAll('#functions tr')].map((row) => row.cells.length)");
+    assert_eq!(widths, serde_json::json!([5, 5, 5, 5]), "head and rows have as many cells");
+    assert!(page.eval("document.body.textContent").as_str().unwrap().contains(SAID));
 }
 
 #[test]
