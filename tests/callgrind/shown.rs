@@ -71,6 +71,7 @@ fn counts_are_not_shown_as_times() {
     let page = text(analyze(&["--format", "html"], &[&fixture("inlined")]).stdout);
     assert!(page.contains(r#""events":"Ir""#));
     assert!(!page.contains("Allocated</button>"), "nothing counted allocation");
+    assert!(!page.contains("hatched: waiting"), "nothing told what waited");
     // inferno writes the unit into its titles.
     assert!(page.contains("Ir,") || page.contains("Ir)"), "the picture names the event");
     let timed = text(analyze(&["--format", "html"], &[&fixture("pprof")]).stdout);

@@ -137,7 +137,8 @@ pub(in crate::report) fn counted(flames: &[Flame]) -> Option<String> {
 }
 
 fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
-    let wall = flames.iter().find(|f| preferred(f) == 0)?;
+    // Events are no time, and edges do not tell what waited.
+    let wall = flames.iter().find(|f| f.cost == Cost::Time && preferred(f) == 0 && !f.estimated)?;
     let tree = Tree::from_folded(&wall.folded);
     let waits: u64 = tree.nodes.iter().filter(|node| waiting.contains(node.name)).map(|node| node.own).sum();
     (tree.total > 0).then(|| waits as f64 / tree.total as f64)
