@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::result::{FunctionRow, ProfileSummary};
 use super::view::{self, Flame, Slice};
 use crate::cachegrind::export::folded;
-use crate::cachegrind::{self, Metric, Options, Profile};
+use crate::cachegrind::{self, Dialect, Metric, Options, Profile};
 
 /// Functions of PHP that wait for somebody else: time in them is nobody's work.
 const WAITING: [&str; 22] = [
@@ -32,6 +32,10 @@ const WAITING: [&str; 22] = [
     "php::msg_receive",
     "php::sem_acquire",
 ];
+
+/// What is said wherever stacks of a file are shown that holds none.
+pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
+                             is split over its callers by what they were charged for it; self costs are exact";
 
 /// Functions of a summary's `top`.
 const TOP: usize = 10;
@@ -79,7 +83,8 @@ pub fn ready(profile: &Profile, messages: u64, more_waiting: &[String]) -> Shown
             calls: function.calls,
             allocation: u64::try_from(function.own.memory).unwrap_or(0),
             calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
-            waiting: waits(&function.name, more_waiting),
+            // Counts of instructions or misses are work, whatever the function.
+            waiting: profile.dialect == Dialect::Xdebug && waits(&function.name, more_waiting),
             drift: None,
         })
         .collect();
@@ -117,7 +122,12 @@ fn flames(profile: &Profile, waiting: &[String]) -> Vec<Flame> {
         .into_iter()
         .filter(|line| !line.rsplit(' ').next().is_some_and(|v| v.starts_with('-')));
     let flame = |cost, busy, folded| Flame { cost, busy, slice: Slice::All, estimated: profile.estimated, folded };
-    let mut flames = vec![flame(view::Cost::Time, false, wall), flame(view::Cost::Time, true, busy)];
+    let units = &profile.units;
+    let mut flames = match (profile.dialect, units.nanoseconds_per_tick) {
+        (Dialect::Xdebug, _) => vec![flame(view::Cost::Time, false, wall), flame(view::Cost::Time, true, busy)],
+        (_, Some(_)) => vec![flame(view::Cost::Time, false, wall)],
+        (_, None) => vec![flame(view::Cost::Events(units.time_event.clone()), false, wall)],
+    };
     flames.push(flame(view::Cost::Allocation, false, allocation.collect()));
     flames.retain(|flame| !flame.folded.is_empty());
     flames
@@ -149,14 +159,19 @@ fn lines(profile: &Profile, metric: Metric) -> Vec<String> {
 /// What was lost, and what a reader should know, file by file.
 fn notes(profile: &Profile) -> Vec<String> {
     let mut notes = Vec::new();
+    if profile.estimated {
+        notes.push(format!("{}{}.", ESTIMATED[..1].to_uppercase(), &ESTIMATED[1..]));
+    }
     for file in &profile.files {
         let name = name(&file.path);
         if !file.complete {
             let first = file.first_defect.as_ref().map_or(String::new(), |defect| format!(" ({defect})"));
-            notes.push(format!(
-                "The profile `{name}` is incomplete: {:.1}% of it was recovered{first}. What was still running stands under one frame that says so.",
-                file.recovered_share * 100.0
-            ));
+            let running = match profile.dialect {
+                Dialect::Xdebug => " What was still running stands under one frame that says so.",
+                Dialect::Callgrind | Dialect::Cachegrind => "",
+            };
+            let share = file.recovered_share * 100.0;
+            notes.push(format!("The profile `{name}` is incomplete: {share:.1}% of it was recovered{first}.{running}"));
         }
         notes.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
     }

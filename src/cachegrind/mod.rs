@@ -5,6 +5,7 @@
 //! record; read from its end that is pre-order, and the tree is built with each parent known.
 
 mod build;
+mod callgrind;
 mod claims;
 mod compact;
 mod defect;
@@ -25,6 +26,7 @@ mod spill;
 mod strict;
 mod tree;
 
+pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
 pub use defect::{Defect, DefectKind};
 pub use error::Error;
 pub use header::Header;

@@ -8,9 +8,9 @@ use anyhow::Context;
 
 use super::exit::Exit;
 use super::floors;
-use crate::analysis::profile::ready;
+use crate::analysis::profile::{ESTIMATED, ready};
 use crate::cachegrind::export::{callgrind, folded, json, pprof, speedscope};
-use crate::cachegrind::{Metric, Options, Pattern, Profile, read_paths};
+use crate::cachegrind::{self, Dialect, Metric, Options, Pattern, Profile, read_paths};
 use crate::report::{profile_html, write_whole};
 use crate::verdict::Bounds;
 
@@ -23,9 +23,10 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
-    /// What to sum
-    #[arg(long, value_enum, default_value_t = MetricName::Time)]
-    metric: MetricName,
+    /// What to sum: time (of callgrind's files the first event), allocation, or an event's name as a
+    /// callgrind file has it
+    #[arg(long, value_name = "time|allocation|EVENT", default_value = "time")]
+    metric: String,
     /// Leave out frames whose name holds this (`*`: any text); their cost goes to their caller
     #[arg(long, value_name = "PATTERN")]
     hide: Vec<String>,
@@ -54,15 +55,6 @@ pub enum Format {
     Json,
 }
 
-/// What is summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum MetricName {
-    /// Wall time
-    Time,
-    /// Allocation pressure
-    Allocation,
-}
-
 /// True for the input that is judged as a CSV of floors rather than read as a profile.
 fn is_floors_csv(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("csv")) && !path.is_dir()
@@ -73,12 +65,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     if args.paths.iter().all(|path| is_floors_csv(path)) {
         return floors::run(&args.paths, args.format == Format::Json, &Bounds::default());
     }
-    let metric = match args.metric {
-        MetricName::Time => Metric::Time,
-        MetricName::Allocation => Metric::Allocation,
-    };
-    let mut profile = read_paths(&args.paths, &Options::default())?;
+    let profile = read_paths(&args.paths, &Options::default())?;
     say_what_was_lost(&profile);
+    let (mut profile, metric) = choose(profile, &args.metric)?;
+    if profile.estimated && !matches!(args.format, Format::Json | Format::Callgrind) {
+        eprintln!("profile-run: {ESTIMATED}");
+    }
     if let Some(pattern) = &args.focus {
         profile = profile.focus(&Pattern::new(pattern));
         if profile.tree.is_empty() {
@@ -105,6 +97,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         },
     }
     Ok(Exit::Held)
+}
+
+/// The profile seen by the metric that was asked for.
+fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), cachegrind::Error> {
+    match metric {
+        "time" => Ok((profile, Metric::Time)),
+        "allocation" if profile.dialect == Dialect::Xdebug || profile.units.memory_event.is_some() => {
+            Ok((profile, Metric::Allocation))
+        }
+        event => Ok((profile.by_event(event)?, Metric::Time)),
+    }
 }
 
 fn write(profile: &Profile, metric: Metric, format: Format, out: &mut impl Write) -> anyhow::Result<()> {

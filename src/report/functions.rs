@@ -1,6 +1,6 @@
 //! The table of functions beside the flamegraph.
 
-use super::flame::inclusive;
+use super::flame::{counted, inclusive};
 use super::words;
 use crate::analysis::result::FunctionRow;
 use crate::analysis::view::Flame;
@@ -90,6 +90,7 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
     let mut sorted: Vec<&FunctionRow> = rows.iter().collect();
     sorted.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     let busy = inclusive(flames);
+    let counts = counted(flames).is_some();
     let total = if total > 0 { total } else { rows.iter().map(|row| row.own).sum() };
     let waits: u64 = rows.iter().filter(|row| row.waiting).map(|row| row.own).sum();
     let busy_total = total.saturating_sub(waits);
@@ -131,7 +132,7 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
             per_message: row
                 .calls_per_message
                 .map_or_else(Cell::default, |calls| Cell { text: significant(calls), key: calls }),
-            each: each(row),
+            each: each(row, counts),
             allocation: allocation(row, messages),
             drift: row.drift.map_or_else(Cell::default, |drift| Cell {
                 text: if drift.abs() < STEADY { "steady".into() } else { format!("{:+.0}% a call", drift * 100.0) },
@@ -149,9 +150,14 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
     }
 }
 
-fn each(row: &FunctionRow) -> Cell {
+/// Self cost of a call: nanoseconds, or a count of events.
+fn each(row: &FunctionRow, counts: bool) -> Cell {
     if row.calls == 0 {
         return Cell::default();
+    }
+    if counts {
+        let events = row.own as f64 / row.calls as f64;
+        return Cell { text: significant(events), key: events };
     }
     let nanoseconds = row.own as f64 / row.calls as f64;
     let text = if nanoseconds < 99_950.0 {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::flame::{Flames, flames};
+use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::{Error, carry, figures, floors, holders, load, matrix, setup, timeline, words};
 use crate::analysis::result::{FunctionRow, Verdict};
@@ -124,7 +124,8 @@ pub fn profile_html(
             waiting: waiting_words(graphs.as_ref()),
             flames: graphs,
             functions: functions(profile_functions, profile_flames, 0, 0),
-            allocated: "Allocated",
+            // Counts of events come without allocation.
+            allocated: if counted(profile_flames).is_some() { "" } else { "Allocated" },
         },
         version: env!("CARGO_PKG_VERSION"),
     };
