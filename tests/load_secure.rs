@@ -119,3 +119,17 @@ fn a_wrong_password_a_strange_authority_and_no_tls_are_counted_under_their_names
     }
     assert!(server.messages().is_empty());
 }
+
+#[test]
+fn a_self_signed_certificate_is_trusted_where_it_is_given() {
+    let certificates = Certificates::make();
+    for (from, to) in [("ca.pem", "cert.pem"), ("ca.key", "key.pem")] {
+        std::fs::copy(certificates.file(from), certificates.file(to)).unwrap();
+    }
+    let server = Server::start(&certificates, "starttls");
+    let authority = certificates.file("ca.pem");
+    let options = ["--starttls", "--auth", "me:secret", "--tls-ca", authority.to_str().unwrap()];
+    let (code, row) = load(&options, &server.target);
+    assert_eq!((code, &row["messages_accepted"]), (0, &9.into()), "{row}");
+    assert_eq!(server.messages().len(), 9);
+}

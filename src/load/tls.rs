@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -11,8 +12,9 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use super::error::LoadError;
 
-/// A client's configuration: `authority` (PEM) is the only one trusted; without one nothing is checked,
-/// which is right for a test server's self-signed certificate and wrong for all else.
+/// A client's configuration: the certificates of `authority` (PEM) are the only ones trusted, as authorities or, for a
+/// self-signed server, as its own; without a file nothing is checked, which is right for a test server and wrong for
+/// all else.
 ///
 /// # Errors
 /// A file that cannot be read or holds no certificate.
@@ -21,22 +23,9 @@ pub fn config(authority: Option<&Path>) -> Result<Arc<ClientConfig>, LoadError> 
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| LoadError::Tls(error.to_string()))?;
-    let config = match authority {
-        None => builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider))),
-        Some(path) => {
-            let failed = |error: String| LoadError::Tls(format!("{}: {error}", path.display()));
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(error.to_string()))? {
-                let certificate = certificate.map_err(|error| failed(error.to_string()))?;
-                roots.add(certificate).map_err(|error| failed(error.to_string()))?;
-            }
-            if roots.is_empty() {
-                return Err(failed("no certificate in this file".into()));
-            }
-            builder.with_root_certificates(roots)
-        }
-    };
-    Ok(Arc::new(config.with_no_client_auth()))
+    let trust = authority.map(|path| Trust::read(path, &provider)).transpose()?;
+    let check = Arc::new(Check { provider, trust });
+    Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(check).with_no_client_auth()))
 }
 
 /// The name to ask for and to check: the host as typed, without a trailing dot.
@@ -45,20 +34,57 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, LoadError> {
         .map_err(|_| LoadError::Tls(format!("`{host}` is no name that a certificate could bear")))
 }
 
-/// Takes any certificate; signatures of the handshake are checked all the same.
+/// What a file of certificates makes trusted.
 #[derive(Debug)]
-struct Unverified(Arc<CryptoProvider>);
+struct Trust {
+    chains: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
 
-impl ServerCertVerifier for Unverified {
+impl Trust {
+    fn read(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, LoadError> {
+        let failed = |error: String| LoadError::Tls(format!("{}: {error}", path.display()));
+        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect)
+            .map_err(|error| failed(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(failed("no certificate in this file".into()));
+        }
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| failed(error.to_string()))?;
+        }
+        let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { chains, certificates })
+    }
+}
+
+/// Checks the server's certificate where there is something to check it by; signatures of the handshake always.
+#[derive(Debug)]
+struct Check {
+    provider: Arc<CryptoProvider>,
+    trust: Option<Trust>,
+}
+
+impl ServerCertVerifier for Check {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
+        match &self.trust {
+            // The very certificate that the user gave: what `openssl req -x509` makes calls itself an authority,
+            // and webpki takes no authority for a server.
+            Some(trust) if !trust.certificates.contains(certificate) => {
+                trust.chains.verify_server_cert(certificate, between, name, ocsp, now)
+            }
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -67,7 +93,7 @@ impl ServerCertVerifier for Unverified {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -76,10 +102,10 @@ impl ServerCertVerifier for Unverified {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
