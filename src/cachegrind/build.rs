@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use super::slices::{Slicer, Slices};
 use super::tree::{CallTree, Cost, ROOT};
 
 /// Key of the frame that stands above the roots of an incomplete run.
@@ -12,6 +13,7 @@ pub(crate) const STILL_RUNNING: u64 = u64::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct Builder {
     tree: CallTree,
+    slicer: Slicer,
     /// Parents of the records to come, as runs of equal ones.
     parents: Vec<(u32, u64)>,
     /// Parents of records that were claimed out of order, by the number of records that follow them.
@@ -53,6 +55,7 @@ impl Builder {
         self.taken += 1;
         let node = self.tree.child(parent, key);
         self.tree.record(node, 1, cost);
+        self.slicer.count(&self.tree);
         node
     }
 
@@ -68,8 +71,19 @@ impl Builder {
         ROOT
     }
 
-    /// The tree of all records taken, its keys those of the records.
-    pub(crate) fn finish(self) -> CallTree {
-        self.tree
+    /// Records taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The records to come stand before a mark of the recording: so many marks are before them.
+    pub(crate) fn enter(&mut self, segment: u32) {
+        self.slicer.enter(segment, &self.tree);
+    }
+
+    /// The tree of all records taken, its keys those of the records, and its slices.
+    pub(crate) fn finish(self) -> (CallTree, Slices) {
+        let slices = self.slicer.finish(&self.tree);
+        (self.tree, slices)
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::defect::Defect;
 use super::header::Header;
 use super::names::Functions;
+use super::slices::Slices;
 use super::tree::{CallTree, Cost, Metric, ROOT, totals};
 
 /// Name of the frame above the roots of a file that ends too early.
@@ -112,6 +113,8 @@ pub struct Profile {
     pub tree: CallTree,
     /// The tree is an estimate: the files hold edges, no stacks.
     pub estimated: bool,
+    /// Which part of the recording each cost falls into; empty where records have no order (estimates).
+    pub slices: Slices,
 }
 
 impl Profile {
@@ -149,7 +152,7 @@ impl Profile {
             })
             .collect();
         edges.sort_by_key(|edge| (std::cmp::Reverse(edge.inclusive.time), edge.caller, edge.callee));
-        Profile { dialect, units, files, names, functions, edges, tree, estimated: false }
+        Profile { dialect, units, files, names, functions, edges, tree, estimated: false, slices: Slices::default() }
     }
 
     /// Calls whose record was found, over all files.

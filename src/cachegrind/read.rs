@@ -14,6 +14,7 @@ use super::names::Functions;
 use super::profile::{Dialect, FileSummary, Profile, STILL_RUNNING_NAME, Units};
 use super::record::{Recorded, Recorder};
 use super::source::{self, Source};
+use super::slices::{Place, Slices};
 use super::spill::Spill;
 use super::tree::{CallTree, Cost};
 
@@ -37,17 +38,28 @@ pub(crate) struct FileProfile {
     pub dialect: Dialect,
     pub units: Units,
     pub tree: CallTree,
+    pub slices: Slices,
 }
 
 /// Reads files and folders (walked for profiles) into one profile. A file of a folder that holds no
 /// profile is passed over; the result is an error only where nothing was readable.
 pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error> {
+    read_marked(paths, options, &HashMap::new())
+}
+
+/// Reads as [`read_paths`], and the profile's slices are cut at marks: for a file, how many bytes it had
+/// at moments of interest, ascending. Behind each mark a new segment begins.
+pub fn read_marked(
+    paths: &[PathBuf],
+    options: &Options,
+    marks: &HashMap<PathBuf, Vec<u64>>,
+) -> Result<Profile, Error> {
     let mut names = Functions::default();
-    let mut merged: Option<(Dialect, Units, CallTree)> = None;
+    let mut merged: Option<(Dialect, Units, CallTree, Slices)> = None;
     let mut files: Vec<FileSummary> = Vec::new();
     let mut refused = Vec::new();
     for (path, _asked_for) in source::files(paths)? {
-        let mut file = match read_file(&path, options, &mut names) {
+        let mut file = match read_file(&path, options, marks.get(&path).map_or(&[], Vec::as_slice), &mut names) {
             Ok(file) => file,
             Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
                 refused.push(error.to_string());
@@ -56,8 +68,8 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
             Err(error) => return Err(error),
         };
         match &mut merged {
-            None => merged = Some((file.dialect, file.units, file.tree)),
-            Some((dialect, units, tree)) => {
+            None => merged = Some((file.dialect, file.units, file.tree, file.slices)),
+            Some((dialect, units, tree, slices)) => {
                 let (scale_old, scale_new) =
                     common_scale(*dialect == file.dialect, units, &file.units).ok_or_else(|| {
                         let events = |units: &Units| units.time_event.clone();
@@ -70,9 +82,12 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
                     })?;
                 if scale_old != 1 {
                     *tree = tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
+                    *slices = slices.moved(|node| Some(Place { node, calls: true, scale: scale_old }));
                     *units = file.units;
                 }
-                tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
+                let places = tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
+                let place = |node: u32| Place { node: places[node as usize], calls: true, scale: scale_new };
+                slices.absorb(&file.slices.moved(|node| Some(place(node))));
                 if (scale_old, scale_new) != (1, 1) {
                     file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
                 }
@@ -80,7 +95,7 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
         }
         files.push(file.summary);
     }
-    let Some((dialect, units, tree)) = merged else {
+    let Some((dialect, units, tree, slices)) = merged else {
         let reason = match refused.is_empty() {
             true => "the folder holds no file".to_owned(),
             false => refused.join("; "),
@@ -92,6 +107,7 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
     }
     let mut profile = Profile::from_tree(dialect, units, files, names, tree);
     profile.estimated = dialect == Dialect::Callgrind;
+    profile.slices = slices;
     Ok(profile)
 }
 
@@ -112,16 +128,16 @@ fn scaled(cost: Cost, factor: i64) -> Cost {
     Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
 }
 
-fn read_file(path: &Path, options: &Options, names: &mut Functions) -> Result<FileProfile, Error> {
+fn read_file(path: &Path, options: &Options, marks: &[u64], names: &mut Functions) -> Result<FileProfile, Error> {
     let source = source::open(path)?;
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
-        && let Some(mapped) = mapped::read(map, options.threads)
+        && let Some(mapped) = mapped::read(map, options.threads, marks)
     {
         refuse_others(path, &mapped.header)?;
         return Ok(mapped_profile(path, mapped, map.len() as u64, names));
     }
-    let (recorded, cut_compression) = record(path, source, u64::MAX)?;
+    let (recorded, cut_compression) = record(path, source, u64::MAX, marks)?;
     refuse_others(path, &recorded.found.header)?;
     let writers = writers(&recorded);
     if writers < 2 {
@@ -135,7 +151,7 @@ fn read_file(path: &Path, options: &Options, names: &mut Functions) -> Result<Fi
         let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let (part, _) = record(path, source::open(path)?, certain)?;
+    let (part, _) = record(path, source::open(path)?, certain, marks)?;
     if part.found.records == 0 {
         let reason =
             format!("written by {writers} processes whose records mix from the start: profile with one worker");
@@ -175,8 +191,10 @@ fn refuse_others(path: &Path, header: &Header) -> Result<(), Error> {
 }
 
 /// The first `limit` bytes of a file in compact form, and whether its compression was cut.
-fn record(path: &Path, source: Source, limit: u64) -> Result<(Recorded<Spill>, bool), Error> {
-    let mut recorder = Recorder::new(Spill::new());
+fn record(path: &Path, source: Source, limit: u64, marks: &[u64]) -> Result<(Recorded<Spill>, bool), Error> {
+    // Marks are bytes as they lie on the disk.
+    let marks = if matches!(source, Source::Gzip(_)) { Vec::new() } else { marks.to_vec() };
+    let mut recorder = Recorder::marked(Spill::new(), marks);
     let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
     let mut cut_compression = false;
     match source {
@@ -215,7 +233,8 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
     let complete = mapped.summary.is_some();
     let lost = if complete { 0 } else { bytes - offset };
     let mut ids = HashMap::new();
-    let tree = mapped.tree.map(|_, node| {
+    let mut tree = CallTree::new();
+    let places = tree.absorb(&mapped.tree, &mut |_, node| {
         let id = *ids.entry(node.key).or_insert_with(|| match node.key {
             STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
             key => {
@@ -225,6 +244,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         });
         Some((u64::from(id), node.cost))
     });
+    let slices = mapped.slices.moved(|node| Some(Place { node: places[node as usize], calls: true, scale: 1 }));
     let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
     let mut summary = FileSummary {
         path: path.to_owned(),
@@ -242,7 +262,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         header: mapped.header,
     };
     summary.warnings.extend(misfit(summary.declared, tree.total().time));
-    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree }
+    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree, slices }
 }
 
 /// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
@@ -272,7 +292,7 @@ fn xdebug_profile(
     cut_compression: bool,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let tree = recorded.tree()?;
+    let (tree, slices) = recorded.tree()?;
     if cut_compression {
         let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
         recorded.found.defect(lines, bytes, DefectKind::CutCompression);
@@ -294,15 +314,21 @@ fn xdebug_profile(
     let mut ids = HashMap::new();
     let mut held = Cost::default();
     let mut merged = CallTree::new();
-    merged.absorb(&tree, &mut |_, node| {
+    let mut switches = vec![false; tree.nodes().len()];
+    let places = merged.absorb(&tree, &mut |at, node| {
         let (file, name) = recorded.function(node.key);
         let id = *ids.entry(node.key).or_insert_with(|| names.intern(&text(file), &text(name)));
         let mut cost = node.cost;
         if node.key != STILL_RUNNING && is_fiber_switch(name) {
             held.add(cost);
             cost = Cost::default();
+            switches[at as usize] = true;
         }
         Some((u64::from(id), cost))
+    });
+    let slices = slices.moved(|node| {
+        let scale = i64::from(!switches[node as usize]);
+        Some(Place { node: places[node as usize], calls: true, scale })
     });
     let time_share = match recorded.own.time.max(0) as f64 {
         0.0 if recorded.lost > 0 => 0.0,
@@ -327,5 +353,5 @@ fn xdebug_profile(
         warnings: Vec::new(),
     };
     summary.warnings.extend(misfit(summary.declared, merged.total().time));
-    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged })
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices })
 }
