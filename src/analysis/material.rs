@@ -147,6 +147,8 @@ pub struct Material {
     pub sampling: [f64; 5],
     /// Profile files, and messages accepted meanwhile.
     pub profiled: Option<(Vec<String>, u64)>,
+    /// Bytes of each profile at the begin and at the end of each wave of the profile pass.
+    pub marked: Vec<(Scene, BTreeMap<String, u64>, BTreeMap<String, u64>)>,
     /// Second at which the profile pass was launched.
     pub profile_from: Option<f64>,
     /// The signal that interrupted it.
@@ -254,6 +256,7 @@ impl Material {
                 *sum_cpu += cpu_seconds;
                 *longest = longest.max(longest_gap);
             }
+            Event::Marked { scene, begin, end } => self.marked.push((scene, begin, end)),
             Event::Profiled { profiled, messages } => self.profiled = Some((profiled.files, messages)),
             Event::Interrupted { signal } => self.interrupted = Some(signal),
             Event::End { early, sentence } => self.end = Some((early, sentence)),

@@ -82,11 +82,11 @@ pub fn read_marked(
                     })?;
                 if scale_old != 1 {
                     *tree = tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
-                    *slices = slices.moved(|node| Some(Place { node, calls: true, scale: scale_old }));
+                    *slices = slices.moved(|node| Some(Place { time: scale_old, ..Place::all(node) }));
                     *units = file.units;
                 }
                 let places = tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
-                let place = |node: u32| Place { node: places[node as usize], calls: true, scale: scale_new };
+                let place = |node: u32| Place { time: scale_new, ..Place::all(places[node as usize]) };
                 slices.absorb(&file.slices.moved(|node| Some(place(node))));
                 if (scale_old, scale_new) != (1, 1) {
                     file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
@@ -244,7 +244,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         });
         Some((u64::from(id), node.cost))
     });
-    let slices = mapped.slices.moved(|node| Some(Place { node: places[node as usize], calls: true, scale: 1 }));
+    let slices = mapped.slices.moved(|node| Some(Place::all(places[node as usize])));
     let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
     let mut summary = FileSummary {
         path: path.to_owned(),
@@ -327,8 +327,8 @@ fn xdebug_profile(
         Some((u64::from(id), cost))
     });
     let slices = slices.moved(|node| {
-        let scale = i64::from(!switches[node as usize]);
-        Some(Place { node: places[node as usize], calls: true, scale })
+        let stays = !switches[node as usize];
+        Some(Place { node: places[node as usize], calls: true, time: i64::from(stays), memory: stays })
     });
     let time_share = match recorded.own.time.max(0) as f64 {
         0.0 if recorded.lost > 0 => 0.0,

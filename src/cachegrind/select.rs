@@ -59,7 +59,7 @@ impl Profile {
             let id = node as usize;
             let hidden = hidden[self.tree.nodes()[id].key as usize];
             let node = if hidden && target[id] == ROOT { bare_frame } else { target[id] };
-            Some(Place { node, calls: !hidden, scale: 1 })
+            Some(Place { calls: !hidden, ..Place::all(node) })
         });
         self.with_tree(tree, slices)
     }
@@ -89,7 +89,21 @@ impl Profile {
         }
         let slices = self.slices.moved(|node| {
             let id = node as usize;
-            kept[id].then(|| Place { node: target[id], calls: true, scale: i64::from(within[id]) })
+            kept[id].then(|| Place { node: target[id], calls: true, time: i64::from(within[id]), memory: within[id] })
+        });
+        self.with_tree(tree, slices)
+    }
+
+    /// The profile in busy time: without the self time of the functions that wait (by id). What they call
+    /// keeps its time: a callback under an event loop is work.
+    pub fn busy(self, waits: &[bool]) -> Profile {
+        let at = |key: u64| waits.get(key as usize).copied().unwrap_or(false);
+        let without = |cost: Cost| Cost { time: 0, ..cost };
+        let tree = self.tree.map(|_, node| Some((node.key, if at(node.key) { without(node.cost) } else { node.cost })));
+        let nodes = self.tree.nodes();
+        let slices = self.slices.moved(|node| {
+            let waits = at(nodes[node as usize].key);
+            Some(Place { time: i64::from(!waits), ..Place::all(node) })
         });
         self.with_tree(tree, slices)
     }
@@ -117,7 +131,7 @@ impl Profile {
             target[id] = tree.child(target[node.parent as usize], node.key);
             tree.record(target[id], node.calls, node.cost);
         }
-        let place = |node: u32| Some(Place { node: target[node as usize], calls: true, scale: 1 });
+        let place = |node: u32| Some(Place::all(target[node as usize]));
         let slices = Slices::from(parts).moved(place);
         self.with_tree(tree, slices)
     }

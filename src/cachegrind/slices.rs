@@ -83,8 +83,17 @@ pub(crate) struct Place {
     pub node: u32,
     /// Its calls are calls of that node.
     pub calls: bool,
-    /// Factor of its time; 0 where its cost is left out.
-    pub scale: i64,
+    /// Factor of its time; 0 where its time is left out.
+    pub time: i64,
+    /// Its allocation stays.
+    pub memory: bool,
+}
+
+impl Place {
+    /// All that the node has goes to another.
+    pub(crate) fn all(node: u32) -> Self {
+        Place { node, calls: true, time: 1, memory: true }
+    }
 }
 
 impl From<Vec<Part>> for Slices {
@@ -190,9 +199,9 @@ pub fn split(parts: &[Part], count: usize) -> Vec<&[Part]> {
 
 fn moved(cell: &Cell, place: Place) -> Option<Cell> {
     let calls = if place.calls { cell.calls } else { 0 };
-    let cost = match place.scale {
-        0 => Cost::default(),
-        scale => Cost { time: cell.cost.time.saturating_mul(scale), memory: cell.cost.memory },
+    let cost = Cost {
+        time: cell.cost.time.saturating_mul(place.time),
+        memory: if place.memory { cell.cost.memory } else { 0 },
     };
     (calls > 0 || cost != Cost::default()).then_some(Cell { node: place.node, calls, cost })
 }
