@@ -134,7 +134,8 @@ pub fn drifting(courses: &[Course], busy: &[i64; TENTHS], messages: Option<&[u64
 fn grows(measured: &[f64; TENTHS], fair: &[f64; TENTHS]) -> bool {
     let ratio = |of: &[f64; TENTHS]| of[TENTHS - 1] >= LEAST_RATIO * of[0] && of[0] > 0.0;
     let late = fair[8] + fair[9] >= LEAST_LATE_RATIO * (fair[4] + fair[5]);
-    let inversions = (0..TENTHS).flat_map(|a| (a + 1..TENTHS).map(move |b| (a, b))).filter(|(a, b)| fair[*a] >= fair[*b]);
+    let inversions =
+        (0..TENTHS).flat_map(|a| (a + 1..TENTHS).map(move |b| (a, b))).filter(|(a, b)| fair[*a] >= fair[*b]);
     ratio(measured) && ratio(fair) && late && inversions.count() <= MOST_INVERSIONS
 }
 
@@ -199,8 +200,7 @@ mod tests {
         courses.push(course(300, move |tenth| (200.0 + 50.0 * tenth as f64) * slow(tenth)));
         assert_eq!(of(&courses, None), [(20, Grows::CostPerCall)]);
         // A machine that grows slower all the time is nobody's drift.
-        let courses: Vec<Course> =
-            (0..20).map(|_| course(1000, |tenth| 200.0 * (1.0 + 0.2 * tenth as f64))).collect();
+        let courses: Vec<Course> = (0..20).map(|_| course(1000, |tenth| 200.0 * (1.0 + 0.2 * tenth as f64))).collect();
         assert_eq!(of(&courses, None), []);
     }
 
@@ -209,7 +209,10 @@ mod tests {
         let sound = (0..20).map(|seed| course(1000, move |tenth| 200.0 * (1.0 + 0.3 * noise(seed, tenth))));
         let seeming: [(&str, Course); 6] = [
             ("too few calls", course(5, |tenth| 1e5 * (1 + tenth) as f64)),
-            ("a cache that fills", course(500, |tenth| 200.0 * (1.0 + tenth.min(3) as f64) * (1.0 + 0.02 * noise(99, tenth)))),
+            (
+                "a cache that fills",
+                course(500, |tenth| 200.0 * (1.0 + tenth.min(3) as f64) * (1.0 + 0.02 * noise(99, tenth))),
+            ),
             ("one step", course(500, |tenth| if tenth < 5 { 200.0 } else { 900.0 } + noise(98, tenth))),
             ("a single slow tenth", course(500, |tenth| if tenth == 9 { 9000.0 } else { 200.0 + noise(97, tenth) })),
             ("too small to matter", course(20, |tenth| 2.0 * (1 + tenth) as f64)),

@@ -13,7 +13,7 @@ use super::result::{Failure, Finding, FloorRow, PassSettings, RunResult, SCHEMA,
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
-use crate::journal::{Scene, Folder, Journal, JournalError, ProcessFloor, read_samples};
+use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, read_samples};
 use crate::plan::Pass;
 
 /// Why a folder cannot be understood.

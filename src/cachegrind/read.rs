@@ -13,8 +13,8 @@ use super::mapped::{self, Mapped};
 use super::names::Functions;
 use super::profile::{Dialect, FileSummary, Profile, STILL_RUNNING_NAME, Units};
 use super::record::{Recorded, Recorder};
-use super::source::{self, Source};
 use super::slices::{Place, Slices};
+use super::source::{self, Source};
 use super::spill::Spill;
 use super::tree::{CallTree, Cost};
 
@@ -49,11 +49,7 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
 
 /// Reads as [`read_paths`], and the profile's slices are cut at marks: for a file, how many bytes it had
 /// at moments of interest, ascending. Behind each mark a new segment begins.
-pub fn read_marked(
-    paths: &[PathBuf],
-    options: &Options,
-    marks: &HashMap<PathBuf, Vec<u64>>,
-) -> Result<Profile, Error> {
+pub fn read_marked(paths: &[PathBuf], options: &Options, marks: &HashMap<PathBuf, Vec<u64>>) -> Result<Profile, Error> {
     let mut names = Functions::default();
     let mut merged: Option<(Dialect, Units, CallTree, Slices)> = None;
     let mut files: Vec<FileSummary> = Vec::new();

@@ -152,7 +152,8 @@ impl<S: Read + Seek> Recorded<S> {
         let mut marked = &self.marked[..];
         builder.enter(marked.len() as u32);
         while let Some(record) = reader.previous()? {
-            while let Some((_, before)) = marked.split_last().filter(|(first, _)| self.records - builder.taken() <= **first)
+            while let Some((_, before)) =
+                marked.split_last().filter(|(first, _)| self.records - builder.taken() <= **first)
             {
                 marked = before;
                 builder.enter(marked.len() as u32);

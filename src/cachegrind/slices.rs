@@ -223,14 +223,7 @@ pub(crate) struct Slicer {
 
 impl Default for Slicer {
     fn default() -> Self {
-        Slicer {
-            width: FIRST_WIDTH,
-            left: FIRST_WIDTH,
-            segment: 0,
-            parts: Vec::new(),
-            cells: 0,
-            seen: Vec::new(),
-        }
+        Slicer { width: FIRST_WIDTH, left: FIRST_WIDTH, segment: 0, parts: Vec::new(), cells: 0, seen: Vec::new() }
     }
 }
 
@@ -308,10 +301,8 @@ impl Slicer {
 }
 
 fn since(id: u32, node: &Node, (calls, cost): (u64, Cost)) -> Cell {
-    let cost = Cost {
-        time: node.cost.time.saturating_sub(cost.time),
-        memory: node.cost.memory.saturating_sub(cost.memory),
-    };
+    let cost =
+        Cost { time: node.cost.time.saturating_sub(cost.time), memory: node.cost.memory.saturating_sub(cost.memory) };
     Cell { node: id, calls: node.calls - calls, cost }
 }
 

@@ -171,7 +171,7 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
             let recording = Recording { messages: asked.messages, ..Recording::default() };
             let shown = ready(profile, &recording, &asked.waiting);
             let title = profile.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ");
-            out.write_all(profile_html(&title, &shown.flames, &shown.summary.functions, &shown.notes)?.as_bytes())?;
+            out.write_all(profile_html(&title, &shown)?.as_bytes())?;
         }
     }
     Ok(())

@@ -385,7 +385,14 @@ fn profile(view: &mut RunView) {
         waiting_ns: 310_000_000,
         total_allocation: functions.iter().map(|f| f.allocation).sum(),
         tenths: Vec::new(),
-        waves: Vec::new(),
+        waves: vec![PartRow {
+            scenario: Some("sequential".into()),
+            wave: Some(1),
+            messages: Some(980),
+            records: 2_600_000,
+            time: 2_000_000_000,
+            waiting: 300_000_000,
+        }],
         drift: vec![DriftRow {
             name: "php::in_array".into(),
             file: "php:internal".into(),
