@@ -1,6 +1,5 @@
 //! A profile as the report shows it: flamegraphs, functions in nanoseconds, what waits.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::parts::{self, WaveAt};
@@ -8,7 +7,7 @@ use super::result::{FunctionRow, ProfileSummary};
 use super::view::{self, Flame, Slice};
 use super::waiting::Waiting;
 use crate::cachegrind::export::folded;
-use crate::cachegrind::{self, CallTree, Metric, Options, Part, Profile, Slices, split};
+use crate::cachegrind::{self, CallTree, Marks, Metric, Options, Part, Profile, Slices, split};
 use crate::units::grouped;
 
 /// Functions of a summary's `top`.
@@ -35,7 +34,7 @@ pub struct Recording {
     /// The waves of the load, in order.
     pub waves: Vec<WaveAt>,
     /// Bytes that each file had at the begin and at the end of each wave, in order.
-    pub marks: HashMap<PathBuf, Vec<u64>>,
+    pub marks: Marks,
 }
 
 /// Reads profiles and makes them ready.
@@ -43,7 +42,7 @@ pub struct Recording {
 /// # Errors
 /// None of the files can be read.
 pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Result<Shown, cachegrind::Error> {
-    let profile = cachegrind::read_marked(paths, &Options::default(), &recording.marks)?;
+    let profile = cachegrind::read_sliced(paths, &Options::default(), &recording.marks)?;
     Ok(ready(&profile, recording, waiting))
 }
 

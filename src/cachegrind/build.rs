@@ -10,7 +10,7 @@ use super::tree::{CallTree, Cost, ROOT};
 pub(crate) const STILL_RUNNING: u64 = u64::MAX;
 
 /// Takes records from the last to the first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Builder {
     tree: CallTree,
     slicer: Slicer,
@@ -22,7 +22,18 @@ pub(crate) struct Builder {
     taken: u64,
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Builder { tree: CallTree::new(), slicer: Slicer::off(), parents: Vec::new(), claimed: HashMap::new(), taken: 0 }
+    }
+}
+
 impl Builder {
+    /// A builder that cuts slices too.
+    pub(crate) fn sliced() -> Self {
+        Builder { slicer: Slicer::default(), ..Builder::default() }
+    }
+
     /// The end of a run: `roots` subtrees are nobody's callees.
     pub(crate) fn end_of_run(&mut self, roots: u64, complete: bool) {
         self.parents.clear();

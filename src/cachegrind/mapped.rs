@@ -39,9 +39,11 @@ pub(crate) struct Mapped {
     pub end: (u64, u64),
 }
 
-/// Reads a file the short way, or `None` where it is not made for that. `marks` are bytes of the file,
-/// ascending: the slices know which records stand behind which of them.
-pub(crate) fn read(text: &[u8], threads: usize, marks: &[u64]) -> Option<Mapped> {
+/// Reads a file the short way, or `None` where it is not made for that. With `marks`
+/// slices are made: bytes of the file, ascending, and the slices know which records stand behind which of them.
+pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option<Mapped> {
+    let sliced = marks.is_some();
+    let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
     let (end, summary) = body_end(text, begin)?;
     // The last record is copied, so that there is room to look ahead behind it, however long it is.
@@ -56,7 +58,7 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: &[u64]) -> Option<Mapped>
         borders: borders(begin, last, marks),
         last_segment: marks.iter().filter(|mark| **mark <= last as u64).count() as u32,
         next: AtomicUsize::new(0),
-        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE })),
+        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, sliced)),
         passed: Condvar::new(),
     };
     work.turn.lock().unwrap_or_else(PoisonError::into_inner).enter(work.segment(0));
@@ -228,7 +230,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn new(roots: u32) -> Self {
+    fn new(roots: u32, sliced: bool) -> Self {
         let mut tree = CallTree::new();
         if roots == STILL_RUNNING_NODE {
             tree.child(ROOT, STILL_RUNNING);
@@ -237,7 +239,7 @@ impl Turn {
             chunk: 0,
             gave_up: false,
             tree,
-            slicer: Slicer::default(),
+            slicer: if sliced { Slicer::default() } else { Slicer::off() },
             roots,
             expected: Vec::new(),
             records: 0,

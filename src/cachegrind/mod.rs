@@ -31,7 +31,7 @@ pub use error::Error;
 pub use header::Header;
 pub use names::{Function, Functions};
 pub use profile::{Dialect, Edge, FileSummary, FunctionCost, Profile, STILL_RUNNING_NAME, Units};
-pub use read::{Options, read_marked, read_paths};
+pub use read::{Marks, Options, read_paths, read_sliced};
 pub use record::{Recorded, Recorder};
 pub use select::{HIDDEN_NAME, Pattern};
 pub use slices::{Cell, Part, Slices, split};

@@ -113,7 +113,8 @@ pub struct Profile {
     pub tree: CallTree,
     /// The tree is an estimate: the files hold edges, no stacks.
     pub estimated: bool,
-    /// Which part of the recording each cost falls into; empty where records have no order (estimates).
+    /// Which part of the recording each cost falls into; empty where they were not asked for
+    /// and where records have no order (estimates).
     pub slices: Slices,
 }
 

@@ -145,10 +145,10 @@ pub struct Recorded<S> {
 }
 
 impl<S: Read + Seek> Recorded<S> {
-    /// Builds the tree from the compact form, and its slices. Keys are the file's pairs, or [`STILL_RUNNING`].
-    pub(crate) fn tree(&mut self) -> Result<(CallTree, Slices), Error> {
+    /// Builds the tree from the compact form, and its slices where they are wanted. Keys are the file's pairs, or [`STILL_RUNNING`].
+    pub(crate) fn tree(&mut self, sliced: bool) -> Result<(CallTree, Slices), Error> {
         let mut reader = Reader::new(&mut self.sink)?;
-        let mut builder = Builder::default();
+        let mut builder = if sliced { Builder::sliced() } else { Builder::default() };
         let mut marked = &self.marked[..];
         builder.enter(marked.len() as u32);
         while let Some(record) = reader.previous()? {

@@ -228,6 +228,15 @@ impl Default for Slicer {
 }
 
 impl Slicer {
+    /// One that never cuts: for whoever wants the tree alone.
+    pub(crate) fn off() -> Self {
+        Slicer { width: u64::MAX, left: u64::MAX, ..Slicer::default() }
+    }
+
+    fn is_off(&self) -> bool {
+        self.width == u64::MAX
+    }
+
     /// A record was put into the tree.
     #[inline]
     pub(crate) fn count(&mut self, tree: &CallTree) {
@@ -239,7 +248,7 @@ impl Slicer {
 
     /// The records to come stand in another segment.
     pub(crate) fn enter(&mut self, segment: u32, tree: &CallTree) {
-        if self.left < self.width {
+        if segment != self.segment && self.left < self.width && !self.is_off() {
             self.cut(tree);
         }
         self.segment = segment;
@@ -292,7 +301,7 @@ impl Slicer {
 
     /// The slices, when all records are in the tree.
     pub(crate) fn finish(mut self, tree: &CallTree) -> Slices {
-        if self.left < self.width {
+        if self.left < self.width && !self.is_off() {
             self.cut(tree);
         }
         self.parts.reverse();

@@ -13,7 +13,7 @@ use crate::analysis::analyzed::Analyzed;
 use crate::analysis::profile::{Recording, ready};
 use crate::analysis::waiting::Waiting;
 use crate::cachegrind::export::{callgrind, folded, pprof, speedscope};
-use crate::cachegrind::{Metric, Options, Pattern, Profile, read_paths};
+use crate::cachegrind::{Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
 use crate::report::{profile_html, write_whole};
 
 /// Arguments of `profile-run analyze`.
@@ -106,7 +106,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         MetricName::Time => Metric::Time,
         MetricName::Allocation => Metric::Allocation,
     };
-    let mut profile = read_paths(&args.paths, &Options::default())?;
+    let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);
+    let mut profile = match sliced {
+        true => read_sliced(&args.paths, &Options::default(), &Marks::new())?,
+        false => read_paths(&args.paths, &Options::default())?,
+    };
     say_what_was_lost(&profile);
     if let Some((from, to)) = args.part {
         profile = profile.part(from, to);
