@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use profile_run::analysis::parts::{self, WaveAt};
+use profile_run::analysis::waiting::Waiting;
 use profile_run::cachegrind::{Marks, Options, Part, Profile, Slices, read_sliced};
 use serde_json::Value;
 
@@ -201,6 +203,25 @@ fn the_search_is_named_with_its_figures_and_a_sound_server_names_nothing() {
     assert_eq!(named(&profile), []);
     assert_eq!(profile["drift_looked_for"], true);
     assert_eq!(profile["tenths"].as_array().unwrap().len(), 10);
+}
+
+#[test]
+fn a_load_of_too_few_rounds_is_not_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = served(2000, |at| 200 + at as i64, |_| 1);
+    let path = put(folder.path(), "grows", text.as_bytes());
+    let profile = read(&path, 1, &[200, text.len() as u64]);
+    let waits = Waiting::default().of(&profile);
+    let drift = |rounds| {
+        let wave = WaveAt { scenario: "churn".into(), wave: 1, messages: 2000, rounds };
+        parts::drift(&profile, &waits, &[wave], 2000, 10)
+    };
+    let found = drift(20);
+    assert_eq!(found.rows.len(), 1);
+    assert_eq!((found.rows[0].scenario.as_deref(), found.looked), (Some("churn"), true));
+    assert!((2800.0..3200.0).contains(&found.rows[0].first), "in nanoseconds: {}", found.rows[0].first);
+    let none = drift(19);
+    assert!(none.rows.is_empty() && !none.looked);
 }
 
 #[test]

@@ -36,7 +36,13 @@ pub struct WaveAt {
     pub wave: u32,
     /// Messages accepted.
     pub messages: u64,
+    /// How often the sessions that were open at once were replaced by others.
+    pub rounds: u64,
 }
+
+/// Rounds of a wave whose tenths are like each other. Sessions that begin together greet together and send their mail
+/// together: in a wave of one round the first tenth is greetings, and all that handles mail looks ever dearer.
+const LEAST_ROUNDS: u64 = 20;
 
 /// A stretch of the recording under one kind of load.
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +68,14 @@ pub struct Drift {
     pub looked: bool,
 }
 
-/// Looks for drift in every wave of the load, or in the recording as a whole where no waves are known. `messages` is
+/// Looks for drift in every wave of the load that has rounds enough, or in the recording as a whole where no waves are known. `messages` is
 /// what was accepted meanwhile, 0 where that is not known; `tick` converts the file's times.
 pub fn drift(profile: &Profile, waits: &[bool], waves: &[WaveAt], messages: u64, tick: i64) -> Drift {
     let all = [Stretch { scenario: None, parts: profile.slices.parts() }];
     let of_waves: Vec<Stretch> = waves
         .iter()
         .enumerate()
+        .filter(|(_, wave)| wave.rounds >= LEAST_ROUNDS)
         .map(|(at, wave)| Stretch { scenario: Some(&wave.scenario), parts: profile.slices.segment(segment(at)) })
         .collect();
     let marker = marker(profile, messages);
@@ -185,6 +192,20 @@ pub fn waves(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: i64) -> 
         ..part_row(profile, waits, profile.slices.segment(segment(at)), tick)
     };
     waves.iter().enumerate().map(row).collect()
+}
+
+/// What was recorded under each scenario's load, its waves together; in order of the scenarios. None where there is
+/// but one: that is the recording.
+pub fn loads<'a>(profile: &'a Profile, waves: &'a [WaveAt]) -> Vec<(&'a str, Vec<&'a Part>)> {
+    let mut loads: Vec<(&str, Vec<&Part>)> = Vec::new();
+    for (at, wave) in waves.iter().enumerate() {
+        let parts = profile.slices.segment(segment(at));
+        match loads.iter_mut().find(|(name, _)| *name == wave.scenario) {
+            Some((_, known)) => known.extend(parts),
+            None => loads.push((&wave.scenario, parts.iter().collect())),
+        }
+    }
+    if loads.len() > 1 { loads } else { Vec::new() }
 }
 
 fn part_row(profile: &Profile, waits: &[bool], parts: &[Part], tick: i64) -> PartRow {

@@ -94,15 +94,15 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         .filter(|function| function.waiting)
         .map(|function| folded::frame(&function.name))
         .collect();
-    Shown { flames: flames(profile, &waits), notes: notes(profile), summary, waiting }
+    Shown { flames: flames(profile, &waits, &recording.waves), notes: notes(profile), summary, waiting }
 }
 
 fn tick(profile: &Profile) -> i64 {
     profile.units.nanoseconds_per_tick.unwrap_or(1) as i64
 }
 
-/// Wall time, busy time, allocation; of all, of the first tenth, of the last.
-fn flames(profile: &Profile, waits: &[bool]) -> Vec<Flame> {
+/// Wall time, busy time, allocation; of all, of the first tenth, of the last, of each load.
+fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
     let mut flames = Vec::new();
     let mut add = |slice: Slice, tree: &CallTree| {
         let busy = without_waiting(tree, waits);
@@ -110,7 +110,7 @@ fn flames(profile: &Profile, waits: &[bool]) -> Vec<Flame> {
             [(view::Cost::Time, false, tree), (view::Cost::Time, true, &busy), (view::Cost::Allocation, false, tree)];
         for (cost, busy, tree) in graphs {
             let folded = lines(profile, tree, if cost == view::Cost::Time { Metric::Time } else { Metric::Allocation });
-            flames.push(Flame { cost, busy, slice, estimated: profile.estimated, folded });
+            flames.push(Flame { cost, busy, slice: slice.clone(), estimated: profile.estimated, folded });
         }
     };
     add(Slice::All, &profile.tree);
@@ -121,6 +121,9 @@ fn flames(profile: &Profile, waits: &[bool]) -> Vec<Flame> {
     {
         add(Slice::First, &Slices::tree(&profile.tree, first));
         add(Slice::Last, &Slices::tree(&profile.tree, last));
+    }
+    for (load, parts) in parts::loads(profile, waves) {
+        add(Slice::Load(load.to_owned()), &Slices::tree(&profile.tree, parts));
     }
     flames.retain(|flame| !flame.folded.is_empty());
     flames

@@ -105,15 +105,18 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
 
 /// What the journal knows of the profile pass: which wave wrote which part of the files.
 fn recording(material: &Material, paths: &[PathBuf], messages: u64) -> Recording {
-    let accepted = |scene: &Scene| {
-        let wave = material.done(Pass::Profile).find(|(wave, _)| wave.scene == *scene);
-        wave.map_or(0, |(_, tally)| tally.messages_accepted)
+    let wave = |scene: &Scene| {
+        let done = material.done(Pass::Profile).find(|(wave, _)| wave.scene == *scene);
+        let (messages, rounds) = done.map_or((0, 0), |(wave, tally)| {
+            let ended = tally.messages_accepted.max(tally.sessions.finished);
+            (tally.messages_accepted, ended / u64::from(wave.parallel.max(1)))
+        });
+        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, rounds }
     };
-    let wave = |scene: &Scene| WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages: accepted(scene) };
     let marks = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut so_far = 0;
-        let both = material.marked.iter().flat_map(|(_, begin, end)| [begin.get(&name), end.get(&name)]);
+        let both = material.marked.iter().flat_map(|marked| [marked.begin.get(&name), marked.end.get(&name)]);
         let ascending = both.map(|length| {
             so_far = length.copied().unwrap_or(0).max(so_far);
             so_far
@@ -122,7 +125,7 @@ fn recording(material: &Material, paths: &[PathBuf], messages: u64) -> Recording
     };
     Recording {
         messages,
-        waves: material.marked.iter().map(|(scene, ..)| wave(scene)).collect(),
+        waves: material.marked.iter().map(|marked| wave(&marked.scene)).collect(),
         marks: paths.iter().map(marks).collect(),
     }
 }

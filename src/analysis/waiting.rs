@@ -5,13 +5,11 @@ use crate::cachegrind::{Function, Profile};
 
 /// Functions of PHP and of its extensions that do nothing but wait. A method is named by its class in the
 /// profile, `Class->method` or `Class::method`.
-const WAITING: [&str; 40] = [
+const WAITING: [&str; 38] = [
     // Descriptors.
     "stream_select",
     "socket_select",
     "curl_multi_select",
-    "socket_accept",
-    "stream_socket_accept",
     "event_base_loop",
     "uv_run",
     "pg_socket_poll",
@@ -57,7 +55,7 @@ const WAITING: [&str; 40] = [
 
 /// Functions that wait or not, as their arguments are: a file that lies in memory, or a peer who is silent. The
 /// profile has no arguments, so the time tells: they wait where a call takes [`BLOCKED_NS`] in the mean.
-const MAY_WAIT: [&str; 13] = [
+const MAY_WAIT: [&str; 15] = [
     "fgets",
     "fgetc",
     "fread",
@@ -70,6 +68,8 @@ const MAY_WAIT: [&str; 13] = [
     "socket_recvfrom",
     "socket_recvmsg",
     "SplFileObject->fgets",
+    "socket_accept",
+    "stream_socket_accept",
     "flock",
 ];
 

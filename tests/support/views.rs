@@ -325,13 +325,13 @@ fn profile(view: &mut RunView) {
     ];
     const RUN: &str = "{main};Symfony\\Component\\Console\\Application->run;App\\Command\\SmtpServeCommand->execute;App\\Smtp\\Server->run";
     let stack = |text: &str| text.replacen("RUN", RUN, 1);
-    let folded = |cost: Cost, busy: bool, slice: Slice| -> Vec<String> {
+    let folded = |cost: Cost, busy: bool, slice: &Slice| -> Vec<String> {
         STACKS
             .iter()
             .filter(|(text, _, _)| !(busy && text.ends_with("stream_select")))
             .map(|(text, time, bytes)| {
-                let grown = if slice == Slice::Last && text.ends_with("in_array") { 138 } else { 100 };
-                let part = if slice == Slice::All { 10 } else { 1 };
+                let grown = if *slice == Slice::Last && text.ends_with("in_array") { 138 } else { 100 };
+                let part = if *slice == Slice::All { 10 } else { 1 };
                 let value = if cost == Cost::Time { time * 100_000 } else { bytes * 1024 };
                 format!("{} {}", stack(text), value * part * grown / 1000)
             })
@@ -340,11 +340,13 @@ fn profile(view: &mut RunView) {
     };
     for cost in [Cost::Time, Cost::Allocation] {
         for busy in [false, true] {
-            for slice in [Slice::All, Slice::First, Slice::Last] {
+            let load = |name: &str| Slice::Load(name.to_owned());
+            for slice in [Slice::All, Slice::First, Slice::Last, load("sequential"), load("churn")] {
                 if cost == Cost::Allocation && busy {
                     continue;
                 }
-                view.flames.push(Flame { cost, busy, slice, estimated: false, folded: folded(cost, busy, slice) });
+                let folded = folded(cost, busy, &slice);
+                view.flames.push(Flame { cost, busy, slice, estimated: false, folded });
             }
         }
     }
