@@ -252,7 +252,8 @@ mod tests {
                 .collect();
             named += of(&courses, None).len();
         }
-        assert!(named <= 4, "{named} of 40,000");
+        // One order in 5,600 would be seven; the other bars take some of them.
+        assert!(named <= 7, "{named} of 40,000");
     }
 
     #[test]

@@ -72,7 +72,8 @@ pub(super) fn drift(rows: &[DriftRow], loads: bool, looked_for: bool) -> Drift {
     }
 }
 
-fn row(drift: &DriftRow) -> Row {
+/// Lays out one function.
+pub(super) fn row(drift: &DriftRow) -> Row {
     let text = |value: f64| match drift.grows {
         Grows::CostPerCall => nanoseconds(value),
         Grows::CallsPerMessage => significant(value),
