@@ -202,12 +202,13 @@
   let drawn = new Map();
 
   const name = (node) => graphs.names[node.name];
-  const value = (node) => (graph.cost === "time" ? time(node.value) : bytes(node.value));
-  const whole = () => (graph.cost === "allocation" ? "what was allocated" : graph.busy ? "busy time" : "wall time");
+  const cost = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${value.toLocaleString("en")} ${graphs.events}` : time(value));
+  const value = (node) => cost(node.value);
+  const whole = () => (graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
   const say = (node) => {
     const parts = node
       ? [value(node), `${percent(node.value / graph.total)} of ${whole()}`]
-      : [graph.cost === "time" ? time(graph.total) : bytes(graph.total), `${nodes.length.toLocaleString("en")} frames`];
+      : [cost(graph.total), `${nodes.length.toLocaleString("en")} frames`];
     if (node && focus && focus !== node) parts.push(`${percent(node.value / focus.value)} of the zoom`);
     said.name.textContent = node ? name(node) : "All";
     said.figures.textContent = parts.join(" · ");

@@ -247,6 +247,9 @@ fn records_behind_the_place_where_two_writers_mix_are_credited_to_nobody() {
 fn files_of_other_programs_are_not_taken_for_exact_trees() {
     let folder = tempfile::tempdir().unwrap();
     let text = example().text.replace("creator: xdebug 3.2.0 (PHP 8.2.36)", "creator: callgrind-3.19.0");
-    let output = analyze(&[], &[&put(folder.path(), "callgrind.out.1", text.as_bytes())]);
-    assert_eq!(output.status.code(), Some(2));
+    let output = analyze(&["--format", "json"], &[&put(folder.path(), "callgrind.out.1", text.as_bytes())]);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["profile"]["dialect"], "callgrind");
+    assert_eq!(object["profile"]["estimated"], true);
+    assert_eq!(object["profile"]["total"], 1052, "self costs are the same");
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use profile_run::analysis::parts::{self, WaveAt};
 use profile_run::analysis::waiting::Waiting;
-use profile_run::cachegrind::{Marks, Options, Part, Profile, Slices, read_sliced};
+use profile_run::cachegrind::{Marks, Options, Profile, Slices, Span, read_sliced};
 use serde_json::Value;
 
 const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
@@ -146,7 +146,7 @@ fn slices_are_equal_by_every_way_and_lose_nothing() {
     for other in [read(&plain, 2, &[]), read(&packed, 1, &[])] {
         assert_eq!(other.tree.nodes().len(), one.tree.nodes().len());
         let parts = |profile: &Profile| -> Vec<_> {
-            let sum = |part: &Part| (part.records, Slices::tree(&profile.tree, [part]).total());
+            let sum = |part: &Span| (part.records, Slices::tree(&profile.tree, [part]).total());
             profile.slices.parts().iter().map(sum).collect()
         };
         assert_eq!(parts(&other), parts(&one));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Course, DriftRow, Found, Grows, TENTHS, drifting};
-use crate::cachegrind::{Part, Profile, ROOT, Slices, split};
+use crate::cachegrind::{Profile, ROOT, Slices, Span, split};
 
 /// A part of the recording in figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ const LEAST_ROUNDS: u64 = 20;
 #[derive(Debug, Clone, Copy)]
 struct Stretch<'a> {
     scenario: Option<&'a str>,
-    parts: &'a [Part],
+    parts: &'a [Span],
 }
 
 /// What functions did over the tenths of a stretch.
@@ -134,7 +134,7 @@ fn row(profile: &Profile, id: u32, course: &Course, found: &Found, stretch: &Str
 }
 
 /// Who called a function for most of its time in a stretch.
-fn caller(profile: &Profile, id: u32, parts: &[Part]) -> Option<String> {
+fn caller(profile: &Profile, id: u32, parts: &[Span]) -> Option<String> {
     let nodes = profile.tree.nodes();
     let mut callers: HashMap<u64, i64> = HashMap::new();
     for cell in parts.iter().flat_map(|part| &part.cells) {
@@ -154,7 +154,7 @@ fn marker(profile: &Profile, messages: u64) -> Option<u32> {
 }
 
 /// None where a tenth would be empty: the stretch is too short.
-fn courses(profile: &Profile, waits: &[bool], parts: &[Part]) -> Option<Courses> {
+fn courses(profile: &Profile, waits: &[bool], parts: &[Span]) -> Option<Courses> {
     let nodes = profile.tree.nodes();
     let mut courses = Courses { by_id: HashMap::new(), busy: [0; TENTHS] };
     for (tenth, parts) in split(parts, TENTHS).into_iter().enumerate() {
@@ -196,8 +196,8 @@ pub fn waves(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: i64) -> 
 
 /// What was recorded under each scenario's load, its waves together; in order of the scenarios. None where there is
 /// but one: that is the recording.
-pub fn loads<'a>(profile: &'a Profile, waves: &'a [WaveAt]) -> Vec<(&'a str, Vec<&'a Part>)> {
-    let mut loads: Vec<(&str, Vec<&Part>)> = Vec::new();
+pub fn loads<'a>(profile: &'a Profile, waves: &'a [WaveAt]) -> Vec<(&'a str, Vec<&'a Span>)> {
+    let mut loads: Vec<(&str, Vec<&Span>)> = Vec::new();
     for (at, wave) in waves.iter().enumerate() {
         let parts = profile.slices.segment(segment(at));
         match loads.iter_mut().find(|(name, _)| *name == wave.scenario) {
@@ -208,7 +208,7 @@ pub fn loads<'a>(profile: &'a Profile, waves: &'a [WaveAt]) -> Vec<(&'a str, Vec
     if loads.len() > 1 { loads } else { Vec::new() }
 }
 
-fn part_row(profile: &Profile, waits: &[bool], parts: &[Part], tick: i64) -> PartRow {
+fn part_row(profile: &Profile, waits: &[bool], parts: &[Span], tick: i64) -> PartRow {
     let tree = Slices::tree(&profile.tree, parts);
     let nodes = tree.nodes();
     let waiting = nodes[1..].iter().filter(|node| waits[node.key as usize]).map(|node| node.cost.time).sum::<i64>();

@@ -7,8 +7,12 @@ use super::result::{FunctionRow, ProfileSummary};
 use super::view::{self, Flame, Slice};
 use super::waiting::Waiting;
 use crate::cachegrind::export::folded;
-use crate::cachegrind::{self, CallTree, Marks, Metric, Options, Part, Profile, Slices, split};
+use crate::cachegrind::{self, CallTree, Dialect, Marks, Metric, Options, Profile, Slices, Span, split};
 use crate::units::grouped;
+
+/// What is said wherever stacks of a file are shown that holds none.
+pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
+                             is split over its callers by what they were charged for it; self costs are exact";
 
 /// Functions of a summary's `top`.
 const TOP: usize = 10;
@@ -103,18 +107,26 @@ fn tick(profile: &Profile) -> i64 {
 
 /// Wall time, busy time, allocation; of all, of the first tenth, of the last, of each load.
 fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
+    let units = &profile.units;
+    let cost = match (profile.dialect, units.nanoseconds_per_tick) {
+        (Dialect::Xdebug, _) | (_, Some(_)) => view::Cost::Time,
+        (_, None) => view::Cost::Events(units.time_event.clone()),
+    };
     let mut flames = Vec::new();
     let mut add = |slice: Slice, tree: &CallTree| {
-        let busy = without_waiting(tree, waits);
-        let graphs =
-            [(view::Cost::Time, false, tree), (view::Cost::Time, true, &busy), (view::Cost::Allocation, false, tree)];
-        for (cost, busy, tree) in graphs {
-            let folded = lines(profile, tree, if cost == view::Cost::Time { Metric::Time } else { Metric::Allocation });
-            flames.push(Flame { cost, busy, slice: slice.clone(), estimated: profile.estimated, folded });
+        let mut add = |cost: &view::Cost, busy: bool, metric: Metric, tree: &CallTree| {
+            let folded = lines(profile, tree, metric);
+            let (cost, slice) = (cost.clone(), slice.clone());
+            flames.push(Flame { cost, busy, slice, estimated: profile.estimated, folded });
+        };
+        add(&cost, false, Metric::Time, tree);
+        if profile.dialect == Dialect::Xdebug {
+            add(&cost, true, Metric::Time, &without_waiting(tree, waits));
         }
+        add(&view::Cost::Allocation, false, Metric::Allocation, tree);
     };
     add(Slice::All, &profile.tree);
-    let tenths: Vec<&[Part]> = split(profile.slices.parts(), super::drift::TENTHS);
+    let tenths: Vec<&[Span]> = split(profile.slices.parts(), super::drift::TENTHS);
     if let [first, .., last] = tenths[..]
         && !first.is_empty()
         && !last.is_empty()
@@ -161,14 +173,19 @@ fn lines(profile: &Profile, tree: &CallTree, metric: Metric) -> Vec<String> {
 /// What was lost, and what a reader should know, file by file.
 fn notes(profile: &Profile) -> Vec<String> {
     let mut notes = Vec::new();
+    if profile.estimated {
+        notes.push(format!("{}{}.", ESTIMATED[..1].to_uppercase(), &ESTIMATED[1..]));
+    }
     for file in &profile.files {
         let name = name(&file.path);
         if !file.complete {
             let first = file.first_defect.as_ref().map_or(String::new(), |defect| format!(" ({defect})"));
-            notes.push(format!(
-                "The profile `{name}` is incomplete: {:.1}% of it was recovered{first}. What was still running stands under one frame that says so.",
-                file.recovered_share * 100.0
-            ));
+            let running = match profile.dialect {
+                Dialect::Xdebug => " What was still running stands under one frame that says so.",
+                Dialect::Callgrind | Dialect::Cachegrind => "",
+            };
+            let share = file.recovered_share * 100.0;
+            notes.push(format!("The profile `{name}` is incomplete: {share:.1}% of it was recovered{first}.{running}"));
         }
         notes.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
     }

@@ -21,12 +21,14 @@ pub struct Timeline {
 }
 
 /// Which cost a tree shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cost {
     /// Nanoseconds.
     Time,
     /// Bytes that PHP's heap grew by while the function ran.
     Allocation,
+    /// An event of this name, counted: instructions, misses.
+    Events(String),
 }
 
 /// Which part of the recording a tree shows.

@@ -1,7 +1,7 @@
 //! Which functions wait rather than work. Time of their own is nobody's work; what they call is: a callback
 //! under an event loop's `run` keeps its time.
 
-use crate::cachegrind::{Function, Profile};
+use crate::cachegrind::{Dialect, Function, Profile};
 
 /// Functions of PHP and of its extensions that do nothing but wait. A method is named by its class in the
 /// profile, `Class->method` or `Class::method`.
@@ -90,6 +90,10 @@ impl Waiting {
 
     /// For each function of the profile, by id, whether it waits.
     pub fn of(&self, profile: &Profile) -> Vec<bool> {
+        // Counts of instructions or misses are work, whatever the function.
+        if profile.dialect != Dialect::Xdebug {
+            return vec![false; profile.names.len()];
+        }
         let mut waits: Vec<bool> = profile.names.iter().map(|function| self.by_name(function)).collect();
         let tick = profile.units.nanoseconds_per_tick.unwrap_or(0) as f64;
         for function in &profile.functions {
@@ -135,7 +139,7 @@ mod tests {
     use super::*;
 
     fn function(file: &str, name: &str) -> Function {
-        Function { file: file.into(), name: name.into() }
+        Function { object: String::new(), file: file.into(), name: name.into() }
     }
 
     #[test]

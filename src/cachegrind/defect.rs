@@ -27,6 +27,16 @@ pub enum DefectKind {
     LostRecord,
     /// A record without function or cost.
     EmptyRecord,
+    /// A cost that is relative to another one: the format has no such costs.
+    CompressedCost,
+    /// A cost line before any `events:` says what it counts.
+    NoEvents,
+    /// `calls=` without the cost line that belongs behind it.
+    OpenCall,
+    /// `calls=` without the name of a function that is called.
+    NoCallee,
+    /// The last line has no line end: it may be cut.
+    OpenLine,
     /// The file was appended to while it was read.
     Growing,
 }
@@ -45,6 +55,11 @@ impl fmt::Display for DefectKind {
             DefectKind::SecondSummary => out.write_str("a second summary without a second header"),
             DefectKind::LostRecord => out.write_str("a call whose own record is missing"),
             DefectKind::EmptyRecord => out.write_str("a record without function or cost"),
+            DefectKind::CompressedCost => out.write_str("a cost that is relative to another one"),
+            DefectKind::NoEvents => out.write_str("a cost line before any `events:`"),
+            DefectKind::OpenCall => out.write_str("a call without its cost line"),
+            DefectKind::NoCallee => out.write_str("a call of a function that is not named"),
+            DefectKind::OpenLine => out.write_str("the last line has no end and may be cut"),
             DefectKind::Growing => out.write_str("the file grew while it was read"),
         }
     }

@@ -41,6 +41,14 @@ pub enum Error {
         /// The first file's events.
         first_events: String,
     },
+    /// A metric was asked for that the files do not hold.
+    #[error("no {asked} in these files: they hold {holds}; ask for one of these with --metric (`time`: the first)")]
+    NoEvent {
+        /// What was asked for.
+        asked: String,
+        /// The events that there are.
+        holds: String,
+    },
     /// The compact form could not be written or read back.
     #[error("the compact record form at byte {offset}: {reason}; is the disk that holds temporary files full?")]
     Compact {

@@ -5,6 +5,7 @@
 //! record; read from its end that is pre-order, and the tree is built with each parent known.
 
 mod build;
+mod callgrind;
 mod claims;
 mod compact;
 mod defect;
@@ -26,6 +27,7 @@ mod spill;
 mod strict;
 mod tree;
 
+pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
 pub use defect::{Defect, DefectKind};
 pub use error::Error;
 pub use header::Header;
@@ -34,5 +36,5 @@ pub use profile::{Dialect, Edge, FileSummary, FunctionCost, Profile, STILL_RUNNI
 pub use read::{Marks, Options, read_paths, read_sliced};
 pub use record::{Recorded, Recorder};
 pub use select::{HIDDEN_NAME, Pattern};
-pub use slices::{Cell, Part, Slices, split};
+pub use slices::{Cell, Slices, Span, split};
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};

@@ -75,9 +75,11 @@ impl IdTable {
     }
 }
 
-/// One function: the pair of the file that defines it and its name.
+/// One function: the object that holds it, the file that defines it, and its name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Function {
+    /// The program or library that holds it; empty where the profile names none, as all of PHP's.
+    pub object: String,
     /// The file, `php:internal` for built-in functions, empty where the profile names none.
     pub file: String,
     /// The name as the profile has it (invalid UTF-8 replaced).
@@ -94,7 +96,12 @@ pub struct Functions {
 impl Functions {
     /// The id of a function, given a new one if it is new.
     pub fn intern(&mut self, file: &str, name: &str) -> u32 {
-        let function = Function { file: file.to_owned(), name: name.to_owned() };
+        self.intern_in("", file, name)
+    }
+
+    /// The id of a function of an object, given a new one if it is new.
+    pub fn intern_in(&mut self, object: &str, file: &str, name: &str) -> u32 {
+        let function = Function { object: object.to_owned(), file: file.to_owned(), name: name.to_owned() };
         if let Some(&known) = self.index.get(&function) {
             return known;
         }

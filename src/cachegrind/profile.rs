@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::callgrind::Graph;
 use super::defect::Defect;
 use super::header::Header;
 use super::names::Functions;
@@ -40,7 +41,7 @@ pub struct FileSummary {
     pub path: PathBuf,
     /// Its header (the first, where runs were appended).
     pub header: Header,
-    /// Calls whose record was found.
+    /// Calls whose record was found; of callgrind's and cachegrind's files, cost lines.
     pub records: u64,
     /// The file has its end and nothing in it was lost.
     pub complete: bool,
@@ -48,7 +49,7 @@ pub struct FileSummary {
     pub recovered_share: f64,
     /// Sum of the self costs as the file has them.
     pub own: Cost,
-    /// Runs in the file.
+    /// Runs in the file; of callgrind's, parts.
     pub runs: u64,
     /// Processes that wrote into it, as far as can be told.
     pub writers: u64,
@@ -116,6 +117,9 @@ pub struct Profile {
     /// Which part of the recording each cost falls into; empty where they were not asked for
     /// and where records have no order (estimates).
     pub slices: Slices,
+    /// What the files hold, all events and exact calls; of Xdebug's files, and where frames were hidden or
+    /// focused on, there is none.
+    pub graph: Option<Graph>,
 }
 
 impl Profile {
@@ -153,7 +157,18 @@ impl Profile {
             })
             .collect();
         edges.sort_by_key(|edge| (std::cmp::Reverse(edge.inclusive.time), edge.caller, edge.callee));
-        Profile { dialect, units, files, names, functions, edges, tree, estimated: false, slices: Slices::default() }
+        Profile {
+            dialect,
+            units,
+            files,
+            names,
+            functions,
+            edges,
+            tree,
+            estimated: false,
+            slices: Slices::default(),
+            graph: None,
+        }
     }
 
     /// Calls whose record was found, over all files.

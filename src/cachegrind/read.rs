@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::build::STILL_RUNNING;
+use super::callgrind::{self, Graph, Head};
 use super::defect::{Defect, DefectKind};
 use super::error::Error;
 use super::header::Header;
@@ -32,13 +33,15 @@ impl Default for Options {
     }
 }
 
-/// One file's tree, keyed by the functions of the whole profile.
+/// One file's tree or graph, keyed by the functions of the whole profile.
 pub(crate) struct FileProfile {
     pub summary: FileSummary,
     pub dialect: Dialect,
     pub units: Units,
     pub tree: CallTree,
     pub slices: Slices,
+    /// In the tree's place, of files that hold no calls in order.
+    pub graph: Option<Graph>,
 }
 
 /// Reads files and folders (walked for profiles) into one profile. A file of a folder that holds no
@@ -58,7 +61,7 @@ pub fn read_sliced(paths: &[PathBuf], options: &Options, marks: &Marks) -> Resul
 
 fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<Profile, Error> {
     let mut names = Functions::default();
-    let mut merged: Option<(Dialect, Units, CallTree, Slices)> = None;
+    let mut merged: Option<FileProfile> = None;
     let mut files: Vec<FileSummary> = Vec::new();
     let mut refused = Vec::new();
     for (path, _asked_for) in source::files(paths)? {
@@ -72,34 +75,17 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
             Err(error) => return Err(error),
         };
         match &mut merged {
-            None => merged = Some((file.dialect, file.units, file.tree, file.slices)),
-            Some((dialect, units, tree, slices)) => {
-                let (scale_old, scale_new) =
-                    common_scale(*dialect == file.dialect, units, &file.units).ok_or_else(|| {
-                        let events = |units: &Units| units.time_event.clone();
-                        Error::Mixed {
-                            path: path.clone(),
-                            events: events(&file.units),
-                            first: files[0].path.clone(),
-                            first_events: events(units),
-                        }
-                    })?;
-                if scale_old != 1 {
-                    *tree = tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
-                    *slices = slices.moved(|node| Some(Place { time: scale_old, ..Place::all(node) }));
-                    *units = file.units;
-                }
-                let places = tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
-                let place = |node: u32| Place { time: scale_new, ..Place::all(places[node as usize]) };
-                slices.absorb(&file.slices.moved(|node| Some(place(node))));
-                if (scale_old, scale_new) != (1, 1) {
-                    file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
-                }
+            None => {
+                files.push(file.summary.clone());
+                merged = Some(file);
+            }
+            Some(sum) => {
+                sum.absorb(&mut file)?;
+                files.push(file.summary);
             }
         }
-        files.push(file.summary);
     }
-    let Some((dialect, units, tree, slices)) = merged else {
+    let Some(FileProfile { dialect, units, tree, slices, graph, .. }) = merged else {
         let reason = match refused.is_empty() {
             true => "the folder holds no file".to_owned(),
             false => refused.join("; "),
@@ -109,10 +95,53 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
     if let Some(first) = files.first_mut() {
         first.warnings.extend(refused.into_iter().map(|reason| format!("passed over: {reason}")));
     }
-    let mut profile = Profile::from_tree(dialect, units, files, names, tree);
-    profile.estimated = dialect == Dialect::Callgrind;
-    profile.slices = slices;
-    Ok(profile)
+    Ok(match graph {
+        Some(graph) => Profile::from_graph(dialect, 0, files, names, graph),
+        None => {
+            let mut profile = Profile::from_tree(dialect, units, files, names, tree);
+            profile.slices = slices;
+            profile
+        }
+    })
+}
+
+impl FileProfile {
+    /// Adds another file's costs; what is to be said of it is added to its summary.
+    fn absorb(&mut self, file: &mut FileProfile) -> Result<(), Error> {
+        let same = self.dialect == file.dialect;
+        if let (Some(graph), Some(other)) = (&mut self.graph, &file.graph)
+            && same
+            && self.units.time_event == file.units.time_event
+        {
+            graph.absorb(other);
+            return Ok(());
+        }
+        let scales = common_scale(same && self.graph.is_none(), &self.units, &file.units);
+        let Some((scale_old, scale_new)) = scales else {
+            let events = |file: &FileProfile| match same {
+                true => file.units.time_event.clone(),
+                false => format!("{} of {:?}", file.units.time_event, file.dialect),
+            };
+            return Err(Error::Mixed {
+                path: file.summary.path.clone(),
+                events: events(file),
+                first: self.summary.path.clone(),
+                first_events: events(self),
+            });
+        };
+        if scale_old != 1 {
+            self.tree = self.tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
+            self.slices = self.slices.moved(|node| Some(Place { time: scale_old, ..Place::all(node) }));
+            self.units = file.units.clone();
+        }
+        let places = self.tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
+        let place = |node: u32| Place { time: scale_new, ..Place::all(places[node as usize]) };
+        self.slices.absorb(&file.slices.moved(|node| Some(place(node))));
+        if (scale_old, scale_new) != (1, 1) {
+            file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
+        }
+        Ok(())
+    }
 }
 
 /// Factors that bring the old sum and a new file to one unit.
@@ -138,7 +167,10 @@ fn read_file(
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let source = source::open(path)?;
+    let (head, source) = callgrind::peek(source::open(path)?);
+    if head == Head::Callgrind {
+        return callgrind::read(path, source, names);
+    }
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
         && let Some(mapped) = mapped::read(map, options.threads, marks)
@@ -271,7 +303,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         header: mapped.header,
     };
     summary.warnings.extend(misfit(summary.declared, tree.total().time));
-    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree, slices }
+    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree, slices, graph: None }
 }
 
 /// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
@@ -363,5 +395,5 @@ fn xdebug_profile(
         warnings: Vec::new(),
     };
     summary.warnings.extend(misfit(summary.declared, merged.total().time));
-    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices })
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, graph: None })
 }

@@ -40,7 +40,7 @@ impl Cell {
 
 /// A row of records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Part {
+pub struct Span {
     /// How many.
     pub records: u64,
     /// Marks of the recording that stand before it.
@@ -49,9 +49,9 @@ pub struct Part {
     pub cells: Vec<Cell>,
 }
 
-impl Part {
+impl Span {
     /// Puts the records of a neighbour into this part.
-    fn merge(&mut self, other: &Part) {
+    fn merge(&mut self, other: &Span) {
         let mut cells = Vec::with_capacity(self.cells.len().max(other.cells.len()));
         let (mut ours, mut theirs) = (self.cells.iter().copied().peekable(), other.cells.iter().copied().peekable());
         loop {
@@ -74,7 +74,7 @@ impl Part {
 /// The parts of a recording, in order of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Slices {
-    parts: Vec<Part>,
+    parts: Vec<Span>,
 }
 
 /// Where the cost of a node goes when its tree is changed.
@@ -96,15 +96,15 @@ impl Place {
     }
 }
 
-impl From<Vec<Part>> for Slices {
-    fn from(parts: Vec<Part>) -> Self {
+impl From<Vec<Span>> for Slices {
+    fn from(parts: Vec<Span>) -> Self {
         Slices { parts }
     }
 }
 
 impl Slices {
     /// The parts, first in time first.
-    pub fn parts(&self) -> &[Part] {
+    pub fn parts(&self) -> &[Span] {
         &self.parts
     }
 
@@ -114,14 +114,14 @@ impl Slices {
     }
 
     /// The parts of a segment: what stands between two marks of the recording.
-    pub fn segment(&self, segment: u32) -> &[Part] {
+    pub fn segment(&self, segment: u32) -> &[Span] {
         let begin = self.parts.partition_point(|part| part.segment < segment);
         let end = self.parts.partition_point(|part| part.segment <= segment);
         &self.parts[begin..end]
     }
 
     /// The tree with the costs of some parts alone; its nodes are those of `whole`.
-    pub fn tree<'a>(whole: &CallTree, parts: impl IntoIterator<Item = &'a Part>) -> CallTree {
+    pub fn tree<'a>(whole: &CallTree, parts: impl IntoIterator<Item = &'a Span>) -> CallTree {
         let mut tree = whole.emptied();
         for cell in parts.into_iter().flat_map(|part| &part.cells) {
             tree.record(cell.node, cell.calls, cell.cost);
@@ -131,7 +131,7 @@ impl Slices {
 
     /// The same slices over a changed tree.
     pub(crate) fn moved(&self, place: impl Fn(u32) -> Option<Place>) -> Slices {
-        let part = |part: &Part| {
+        let part = |part: &Span| {
             let mut cells: Vec<Cell> = part.cells.iter().filter_map(|cell| moved(cell, place(cell.node)?)).collect();
             cells.sort_by_key(|cell| cell.node);
             cells.dedup_by(|cell, kept| {
@@ -141,7 +141,7 @@ impl Slices {
                 }
                 same
             });
-            Part { cells, ..*part }
+            Span { cells, ..*part }
         };
         Slices { parts: self.parts.iter().map(part).collect() }
     }
@@ -164,11 +164,11 @@ impl Slices {
     }
 
     /// Every segment in [`COMMON`] parts.
-    fn common(&self) -> std::collections::BTreeMap<u32, Vec<Part>> {
+    fn common(&self) -> std::collections::BTreeMap<u32, Vec<Span>> {
         let mut segments = std::collections::BTreeMap::new();
         for rows in self.parts.chunk_by(|a, b| a.segment == b.segment) {
             let segment = rows[0].segment;
-            let mut parts = vec![Part { segment, ..Part::default() }; COMMON];
+            let mut parts = vec![Span { segment, ..Span::default() }; COMMON];
             for (at, row) in split(rows, COMMON).into_iter().enumerate() {
                 row.iter().for_each(|part| parts[at].merge(part));
             }
@@ -179,7 +179,7 @@ impl Slices {
 }
 
 /// Parts in order, put into `count` slices of nearly as many records each. A slice may be empty.
-pub fn split(parts: &[Part], count: usize) -> Vec<&[Part]> {
+pub fn split(parts: &[Span], count: usize) -> Vec<&[Span]> {
     let all: u64 = parts.iter().map(|part| part.records).sum();
     let mut slices = Vec::with_capacity(count);
     let (mut begin, mut before) = (0, 0u64);
@@ -215,7 +215,7 @@ pub(crate) struct Slicer {
     left: u64,
     segment: u32,
     /// Parts so far, last in time first.
-    parts: Vec<Part>,
+    parts: Vec<Span>,
     cells: usize,
     /// Calls and costs at the last cut, by node.
     seen: Vec<(u64, Cost)>,
@@ -265,7 +265,7 @@ impl Slicer {
             }
         }
         self.cells += cells.len();
-        self.parts.push(Part { records: self.width - self.left, segment: self.segment, cells });
+        self.parts.push(Span { records: self.width - self.left, segment: self.segment, cells });
         while self.parts.len() > MOST_PARTS || self.cells > MOST_CELLS || self.too_narrow() {
             if !self.halve() {
                 break;
@@ -285,7 +285,7 @@ impl Slicer {
         }
         self.width *= 2;
         let before = self.parts.len();
-        let mut parts: Vec<Part> = Vec::with_capacity(before);
+        let mut parts: Vec<Span> = Vec::with_capacity(before);
         for part in self.parts.drain(..) {
             match parts.last_mut() {
                 Some(last) if last.segment == part.segment && last.records + part.records <= self.width => {
@@ -335,7 +335,7 @@ mod tests {
         (tree, slices)
     }
 
-    fn time(parts: &[Part]) -> i64 {
+    fn time(parts: &[Span]) -> i64 {
         parts.iter().flat_map(|part| &part.cells).map(|cell| cell.cost.time).sum()
     }
 

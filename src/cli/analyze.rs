@@ -10,10 +10,10 @@ use super::config::Config;
 use super::exit::Exit;
 use super::floors;
 use crate::analysis::analyzed::Analyzed;
-use crate::analysis::profile::{Recording, ready};
+use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
 use crate::cachegrind::export::{callgrind, folded, pprof, speedscope};
-use crate::cachegrind::{Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
+use crate::cachegrind::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
 use crate::report::{profile_html, write_whole};
 
 /// Arguments of `profile-run analyze`.
@@ -25,9 +25,10 @@ pub struct Args {
     /// What to write
     #[arg(long, value_enum, default_value_t = Format::Html)]
     format: Format,
-    /// What to sum
-    #[arg(long, value_enum, default_value_t = MetricName::Time)]
-    metric: MetricName,
+    /// What to sum: time (of callgrind's files the first event), allocation, or an event's name as a
+    /// callgrind file has it
+    #[arg(long, value_name = "time|allocation|EVENT", default_value = "time")]
+    metric: String,
     /// Leave out frames whose name holds this (`*`: any text); their cost goes to their caller
     #[arg(long, value_name = "PATTERN")]
     hide: Vec<String>,
@@ -71,15 +72,6 @@ pub enum Format {
     Json,
 }
 
-/// What is summed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum MetricName {
-    /// Wall time
-    Time,
-    /// Allocation pressure
-    Allocation,
-}
-
 /// True for the input that is judged as a CSV of floors rather than read as a profile.
 fn is_floors_csv(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("csv")) && !path.is_dir()
@@ -102,17 +94,20 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         return floors::run(&args.paths, args.format == Format::Json, &settings.bounds);
     }
     let waiting = Waiting::with(&[settings.waiting, args.waiting.clone()].concat());
-    let metric = match args.metric {
-        MetricName::Time => Metric::Time,
-        MetricName::Allocation => Metric::Allocation,
-    };
     let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);
-    let mut profile = match sliced {
+    let profile = match sliced {
         true => read_sliced(&args.paths, &Options::default(), &Marks::new())?,
         false => read_paths(&args.paths, &Options::default())?,
     };
     say_what_was_lost(&profile);
+    let (mut profile, metric) = choose(profile, &args.metric)?;
+    if profile.estimated && !matches!(args.format, Format::Json | Format::Callgrind) {
+        eprintln!("profile-run: {ESTIMATED}");
+    }
     if let Some((from, to)) = args.part {
+        if profile.dialect != Dialect::Xdebug {
+            anyhow::bail!("files that hold no calls in order have no parts: leave out --part");
+        }
         profile = profile.part(from, to);
         if profile.tree.is_empty() {
             anyhow::bail!("no call ended in this part of the recording: take a wider one, or leave out --part");
@@ -130,7 +125,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         profile = profile.hide(&Pattern::new(pattern));
     }
     // The page has a switch for it.
-    if args.busy && args.format != Format::Html {
+    if args.busy && args.format != Format::Html && profile.dialect == Dialect::Xdebug {
         let waits = waiting.of(&profile);
         profile = profile.busy(&waits);
     }
@@ -150,6 +145,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         },
     }
     Ok(Exit::Held)
+}
+
+/// The profile seen by the metric that was asked for.
+fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), cachegrind::Error> {
+    match metric {
+        "time" => Ok((profile, Metric::Time)),
+        "allocation" if profile.dialect == Dialect::Xdebug || profile.units.memory_event.is_some() => {
+            Ok((profile, Metric::Allocation))
+        }
+        event => Ok((profile.by_event(event)?, Metric::Time)),
+    }
 }
 
 /// What is asked of a profile, whatever the format.

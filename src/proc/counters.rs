@@ -21,14 +21,16 @@ pub struct NetCounters {
     pub aborted_on_memory: u64,
 }
 
-/// How many TCP segments a namespace has received and sent. While it stays the same, no connection
-/// was made, closed or reset in it.
+/// How many TCP segments a namespace has received and sent, and how many connections ended without a goodbye.
+/// While it stays the same, no connection was made, closed or reset in it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Segments {
     /// Received.
     pub received: u64,
     /// Sent, those sent again and resets included.
     pub sent: u64,
+    /// Connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSE: from then on no table lists them.
+    pub resets: u64,
 }
 
 impl Segments {
@@ -42,7 +44,7 @@ impl Segments {
             number(value).map(|n| n as u64)
         };
         let sent = value(b"OutSegs")? + value(b"RetransSegs")? + value(b"OutRsts")?;
-        Some(Self { received: value(b"InSegs")?, sent })
+        Some(Self { received: value(b"InSegs")?, sent, resets: value(b"EstabResets")? })
     }
 
     /// Reads the namespace that `process` lives in; `None` where the kernel does not count.
@@ -116,8 +118,8 @@ mod tests {
         assert_eq!((now.listen_overflows, now.listen_drops, now.syn_retransmits), (4, 9, 2));
         assert_eq!((now.resets, now.retransmits), (3, 5));
         assert_eq!(Segments::parse(snmp), None);
-        let snmp = b"Ip: InReceives\nIp: 9\nTcp: InSegs OutSegs RetransSegs OutRsts\nTcp: 7 5 2 1\n";
-        assert_eq!(Segments::parse(snmp), Some(Segments { received: 7, sent: 8 }));
+        let snmp = b"Ip: InReceives\nIp: 9\nTcp: EstabResets InSegs OutSegs RetransSegs OutRsts\nTcp: 3 7 5 2 1\n";
+        assert_eq!(Segments::parse(snmp), Some(Segments { received: 7, sent: 8, resets: 3 }));
         let later = NetCounters { listen_drops: 12, ..now };
         assert_eq!(later.since(now), NetCounters { listen_drops: 3, ..NetCounters::default() });
     }

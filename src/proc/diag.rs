@@ -10,7 +10,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, setsockopt, socket, sockopt,
 };
 
-use super::{Error, State, TcpSocket};
+use super::{Ask, Error, State, TcpSocket};
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST: u16 = 1;
@@ -24,6 +24,8 @@ const INET_DIAG_BC_S_LE: u8 = 3;
 /// States of sockets that no process holds: TIME_WAIT and half-open requests, of which a busy server
 /// has thousands. A bit each.
 const NOT_HELD: u32 = 1 << 6 | 1 << 12;
+/// Most sockets of a server that many are connected to.
+const ESTABLISHED: u32 = 1 << 1;
 /// struct nlmsghdr.
 const HEADER: usize = 16;
 /// struct inet_diag_req_v2.
@@ -60,11 +62,11 @@ impl Diag {
         Ok(Self { netlink, buffer: vec![0; 64 * 1024], sequence: 0 })
     }
 
-    /// Adds all TCP sockets of a family that a process may hold to `out`; only those whose own port is one of `ports`, if any are given.
-    pub fn dump(&mut self, family: Family, ports: &[u16], out: &mut Vec<TcpSocket>) -> Result<(), Error> {
+    /// Adds the TCP sockets of a family that are asked for to `out`, of those that a process may hold.
+    pub fn dump(&mut self, family: Family, ask: Ask, out: &mut Vec<TcpSocket>) -> Result<(), Error> {
         let failed = |source: io::Error| Error::Diag { source };
         self.sequence += 1;
-        let request = request(family, ports, self.sequence);
+        let request = request(family, ask, self.sequence);
         send(self.netlink.as_raw_fd(), &request, MsgFlags::empty()).map_err(|e| failed(e.into()))?;
         loop {
             let length = match recv(self.netlink.as_raw_fd(), &mut self.buffer, MsgFlags::empty()) {
@@ -82,17 +84,18 @@ impl Diag {
 }
 
 /// The request: header, inet_diag_req_v2, and for given ports a small program for the kernel's filter.
-fn request(family: Family, ports: &[u16], sequence: u32) -> Vec<u8> {
+fn request(family: Family, ask: Ask, sequence: u32) -> Vec<u8> {
     let mut out = vec![0u8; HEADER];
     out.push(match family {
         Family::V4 => libc::AF_INET as u8,
         Family::V6 => libc::AF_INET6 as u8,
     });
     out.extend([libc::IPPROTO_TCP as u8, 0, 0]);
-    out.extend((!NOT_HELD).to_ne_bytes());
+    let left_out = if ask.established { NOT_HELD } else { NOT_HELD | ESTABLISHED };
+    out.extend((!left_out).to_ne_bytes());
     out.resize(HEADER + REQUEST, 0);
-    if !ports.is_empty() {
-        let program = port_filter(ports);
+    if !ask.ports.is_empty() {
+        let program = port_filter(ask.ports);
         out.extend((4 + program.len() as u16).to_ne_bytes());
         out.extend(INET_DIAG_REQ_BYTECODE.to_ne_bytes());
         out.extend(program);
@@ -197,7 +200,7 @@ mod tests {
 
     fn of(family: Family, ports: &[u16]) -> Vec<TcpSocket> {
         let mut out = Vec::new();
-        Diag::open().unwrap().dump(family, ports, &mut out).unwrap();
+        Diag::open().unwrap().dump(family, Ask { ports, ..Ask::ALL }, &mut out).unwrap();
         out
     }
 

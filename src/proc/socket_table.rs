@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Diag, Error, Family, Process, TcpSocket};
+use super::{Diag, Error, Family, Process, State, TcpSocket};
 
 /// Which sockets to read.
 #[derive(Debug, Clone, Copy)]
@@ -11,11 +11,18 @@ pub struct Ask<'a> {
     pub ports: &'a [u16],
     /// IPv6 too: each family costs a walk over the kernel's whole table.
     pub v6: bool,
+    /// Established ones too: these are most, and their state the one that is least in doubt.
+    pub established: bool,
 }
 
 impl Ask<'_> {
+    fn takes(&self, socket: &TcpSocket) -> bool {
+        (self.ports.is_empty() || self.ports.contains(&socket.local.port()))
+            && (self.established || socket.state != State::Established)
+    }
+
     /// Every socket.
-    pub const ALL: Ask<'static> = Ask { ports: &[], v6: true };
+    pub const ALL: Ask<'static> = Ask { ports: &[], v6: true, established: true };
 }
 
 /// Reads the TCP sockets of the namespace that a process lives in: through netlink where that is our
@@ -43,9 +50,9 @@ impl SocketTable {
         out.clear();
         let ours = self.own_namespace.is_some() && process.net_namespace().ok() == self.own_namespace;
         if ours && let Some(diag) = &mut self.diag {
-            let mut dumped = diag.dump(Family::V4, ask.ports, out);
+            let mut dumped = diag.dump(Family::V4, ask, out);
             if dumped.is_ok() && ask.v6 && any_of_v6() {
-                dumped = diag.dump(Family::V6, ask.ports, out);
+                dumped = diag.dump(Family::V6, ask, out);
             }
             match dumped {
                 Ok(()) => return Ok(()),
@@ -61,9 +68,7 @@ impl SocketTable {
             Err(e) if e.is_gone() => {}
             Err(e) => return Err(e),
         }
-        if !ask.ports.is_empty() {
-            out.retain(|s| ask.ports.contains(&s.local.port()));
-        }
+        out.retain(|s| ask.takes(s));
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The table of functions beside the flamegraph.
 
-use super::flame::inclusive;
+use super::flame::{counted, inclusive};
 use super::words;
 use crate::analysis::result::{DriftRow, FunctionRow, Grows};
 use crate::analysis::view::Flame;
@@ -94,6 +94,7 @@ pub(super) fn functions(
     let mut sorted: Vec<&FunctionRow> = rows.iter().collect();
     sorted.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     let busy = inclusive(flames);
+    let counts = counted(flames).is_some();
     let total = if total > 0 { total } else { rows.iter().map(|row| row.own).sum() };
     let waits: u64 = rows.iter().filter(|row| row.waiting).map(|row| row.own).sum();
     let busy_total = total.saturating_sub(waits);
@@ -136,7 +137,7 @@ pub(super) fn functions(
             per_message: row
                 .calls_per_message
                 .map_or_else(Cell::default, |calls| Cell { text: significant(calls), key: calls }),
-            each: each(row),
+            each: each(row, counts),
             allocation: allocation(row, messages),
             drift: drift(row, named),
             drifts: named.is_some(),
@@ -164,12 +165,13 @@ fn drift(row: &FunctionRow, named: Option<&DriftRow>) -> Cell {
     }
 }
 
-fn each(row: &FunctionRow) -> Cell {
+/// Self cost of a call: nanoseconds, or a count of events.
+fn each(row: &FunctionRow, counts: bool) -> Cell {
     if row.calls == 0 {
         return Cell::default();
     }
     let each = row.own as f64 / row.calls as f64;
-    Cell { text: nanoseconds(each), key: each }
+    Cell { text: if counts { significant(each) } else { nanoseconds(each) }, key: each }
 }
 
 /// A time from its nanoseconds, small ones in microseconds.

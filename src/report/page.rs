@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::drift::{Drift, drift};
-use super::flame::{Flames, flames};
+use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::{Error, carry, figures, floors, holders, load, matrix, setup, timeline, words};
 use crate::analysis::profile::Shown;
@@ -124,7 +124,8 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
             flames: graphs,
             drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
             functions: functions(&summary.functions, &summary.drift, &shown.flames, summary.total_ns, summary.messages),
-            allocated: allocated(summary.messages),
+            // Counts of events come without allocation.
+            allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.messages) },
         },
         version: env!("CARGO_PKG_VERSION"),
     };

@@ -92,7 +92,7 @@ fn holds(pid: i32, sockets: &[u64]) -> bool {
 pub fn listeners_at(address: SocketAddr) -> Result<Vec<u64>, Error> {
     let mut all = Vec::new();
     let myself = Process::open(std::process::id() as i32)?;
-    SocketTable::open().read(&myself, Ask { ports: &[address.port()], v6: true }, &mut all)?;
+    SocketTable::open().read(&myself, Ask { ports: &[address.port()], ..Ask::ALL }, &mut all)?;
     let listens = |s: &&TcpSocket| s.state == State::Listen && overlap(s.local.ip(), address.ip());
     Ok(all.iter().filter(listens).map(|s| s.inode).collect())
 }

@@ -59,7 +59,7 @@ impl Tracker {
 
     /// Brings all up to date. False when a socket is not in the table that the whole table may have.
     fn look(&mut self, process: &Process, table: &Table, strangers: bool) -> Result<bool, Error> {
-        let lost = self.tcp.values().any(|s| table.lost(s));
+        let lost = !table.again && self.tcp.values().any(|s| table.lost(s));
         let relist = !self.known || strangers || lost || !fd_count_is_fast();
         let mut changed = relist || process.fd_count_fast()? != self.descriptors.len() as u64;
         if changed {
@@ -78,8 +78,14 @@ impl Tracker {
             self.unsure = !self.join(process, table);
             return Ok(!self.unsure);
         }
-        for socket in self.tcp.values_mut() {
-            *socket = table.sockets.get(&socket.inode).copied().unwrap_or(*socket);
+        if table.again {
+            for now in &table.listed {
+                self.tcp.entry(now.inode).and_modify(|socket| *socket = *now);
+            }
+        } else {
+            for socket in self.tcp.values_mut() {
+                *socket = table.sockets.get(&socket.inode).copied().unwrap_or(*socket);
+            }
         }
         Ok(true)
     }
@@ -192,13 +198,15 @@ type ByInode<T> = HashMap<u64, T, BuildHasherDefault<InodeHasher>>;
 /// One reading of the socket table; its room is used again for the next.
 #[derive(Debug, Default)]
 struct Table {
+    /// What was read last: all, or by [`Table::refresh`] what may have changed.
     listed: Vec<TcpSocket>,
     sockets: ByInode<TcpSocket>,
     ports: Vec<u16>,
     whole: bool,
     /// What the namespace had sent and received just before the table was read.
     segments: Option<Segments>,
-    /// It serves again, as nothing was sent or received since.
+    v6: bool,
+    /// It serves again, as nothing but the few sockets that are not established can have changed since.
     again: bool,
 }
 
@@ -210,8 +218,33 @@ impl Table {
         self.sockets.clear();
         self.sockets.extend(self.listed.iter().filter(|s| s.inode != 0).map(|s| (s.inode, *s)));
         self.ports = ask.ports.to_vec();
+        self.v6 = ask.v6;
         self.whole = ask.ports.is_empty();
         Ok(())
+    }
+
+    /// Whether the table serves again, brought up to date by what costs little. Without a segment in the namespace
+    /// no state has changed. With some, sockets that were established still are, or are among those that are not
+    /// (which are read), or were reset (which is counted).
+    fn refresh(&mut self, reader: &mut SocketTable, process: &Process) -> bool {
+        let (Some(before), Some(now)) = (self.segments, Segments::of(process)) else { return false };
+        if before == now {
+            self.listed.clear();
+            return true;
+        }
+        let ask = Ask { ports: &self.ports, v6: self.v6, established: false };
+        if before.resets != now.resets || reader.read(process, ask, &mut self.listed).is_err() {
+            return false;
+        }
+        self.listed.retain(|s| s.inode != 0);
+        let others: ByInode<TcpSocket> = self.listed.iter().map(|s| (s.inode, *s)).collect();
+        let gone = |s: &TcpSocket| s.state != State::Established && !others.contains_key(&s.inode);
+        if self.sockets.values().any(gone) || others.keys().any(|inode| !self.sockets.contains_key(inode)) {
+            return false;
+        }
+        self.sockets.extend(others);
+        self.segments = Some(now);
+        true
     }
 
     /// Whether a socket that was in the table is no longer, though this reading would have shown it.
@@ -263,15 +296,14 @@ impl Trackers {
         }
         let in_turn = self.looks.is_multiple_of(WHOLE_TABLE);
         self.looks = self.looks.wrapping_add(1);
-        // Without a segment in the namespace no state has changed, and the last table serves again.
-        self.table.again = !in_turn && self.table.segments.is_some_and(|s| Segments::of(processes[0]) == Some(s));
+        self.table.again = !in_turn && self.table.refresh(&mut self.reader, processes[0]);
         if self.table.again && self.look_at(processes, None) {
             return;
         }
         let sockets = || self.trackers.values().flat_map(|t| t.tcp.values());
         let ports = if in_turn || self.whole_took < self.dear { Vec::new() } else { listening_ports(sockets()) };
         let v6 = sockets().any(|s| s.local.is_ipv6() && s.state == State::Listen);
-        let ask = if ports.is_empty() { Ask::ALL } else { Ask { ports: &ports, v6 } };
+        let ask = if ports.is_empty() { Ask::ALL } else { Ask { ports: &ports, v6, established: true } };
         if !self.look_at(processes, Some(ask)) && !ports.is_empty() {
             self.look_at(processes, Some(Ask::ALL));
         }
@@ -301,7 +333,7 @@ impl Trackers {
             }
         }
         let held = |inode: &u64| self.trackers.values().any(|t| t.tcp.contains_key(inode));
-        let strangers = table.sockets.keys().any(|i| !self.strangers.contains(i) && !held(i));
+        let strangers = !table.again && table.sockets.keys().any(|i| !self.strangers.contains(i) && !held(i));
         let mut sure = true;
         for process in processes {
             let mut tracker = self.trackers.remove(&process.pid()).unwrap_or_default();
@@ -310,7 +342,7 @@ impl Trackers {
                 self.trackers.insert(process.pid(), tracker);
             }
         }
-        if strangers || table.whole {
+        if strangers || (table.whole && !table.again) {
             let held = |inode: &u64| self.trackers.values().any(|t| t.tcp.contains_key(inode));
             if table.whole {
                 self.strangers.clear();

@@ -325,14 +325,14 @@ fn profile(view: &mut RunView) {
     ];
     const RUN: &str = "{main};Symfony\\Component\\Console\\Application->run;App\\Command\\SmtpServeCommand->execute;App\\Smtp\\Server->run";
     let stack = |text: &str| text.replacen("RUN", RUN, 1);
-    let folded = |cost: Cost, busy: bool, slice: &Slice| -> Vec<String> {
+    let folded = |cost: &Cost, busy: bool, slice: &Slice| -> Vec<String> {
         STACKS
             .iter()
             .filter(|(text, _, _)| !(busy && text.ends_with("stream_select")))
             .map(|(text, time, bytes)| {
                 let grown = if *slice == Slice::Last && text.ends_with("in_array") { 138 } else { 100 };
                 let part = if *slice == Slice::All { 10 } else { 1 };
-                let value = if cost == Cost::Time { time * 100_000 } else { bytes * 1024 };
+                let value = if *cost == Cost::Time { time * 100_000 } else { bytes * 1024 };
                 format!("{} {}", stack(text), value * part * grown / 1000)
             })
             .filter(|line| !line.ends_with(" 0"))
@@ -345,8 +345,8 @@ fn profile(view: &mut RunView) {
                 if cost == Cost::Allocation && busy {
                     continue;
                 }
-                let folded = folded(cost, busy, &slice);
-                view.flames.push(Flame { cost, busy, slice, estimated: false, folded });
+                let folded = folded(&cost, busy, &slice);
+                view.flames.push(Flame { cost: cost.clone(), busy, slice, estimated: false, folded });
             }
         }
     }

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::cachegrind::profile::{Dialect, Profile};
+use crate::cachegrind::callgrind::Part;
+use crate::cachegrind::profile::{Dialect, FunctionCost, Profile};
 
 /// Functions in `top`.
 const TOP: usize = 20;
@@ -29,6 +30,36 @@ pub struct FunctionJson {
     /// Calls for each message, where it is known how many were served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_per_message: Option<f64>,
+    /// The program or library that holds it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub object: String,
+    /// Its self costs of all events, in their order; only of files that hold edges.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<i64>,
+    /// The same by file, where code of other files was inlined, and by line, where lines are known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartJson>,
+}
+
+/// Self costs of a function in one file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PartJson {
+    /// The file that holds the code.
+    pub file: String,
+    /// Costs of all events.
+    pub costs: Vec<i64>,
+    /// Costs by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<LineJson>,
+}
+
+/// Costs of one line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LineJson {
+    /// The line; 0 where it is not known.
+    pub line: i64,
+    /// Costs of all events.
+    pub costs: Vec<i64>,
 }
 
 /// One file of the profile.
@@ -72,8 +103,10 @@ pub struct DefectJson {
 pub struct ProfileJson {
     /// `xdebug`, `callgrind` or `cachegrind`.
     pub dialect: String,
-    /// Events as the file names them: time, then allocation.
+    /// Events as the file names them: time, then allocation; of files that hold edges, all of them.
     pub events: Vec<String>,
+    /// The event that `self`, `inclusive` and `total` count.
+    pub metric: String,
     /// Nanoseconds of one tick of time.
     pub nanoseconds_per_tick: Option<u64>,
     /// The tree behind it is an estimate.
@@ -102,6 +135,9 @@ impl From<&Profile> for ProfileJson {
             .functions
             .iter()
             .map(|function| FunctionJson {
+                object: profile.names.get(function.id).object.clone(),
+                costs: costs(profile, function.id),
+                parts: parts(profile, function),
                 name: function.name.clone(),
                 file: function.file.clone(),
                 own: function.own.time,
@@ -121,7 +157,8 @@ impl From<&Profile> for ProfileJson {
                 Dialect::Cachegrind => "cachegrind",
             }
             .to_owned(),
-            events: std::iter::once(units.time_event.clone()).chain(units.memory_event.clone()).collect(),
+            events: profile.events(),
+            metric: units.time_event.clone(),
             nanoseconds_per_tick: units.nanoseconds_per_tick,
             estimated: profile.estimated,
             files: profile
@@ -153,4 +190,31 @@ impl From<&Profile> for ProfileJson {
             functions,
         }
     }
+}
+
+/// All self costs of a function.
+fn costs(profile: &Profile, id: u32) -> Vec<i64> {
+    let Some(graph) = &profile.graph else { return Vec::new() };
+    padded(graph.functions.get(&id).map_or(&[], |detail| &detail.own), graph.events.len())
+}
+
+/// A function's costs by file and line, where there is more to say than its own file and no line.
+fn parts(profile: &Profile, function: &FunctionCost) -> Vec<PartJson> {
+    let Some(graph) = &profile.graph else { return Vec::new() };
+    let events = graph.events.len();
+    let parts = graph.functions.get(&function.id).map(|detail| &detail.parts);
+    let known = |file: &String, lines: usize| *file != function.file || lines > 0;
+    if !parts.is_some_and(|parts| parts.iter().any(|(file, part)| known(file, part.lines.len()))) {
+        return Vec::new();
+    }
+    let part = |(file, part): (&String, &Part)| PartJson {
+        file: file.clone(),
+        costs: padded(&part.costs, events),
+        lines: part.lines.iter().map(|(line, costs)| LineJson { line: *line, costs: padded(costs, events) }).collect(),
+    };
+    parts.into_iter().flatten().map(part).collect()
+}
+
+fn padded(costs: &[i64], events: usize) -> Vec<i64> {
+    costs.iter().copied().chain(std::iter::repeat(0)).take(events).collect()
 }

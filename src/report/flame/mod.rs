@@ -6,4 +6,4 @@ mod kind;
 mod part;
 mod tree;
 
-pub(super) use part::{Flames, flames, inclusive};
+pub(super) use part::{Flames, counted, flames, inclusive};

@@ -46,6 +46,9 @@ pub(in crate::report) struct Flames {
 struct Data<'a> {
     names: Vec<String>,
     kinds: String,
+    /// What is counted in the place of time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
     graphs: Vec<Graph<'a>>,
 }
 
@@ -63,7 +66,7 @@ struct Graph<'a> {
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
 pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Option<Flames>, Error> {
     let waiting: HashSet<&str> = waiting.iter().copied().collect();
-    let mut data = Data { names: Vec::new(), kinds: String::new(), graphs: Vec::new() };
+    let mut data = Data { names: Vec::new(), kinds: String::new(), events: counted(flames), graphs: Vec::new() };
     let mut known: HashMap<&str, u64> = HashMap::new();
     let mut part = Flames::default();
     let mut least = LEAST;
@@ -88,7 +91,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
                 frames.extend([node.depth as u64, name, node.value]);
             }
             data.graphs.push(Graph {
-                cost: if flame.cost == Cost::Time { "time" } else { "allocation" },
+                cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
                 busy: flame.busy,
                 slice: key(&flame.slice),
                 order,
@@ -101,7 +104,11 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
         }
     }
     let Some((flame, tree)) = first else { return Ok(None) };
-    let unit = if flame.cost == Cost::Time { "ns" } else { "bytes" };
+    let unit = match &flame.cost {
+        Cost::Time => "ns",
+        Cost::Allocation => "bytes",
+        Cost::Events(event) => event,
+    };
     part.wide = picture(&tree, &waiting, 1000, 0.001, unit)?;
     part.narrow = picture(&tree, &waiting, 340, 0.004, unit)?;
     let has = |test: &dyn Fn(&Graph<'_>) -> bool| data.graphs.iter().any(test);
@@ -134,11 +141,20 @@ fn key(slice: &Slice) -> Cow<'_, str> {
 
 /// The graph that is shown first: time, all of it, with waiting.
 fn preferred(flame: &Flame) -> u8 {
-    u8::from(flame.cost != Cost::Time) * 4 + u8::from(flame.slice != Slice::All) * 2 + u8::from(flame.busy)
+    u8::from(flame.cost == Cost::Allocation) * 4 + u8::from(flame.slice != Slice::All) * 2 + u8::from(flame.busy)
+}
+
+/// The event that is counted in the place of time, as it may be shown.
+pub(in crate::report) fn counted(flames: &[Flame]) -> Option<String> {
+    flames.iter().find_map(|flame| match &flame.cost {
+        Cost::Events(event) => Some(words::visible(event)),
+        Cost::Time | Cost::Allocation => None,
+    })
 }
 
 fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
-    let wall = flames.iter().find(|f| preferred(f) == 0)?;
+    // Events are no time, and edges do not tell what waited.
+    let wall = flames.iter().find(|f| f.cost == Cost::Time && preferred(f) == 0 && !f.estimated)?;
     let tree = Tree::from_folded(&wall.folded);
     let waits: u64 = tree.nodes.iter().filter(|node| waiting.contains(node.name)).map(|node| node.own).sum();
     (tree.total > 0).then(|| waits as f64 / tree.total as f64)
