@@ -5,7 +5,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use profile_run::analysis::result::{Per, Reason, State, Unit, Verdict};
+use profile_run::analysis::profile::Shown;
+use profile_run::analysis::result::{Grows, Per, Reason, State, Unit, Verdict};
 use profile_run::report::{html, markdown, profile_html, read_result};
 use serde_json::Value;
 use support::chromium::{Browser, Page, Screen};
@@ -126,6 +127,7 @@ fn the_document_names_every_key_and_no_other() {
             .unwrap(),
         serde_json::to_value([Reason::TooShort, Reason::Refused, Reason::NotReadable, Reason::NotRunning]).unwrap(),
         serde_json::to_value([Per::Messages, Per::Sessions, Per::Hour]).unwrap(),
+        serde_json::to_value([Grows::CostPerCall, Grows::CallsPerMessage]).unwrap(),
         serde_json::to_value([Unit::Bytes, Unit::Descriptors, Unit::Sockets, Unit::Threads]).unwrap(),
     ];
     for word in words.iter().flat_map(|list| list.as_array().unwrap()).filter_map(Value::as_str) {
@@ -383,12 +385,19 @@ fn text_is_legible_by_day_and_by_night() {
 #[test]
 fn the_profile_part_stands_alone() {
     let (_, view) = views::all().remove(0);
-    let functions = &view.result.profile.as_ref().expect("a profile").functions;
-    let notes = ["Two processes wrote into one file; `61%` could be attributed.".to_owned()];
-    let html = profile_html("cachegrind.out.4711", &view.flames, functions, &notes).expect("a page");
+    let mut shown = Shown {
+        summary: view.result.profile.expect("a profile"),
+        flames: view.flames,
+        waiting: view.waiting,
+        notes: vec!["Two processes wrote into one file; `61%` could be attributed.".to_owned()],
+    };
+    let html = profile_html("cachegrind.out.4711", &shown).expect("a page");
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("profile.html");
     std::fs::write(&path, &html).expect("the folder is writable");
-    assert!(profile_html("nothing", &[], &[], &[]).expect("a page").contains("No profile was recorded"));
+    assert!(html.contains("What grows dearer") && html.contains("19.8 µs"), "the drift");
+    shown.flames.clear();
+    shown.summary.functions.clear();
+    assert!(profile_html("nothing", &shown).expect("a page").contains("No profile was recorded"));
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open(&path, Screen::wide(1280));
     quiet(&page, "profile");

@@ -220,6 +220,17 @@ fn what_only_looks_like_a_leak_stays_bounded() {
 }
 
 #[test]
+fn the_list_that_is_searched_is_small() {
+    let server = Server::start("search", &[]);
+    deliver(&server, 150, 1);
+    let before = server.heap();
+    deliver(&server, 600, 1);
+    let grown = server.heap() - before;
+    // 750 numbers of 16 bytes in an array that doubles.
+    assert!((600 * 16..1024 * 16 + LAST_SESSION).contains(&grown), "{grown}");
+}
+
+#[test]
 fn a_leak_on_one_path_shows_on_that_path_only() {
     let visit = |server: &Server, refuse: bool, vanish: bool| {
         let mut client = Client::connect(server);
@@ -331,7 +342,8 @@ fn help_names_every_fault_and_a_wrong_one_is_refused() {
     let help = php(&[]).arg("--help").output().expect("php runs");
     let help = String::from_utf8(help.stdout).expect("text");
     let required = "session message string static closure socket open file refused timer cycle cache spin slow crash \
-                    hang oom linked storage queue fnstatic ffi log late abrupt large highwater restart noise warm";
+                    hang oom linked storage queue fnstatic ffi log late abrupt large highwater restart noise warm \
+                    search";
     let listed: Vec<&str> = help
         .lines()
         .filter_map(|line| line.strip_prefix("  ")?.split_once("  N: "))

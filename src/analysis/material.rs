@@ -31,6 +31,17 @@ pub struct Wave {
     pub settle: Option<(f64, bool)>,
 }
 
+/// How far the profiles had come when a wave began and when it ended: bytes by file.
+#[derive(Debug, Clone)]
+pub struct MarkedAt {
+    /// Where.
+    pub scene: Scene,
+    /// At its begin.
+    pub begin: BTreeMap<String, u64>,
+    /// At its end.
+    pub end: BTreeMap<String, u64>,
+}
+
 /// A floor.
 #[derive(Debug, Clone)]
 pub struct FloorAt {
@@ -147,6 +158,8 @@ pub struct Material {
     pub sampling: [f64; 5],
     /// Profile files, and messages accepted meanwhile.
     pub profiled: Option<(Vec<String>, u64)>,
+    /// Bytes of each profile at the begin and at the end of each wave of the profile pass.
+    pub marked: Vec<MarkedAt>,
     /// Second at which the profile pass was launched.
     pub profile_from: Option<f64>,
     /// The signal that interrupted it.
@@ -254,6 +267,7 @@ impl Material {
                 *sum_cpu += cpu_seconds;
                 *longest = longest.max(longest_gap);
             }
+            Event::Marked { scene, begin, end } => self.marked.push(MarkedAt { scene, begin, end }),
             Event::Profiled { profiled, messages } => self.profiled = Some((profiled.files, messages)),
             Event::Interrupted { signal } => self.interrupted = Some(signal),
             Event::End { early, sentence } => self.end = Some((early, sentence)),

@@ -2,36 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::parts::{self, WaveAt};
 use super::result::{FunctionRow, ProfileSummary};
 use super::view::{self, Flame, Slice};
+use super::waiting::Waiting;
 use crate::cachegrind::export::folded;
-use crate::cachegrind::{self, Dialect, Metric, Options, Profile};
-
-/// Functions of PHP that wait for somebody else: time in them is nobody's work.
-const WAITING: [&str; 22] = [
-    "php::stream_select",
-    "php::socket_select",
-    "php::usleep",
-    "php::sleep",
-    "php::time_nanosleep",
-    "php::time_sleep_until",
-    "php::pcntl_wait",
-    "php::pcntl_waitpid",
-    "php::pcntl_sigwaitinfo",
-    "php::pcntl_sigtimedwait",
-    "php::curl_multi_select",
-    "php::socket_accept",
-    "php::stream_socket_accept",
-    "php::Fiber->resume",
-    "php::Fiber->start",
-    "php::Fiber::suspend",
-    "php::EvLoop->run",
-    "php::Ev::run",
-    "php::EventBase->loop",
-    "php::EventBase->dispatch",
-    "php::msg_receive",
-    "php::sem_acquire",
-];
+use crate::cachegrind::{self, CallTree, Dialect, Marks, Metric, Options, Profile, Slices, Span, split};
+use crate::units::grouped;
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -53,25 +30,33 @@ pub struct Shown {
     pub notes: Vec<String>,
 }
 
-/// True for a function that waits. Xdebug 3 writes internal functions as `php::name`, older ones bare.
-fn waits(name: &str, more: &[String]) -> bool {
-    let bare = name.strip_prefix("php::").unwrap_or(name);
-    WAITING.iter().any(|waiting| waiting.strip_prefix("php::") == Some(bare))
-        || more.iter().any(|own| own == name || own == bare)
+/// What is known of a recording beside its files.
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// Messages accepted meanwhile; 0 where that is not known.
+    pub messages: u64,
+    /// The waves of the load, in order.
+    pub waves: Vec<WaveAt>,
+    /// Bytes that each file had at the begin and at the end of each wave, in order.
+    pub marks: Marks,
 }
 
-/// Reads profiles and makes them ready; `messages` is what was accepted meanwhile.
+/// Reads profiles and makes them ready.
 ///
 /// # Errors
 /// None of the files can be read.
-pub fn show(paths: &[PathBuf], messages: u64, more_waiting: &[String]) -> Result<Shown, cachegrind::Error> {
-    Ok(ready(&cachegrind::read_paths(paths, &Options::default())?, messages, more_waiting))
+pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Result<Shown, cachegrind::Error> {
+    let profile = cachegrind::read_sliced(paths, &Options::default(), &recording.marks)?;
+    Ok(ready(&profile, recording, waiting))
 }
 
 /// Makes a profile ready to be shown.
-pub fn ready(profile: &Profile, messages: u64, more_waiting: &[String]) -> Shown {
-    let tick = profile.units.nanoseconds_per_tick.unwrap_or(1) as i64;
+pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Shown {
+    let messages = recording.messages;
+    let tick = tick(profile);
     let nanoseconds = |ticks: i64| u64::try_from(ticks.saturating_mul(tick)).unwrap_or(0);
+    let waits = waiting.of(profile);
+    let drift = parts::drift(profile, &waits, &recording.waves, messages, tick);
     let mut functions: Vec<FunctionRow> = profile
         .functions
         .iter()
@@ -81,28 +66,30 @@ pub fn ready(profile: &Profile, messages: u64, more_waiting: &[String]) -> Shown
             own: nanoseconds(function.own.time),
             inclusive: nanoseconds(function.inclusive.time),
             calls: function.calls,
-            allocation: u64::try_from(function.own.memory).unwrap_or(0),
+            allocation: function.own.memory,
             calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
-            // Counts of instructions or misses are work, whatever the function.
-            waiting: profile.dialect == Dialect::Xdebug && waits(&function.name, more_waiting),
-            drift: None,
+            waiting: waits[function.id as usize],
+            drift: drift.change.get(&function.id).copied(),
         })
         .collect();
     functions.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
-    let total_ns = functions.iter().map(|f| f.own).sum();
-    let waiting_ns = functions.iter().filter(|f| f.waiting).map(|f| f.own).sum();
-    let recovered: f64 =
-        profile.files.iter().map(|file| file.recovered_share).sum::<f64>() / profile.files.len().max(1) as f64;
+    let waited: i64 = profile.functions.iter().filter(|f| waits[f.id as usize]).map(|f| f.own.time).sum();
+    let total = profile.tree.total();
     let summary = ProfileSummary {
         files: profile.files.iter().map(|file| name(&file.path)).collect(),
-        records: profile.files.iter().map(|file| file.records).sum(),
-        complete: profile.files.iter().all(|file| file.complete),
-        recovered_share: recovered,
+        records: profile.records(),
+        complete: profile.complete(),
+        recovered_share: profile.recovered_share(),
         top: functions.iter().filter(|f| !f.waiting).take(TOP).map(|f| f.name.clone()).collect(),
         messages,
         overhead: None,
-        total_ns,
-        waiting_ns,
+        total_ns: nanoseconds(total.time),
+        waiting_ns: nanoseconds(waited),
+        total_allocation: total.memory,
+        tenths: parts::tenths(profile, &waits, tick),
+        waves: parts::waves(profile, &waits, &recording.waves, tick),
+        drift: drift.rows,
+        drift_looked_for: drift.looked,
         functions,
     };
     let waiting: Vec<String> = summary
@@ -111,49 +98,76 @@ pub fn ready(profile: &Profile, messages: u64, more_waiting: &[String]) -> Shown
         .filter(|function| function.waiting)
         .map(|function| folded::frame(&function.name))
         .collect();
-    Shown { flames: flames(profile, &waiting), notes: notes(profile), summary, waiting }
+    Shown { flames: flames(profile, &waits, &recording.waves), notes: notes(profile), summary, waiting }
 }
 
-/// Wall time, busy time, allocation.
-fn flames(profile: &Profile, waiting: &[String]) -> Vec<Flame> {
-    let wall = lines(profile, Metric::Time);
-    let busy: Vec<String> = wall.iter().filter(|line| !ends_waiting(line, waiting)).cloned().collect();
-    let allocation = lines(profile, Metric::Allocation)
-        .into_iter()
-        .filter(|line| !line.rsplit(' ').next().is_some_and(|v| v.starts_with('-')));
-    let flame = |cost, busy, folded| Flame { cost, busy, slice: Slice::All, estimated: profile.estimated, folded };
+fn tick(profile: &Profile) -> i64 {
+    profile.units.nanoseconds_per_tick.unwrap_or(1) as i64
+}
+
+/// Wall time, busy time, allocation; of all, of the first tenth, of the last, of each load.
+fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
     let units = &profile.units;
-    let mut flames = match (profile.dialect, units.nanoseconds_per_tick) {
-        (Dialect::Xdebug, _) => vec![flame(view::Cost::Time, false, wall), flame(view::Cost::Time, true, busy)],
-        (_, Some(_)) => vec![flame(view::Cost::Time, false, wall)],
-        (_, None) => vec![flame(view::Cost::Events(units.time_event.clone()), false, wall)],
+    let cost = match (profile.dialect, units.nanoseconds_per_tick) {
+        (Dialect::Xdebug, _) | (_, Some(_)) => view::Cost::Time,
+        (_, None) => view::Cost::Events(units.time_event.clone()),
     };
-    flames.push(flame(view::Cost::Allocation, false, allocation.collect()));
+    let mut flames = Vec::new();
+    let mut add = |slice: Slice, tree: &CallTree| {
+        let mut add = |cost: &view::Cost, busy: bool, metric: Metric, tree: &CallTree| {
+            let folded = lines(profile, tree, metric);
+            let (cost, slice) = (cost.clone(), slice.clone());
+            flames.push(Flame { cost, busy, slice, estimated: profile.estimated, folded });
+        };
+        add(&cost, false, Metric::Time, tree);
+        if profile.dialect == Dialect::Xdebug {
+            add(&cost, true, Metric::Time, &without_waiting(tree, waits));
+        }
+        add(&view::Cost::Allocation, false, Metric::Allocation, tree);
+    };
+    add(Slice::All, &profile.tree);
+    let tenths: Vec<&[Span]> = split(profile.slices.parts(), super::drift::TENTHS);
+    if let [first, .., last] = tenths[..]
+        && !first.is_empty()
+        && !last.is_empty()
+    {
+        add(Slice::First, &Slices::tree(&profile.tree, first));
+        add(Slice::Last, &Slices::tree(&profile.tree, last));
+    }
+    for (load, parts) in parts::loads(profile, waves) {
+        add(Slice::Load(load.to_owned()), &Slices::tree(&profile.tree, parts));
+    }
     flames.retain(|flame| !flame.folded.is_empty());
     flames
 }
 
-/// The time is spent in a function that waits.
-fn ends_waiting(line: &str, waiting: &[String]) -> bool {
-    let stack = line.rsplit_once(' ').map_or(line, |(stack, _)| stack);
-    let leaf = stack.rsplit(';').next().unwrap_or(stack);
-    waiting.iter().any(|name| name == leaf)
+/// The tree without the self time of what waits; what is called below keeps its own.
+fn without_waiting(tree: &CallTree, waits: &[bool]) -> CallTree {
+    tree.map(|_, node| {
+        let mut cost = node.cost;
+        if waits[node.key as usize] {
+            cost.time = 0;
+        }
+        Some((node.key, cost))
+    })
 }
 
-fn lines(profile: &Profile, metric: Metric) -> Vec<String> {
+/// Folded stacks in nanoseconds or bytes. A picture has no negative widths: memory that a call gave back, in
+/// files that say so, is in the sums and in a note, and in no picture.
+fn lines(profile: &Profile, tree: &CallTree, metric: Metric) -> Vec<String> {
     let mut text = Vec::new();
     // A vector takes all that is written.
-    if folded::write(profile, &profile.tree, metric, &mut text).is_err() {
+    if folded::write(profile, tree, metric, &mut text).is_err() {
         return Vec::new();
     }
-    let tick = if metric == Metric::Time { profile.units.nanoseconds_per_tick.unwrap_or(1) as i64 } else { 1 };
+    let tick = if metric == Metric::Time { tick(profile) } else { 1 };
     let text = String::from_utf8_lossy(&text);
-    text.lines()
-        .map(|line| match line.rsplit_once(' ').and_then(|(stack, value)| Some((stack, value.parse::<i64>().ok()?))) {
-            Some((stack, value)) => format!("{stack} {}", value.saturating_mul(tick)),
-            None => line.to_owned(),
-        })
-        .collect()
+    let line = |line: &str| {
+        let (stack, value) = line.rsplit_once(' ')?;
+        let value = value.parse::<i64>().ok().filter(|value| *value > 0)?;
+        Some(format!("{stack} {}", value.saturating_mul(tick)))
+    };
+    text.lines().filter_map(line).collect()
 }
 
 /// What was lost, and what a reader should know, file by file.
@@ -175,7 +189,19 @@ fn notes(profile: &Profile) -> Vec<String> {
         }
         notes.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
     }
+    let freed: i64 = profile.tree.nodes().iter().map(|node| node.cost.memory.min(0)).sum();
+    if freed < 0 {
+        notes.push(format!(
+            "The allocation of all calls sums up to {} bytes; in it are {} bytes that calls gave back, which no flamegraph can show.",
+            signed(profile.tree.total().memory),
+            grouped(freed.unsigned_abs())
+        ));
+    }
     notes
+}
+
+fn signed(value: i64) -> String {
+    format!("{}{}", if value < 0 { "-" } else { "" }, grouped(value.unsigned_abs()))
 }
 
 fn name(path: &Path) -> String {

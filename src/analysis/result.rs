@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use super::drift::{DriftRow, Grows};
+pub use super::parts::PartRow;
 pub use crate::verdict::{GrowthPer as Per, Reason, State};
 
 /// The version of this shape.
@@ -205,15 +207,17 @@ pub struct FunctionRow {
     pub inclusive: u64,
     /// Calls.
     pub calls: u64,
-    /// Growth of PHP's heap while it ran, itself: pressure, never retained memory.
-    pub allocation: u64,
+    /// Growth of PHP's heap while it ran, itself: pressure, never retained memory. Below 0 in files of old
+    /// versions, for calls that gave memory back.
+    pub allocation: i64,
     /// Calls for each accepted message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_per_message: Option<f64>,
     /// It waits rather than works.
     #[serde(default)]
     pub waiting: bool,
-    /// Change of the cost of a call from the first tenth to the last, as a share (0.38: +38%).
+    /// Change of the self time of a call from the first tenth to the last of the wave with most of its
+    /// calls, as a share (0.38: +38%), as measured: whether it is more than noise, `drift` of the profile says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<f64>,
 }
@@ -245,6 +249,21 @@ pub struct ProfileSummary {
     /// The part of it spent waiting.
     #[serde(default)]
     pub waiting_ns: u64,
+    /// Sum of the allocation of all calls, signed, bytes.
+    #[serde(default)]
+    pub total_allocation: i64,
+    /// The recording in tenths of equally many records, times in nanoseconds.
+    #[serde(default)]
+    pub tenths: Vec<PartRow>,
+    /// The waves of the load, times in nanoseconds.
+    #[serde(default)]
+    pub waves: Vec<PartRow>,
+    /// Functions whose cost grows with the messages served, the dearest first; nanoseconds.
+    #[serde(default)]
+    pub drift: Vec<DriftRow>,
+    /// Some stretch of the recording was long enough for drift to be looked for.
+    #[serde(default)]
+    pub drift_looked_for: bool,
 }
 
 /// A command and how it ran in one pass.

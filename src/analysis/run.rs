@@ -7,10 +7,13 @@ use super::compare;
 use super::conclusion::{Worse, conclude};
 use super::findings::findings;
 use super::material::Material;
+use super::parts::WaveAt;
+use super::profile::Recording;
 use super::result::{Failure, Finding, FloorRow, PassSettings, RunResult, SCHEMA, Source, TargetInfo, Warning};
 use super::view::{RunView, Timeline};
+use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
-use crate::journal::{Folder, Journal, JournalError, ProcessFloor, read_samples};
+use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, read_samples};
 use crate::plan::Pass;
 
 /// Why a folder cannot be understood.
@@ -41,7 +44,8 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
     let mut not_measured = material.not_measured.clone();
     let mut shown = material.profiled.as_ref().and_then(|(files, messages)| {
         let paths: Vec<PathBuf> = files.iter().map(|file| folder.profile().join(file)).collect();
-        profile::show(&paths, *messages, &material.settings.waiting)
+        let recording = recording(&material, &paths, *messages);
+        profile::show(&paths, &recording, &Waiting::with(&material.settings.waiting))
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))
             .ok()
     });
@@ -97,6 +101,33 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
         result,
     })
+}
+
+/// What the journal knows of the profile pass: which wave wrote which part of the files.
+fn recording(material: &Material, paths: &[PathBuf], messages: u64) -> Recording {
+    let wave = |scene: &Scene| {
+        let done = material.done(Pass::Profile).find(|(wave, _)| wave.scene == *scene);
+        let (messages, rounds) = done.map_or((0, 0), |(wave, tally)| {
+            let ended = tally.messages_accepted.max(tally.sessions.finished);
+            (tally.messages_accepted, ended / u64::from(wave.parallel.max(1)))
+        });
+        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, rounds }
+    };
+    let marks = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut so_far = 0;
+        let both = material.marked.iter().flat_map(|marked| [marked.begin.get(&name), marked.end.get(&name)]);
+        let ascending = both.map(|length| {
+            so_far = length.copied().unwrap_or(0).max(so_far);
+            so_far
+        });
+        (path.clone(), ascending.collect())
+    };
+    Recording {
+        messages,
+        waves: material.marked.iter().map(|marked| wave(&marked.scene)).collect(),
+        marks: paths.iter().map(marks).collect(),
+    }
 }
 
 /// Every figure of every floor, summed over the processes that are the server.

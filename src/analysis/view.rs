@@ -32,7 +32,7 @@ pub enum Cost {
 }
 
 /// Which part of the recording a tree shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Slice {
     /// All of it.
     All,
@@ -40,6 +40,8 @@ pub enum Slice {
     First,
     /// The last tenth.
     Last,
+    /// What was recorded under the load of a scenario.
+    Load(String),
 }
 
 /// One flamegraph's data.

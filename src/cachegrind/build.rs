@@ -3,15 +3,17 @@
 
 use std::collections::HashMap;
 
+use super::slices::{Slicer, Slices};
 use super::tree::{CallTree, Cost, ROOT};
 
 /// Key of the frame that stands above the roots of an incomplete run.
 pub(crate) const STILL_RUNNING: u64 = u64::MAX;
 
 /// Takes records from the last to the first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Builder {
     tree: CallTree,
+    slicer: Slicer,
     /// Parents of the records to come, as runs of equal ones.
     parents: Vec<(u32, u64)>,
     /// Parents of records that were claimed out of order, by the number of records that follow them.
@@ -20,7 +22,18 @@ pub(crate) struct Builder {
     taken: u64,
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Builder { tree: CallTree::new(), slicer: Slicer::off(), parents: Vec::new(), claimed: HashMap::new(), taken: 0 }
+    }
+}
+
 impl Builder {
+    /// A builder that cuts slices too.
+    pub(crate) fn sliced() -> Self {
+        Builder { slicer: Slicer::default(), ..Builder::default() }
+    }
+
     /// The end of a run: `roots` subtrees are nobody's callees.
     pub(crate) fn end_of_run(&mut self, roots: u64, complete: bool) {
         self.parents.clear();
@@ -53,6 +66,7 @@ impl Builder {
         self.taken += 1;
         let node = self.tree.child(parent, key);
         self.tree.record(node, 1, cost);
+        self.slicer.count(&self.tree);
         node
     }
 
@@ -68,8 +82,19 @@ impl Builder {
         ROOT
     }
 
-    /// The tree of all records taken, its keys those of the records.
-    pub(crate) fn finish(self) -> CallTree {
-        self.tree
+    /// Records taken so far.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The records to come stand before a mark of the recording: so many marks are before them.
+    pub(crate) fn enter(&mut self, segment: u32) {
+        self.slicer.enter(segment, &self.tree);
+    }
+
+    /// The tree of all records taken, its keys those of the records, and its slices.
+    pub(crate) fn finish(self) -> (CallTree, Slices) {
+        let slices = self.slicer.finish(&self.tree);
+        (self.tree, slices)
     }
 }

@@ -13,6 +13,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::build::STILL_RUNNING;
 use super::header::Header;
 use super::lexer::is_fiber_switch;
+use super::slices::{Slicer, Slices};
 use super::strict::{Batch, Definition, PADDING, RawKey};
 use super::tree::{CallTree, Cost, ROOT};
 
@@ -27,6 +28,7 @@ pub(crate) struct Mapped {
     pub header: Header,
     /// Keys are pairs of ids as in the file, or [`STILL_RUNNING`].
     pub tree: CallTree,
+    pub slices: Slices,
     pub files: HashMap<u32, Vec<u8>>,
     pub functions: HashMap<u32, Vec<u8>>,
     pub records: u64,
@@ -37,12 +39,15 @@ pub(crate) struct Mapped {
     pub end: (u64, u64),
 }
 
-/// Reads a file the short way, or `None` where it is not made for that.
-pub(crate) fn read(text: &[u8], threads: usize) -> Option<Mapped> {
+/// Reads a file the short way, or `None` where it is not made for that. With `marks`
+/// slices are made: bytes of the file, ascending, and the slices know which records stand behind which of them.
+pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option<Mapped> {
+    let sliced = marks.is_some();
+    let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
     let (end, summary) = body_end(text, begin)?;
-    // The last chunk is copied, so that there is room to look ahead behind it.
-    let last = record_after(text, begin.max(end.saturating_sub(CHUNK + PADDING)), begin, end);
+    // The last record is copied, so that there is room to look ahead behind it, however long it is.
+    let last = last_record(text, begin, end);
     let mut tail = text[last - super::strict::LEAD..end].to_vec();
     tail.resize(tail.len() + PADDING, 0);
     let work = Work {
@@ -50,12 +55,14 @@ pub(crate) fn read(text: &[u8], threads: usize) -> Option<Mapped> {
         tail: &tail,
         begin,
         last,
-        chunks: (last - begin).div_ceil(CHUNK),
+        borders: borders(begin, last, marks),
+        last_segment: marks.iter().filter(|mark| **mark <= last as u64).count() as u32,
         next: AtomicUsize::new(0),
-        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE })),
+        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, sliced)),
         passed: Condvar::new(),
     };
-    match threads.min(work.chunks + 1) {
+    work.turn.lock().unwrap_or_else(PoisonError::into_inner).enter(work.segment(0));
+    match threads.min(work.borders.len() + 1) {
         0 | 1 => work.run(),
         threads => std::thread::scope(|scope| {
             (1..threads).for_each(|_| drop(scope.spawn(|| work.run())));
@@ -68,9 +75,10 @@ pub(crate) fn read(text: &[u8], threads: usize) -> Option<Mapped> {
     }
     let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
     let end = (lines + 4 * turn.records + 4 * turn.claims + 1, end as u64);
-    let Turn { tree, files, functions, records, own, .. } = turn;
+    let Turn { tree, slicer, files, functions, records, own, .. } = turn;
+    let slices = slicer.finish(&tree);
     let summary = summary.filter(|_| end.1 > 0);
-    Some(Mapped { header, tree, files, functions, records, own, summary, end })
+    Some(Mapped { header, tree, slices, files, functions, records, own, summary, end })
 }
 
 /// The frame above the roots of an incomplete run is the first node that is made.
@@ -111,6 +119,24 @@ fn record_after(text: &[u8], from: usize, begin: usize, end: usize) -> usize {
     memchr::memmem::find(&text[from - 2..end], b"\n\nfl=(").map_or(end, |at| from + at)
 }
 
+/// Where the last record begins that leaves room to look ahead behind all others.
+fn last_record(text: &[u8], begin: usize, end: usize) -> usize {
+    let room = end.min((text.len() - PADDING.min(text.len())).max(begin));
+    memchr::memmem::rfind(&text[begin - 2..room], b"\n\nfl=(").map_or(begin, |at| begin + at)
+}
+
+/// Where chunks are to begin, from the end of the file, each with the number of marks before it.
+fn borders(begin: usize, last: usize, marks: &[u64]) -> Vec<(usize, u32)> {
+    let marks = marks.iter().map(|mark| usize::try_from(*mark).unwrap_or(usize::MAX));
+    let mut places: Vec<usize> = (begin..last).step_by(CHUNK).collect();
+    let marks: Vec<usize> = marks.filter(|mark| *mark <= last).map(|mark| mark.max(begin)).collect();
+    places.extend(marks.iter().filter(|mark| **mark < last));
+    places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+    places.dedup();
+    let before = |place: usize| marks.partition_point(|mark| *mark <= place) as u32;
+    places.into_iter().map(|place| (place, before(place))).collect()
+}
+
 /// What the threads share.
 struct Work<'a> {
     text: &'a [u8],
@@ -118,7 +144,10 @@ struct Work<'a> {
     tail: &'a [u8],
     begin: usize,
     last: usize,
-    chunks: usize,
+    /// Where chunks begin before the next record is looked for, from the end of the file; the marks before each.
+    borders: Vec<(usize, u32)>,
+    /// Marks before the last record.
+    last_segment: u32,
     /// Chunks handed out, from the end of the file.
     next: AtomicUsize,
     turn: Mutex<Turn>,
@@ -130,7 +159,7 @@ impl Work<'_> {
         let mut batch = Batch::default();
         loop {
             let mine = self.next.fetch_add(1, Ordering::Relaxed);
-            if mine > self.chunks {
+            if mine > self.borders.len() {
                 return;
             }
             let (text, begin, end) = self.chunk(mine);
@@ -140,6 +169,7 @@ impl Work<'_> {
                 turn.gave_up = !whole || !turn.take(text, &batch);
             }
             turn.chunk += 1;
+            turn.enter(self.segment(mine + 1));
             let gave_up = turn.gave_up;
             drop(turn);
             self.passed.notify_all();
@@ -154,9 +184,16 @@ impl Work<'_> {
         if number == 0 {
             return (self.tail, super::strict::LEAD, self.tail.len() - PADDING);
         }
-        let at = |number: usize| record_after(self.text, self.begin + number * CHUNK, self.begin, self.last);
-        let place = self.chunks - number;
-        (self.text, at(place), if number == 1 { self.last } else { at(place + 1) })
+        let at = |number: usize| record_after(self.text, self.borders[number - 1].0, self.begin, self.last);
+        (self.text, at(number), if number == 1 { self.last } else { at(number - 1) })
+    }
+
+    /// Marks before a chunk; before the last one as many as its record stands behind.
+    fn segment(&self, number: usize) -> u32 {
+        match number {
+            0 => self.last_segment,
+            _ => self.borders.get(number - 1).map_or(0, |border| border.1),
+        }
     }
 
     fn wait_for(&self, mine: usize) -> MutexGuard<'_, Turn> {
@@ -181,6 +218,7 @@ struct Turn {
     chunk: usize,
     gave_up: bool,
     tree: CallTree,
+    slicer: Slicer,
     /// Node above calls that nobody claims.
     roots: u32,
     expected: Vec<Expected>,
@@ -192,7 +230,7 @@ struct Turn {
 }
 
 impl Turn {
-    fn new(roots: u32) -> Self {
+    fn new(roots: u32, sliced: bool) -> Self {
         let mut tree = CallTree::new();
         if roots == STILL_RUNNING_NODE {
             tree.child(ROOT, STILL_RUNNING);
@@ -201,6 +239,7 @@ impl Turn {
             chunk: 0,
             gave_up: false,
             tree,
+            slicer: if sliced { Slicer::default() } else { Slicer::off() },
             roots,
             expected: Vec::new(),
             records: 0,
@@ -209,6 +248,11 @@ impl Turn {
             files: HashMap::new(),
             functions: HashMap::new(),
         }
+    }
+
+    /// The records to come stand behind so many marks.
+    fn enter(&mut self, segment: u32) {
+        self.slicer.enter(segment, &self.tree);
     }
 
     /// Adds a chunk's records, last first. False where a claim does not name the call before it.
@@ -226,6 +270,7 @@ impl Turn {
             let cost = Cost { time: record.time as i64, memory: record.memory as i64 };
             let node = self.tree.child(caller, record.key);
             self.tree.record(node, 1, cost);
+            self.slicer.count(&self.tree);
             self.own.add(cost);
             let (others, own) = claims.split_at(claims.len() - record.claims as usize);
             claims = others;

@@ -6,6 +6,7 @@ use super::callgrind::Graph;
 use super::defect::Defect;
 use super::header::Header;
 use super::names::Functions;
+use super::slices::Slices;
 use super::tree::{CallTree, Cost, Metric, ROOT, totals};
 
 /// Name of the frame above the roots of a file that ends too early.
@@ -113,6 +114,9 @@ pub struct Profile {
     pub tree: CallTree,
     /// The tree is an estimate: the files hold edges, no stacks.
     pub estimated: bool,
+    /// Which part of the recording each cost falls into; empty where they were not asked for
+    /// and where records have no order (estimates).
+    pub slices: Slices,
     /// What the files hold, all events and exact calls; of Xdebug's files, and where frames were hidden or
     /// focused on, there is none.
     pub graph: Option<Graph>,
@@ -153,7 +157,18 @@ impl Profile {
             })
             .collect();
         edges.sort_by_key(|edge| (std::cmp::Reverse(edge.inclusive.time), edge.caller, edge.callee));
-        Profile { dialect, units, files, names, functions, edges, tree, estimated: false, graph: None }
+        Profile {
+            dialect,
+            units,
+            files,
+            names,
+            functions,
+            edges,
+            tree,
+            estimated: false,
+            slices: Slices::default(),
+            graph: None,
+        }
     }
 
     /// Calls whose record was found, over all files.

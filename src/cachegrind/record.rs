@@ -9,6 +9,7 @@ use super::compact::{Children, Compact, Reader, Writer};
 use super::defect::DefectKind;
 use super::error::Error;
 use super::lexer::{Found, Lexer, Record, Sink};
+use super::slices::Slices;
 use super::tree::{CallTree, Cost};
 
 /// Takes the bytes of one profile file in order and keeps the compact form in `S`.
@@ -28,6 +29,9 @@ struct Recording<S> {
     run_lost: u64,
     lost_time: i64,
     first_lost: Option<(u64, u64)>,
+    /// Bytes of the file at each mark, ascending, and the record that is the first behind it.
+    marks: Vec<u64>,
+    marked: Vec<u64>,
 }
 
 impl<S: Write> Sink for Recording<S> {
@@ -35,6 +39,9 @@ impl<S: Write> Sink for Recording<S> {
         let ordinal = self.records;
         self.records += 1;
         self.own.add(record.cost);
+        while self.marks.get(self.marked.len()).is_some_and(|mark| *mark <= record.place.1) {
+            self.marked.push(ordinal);
+        }
         let number = record.pair + 1;
         match self.unclaimed.end_of_call(ordinal, record.pair, record.cost.time, &record.claims, fibers) {
             Outcome::Agrees(count) => self.writer.agreeing(number, record.cost, count),
@@ -63,6 +70,11 @@ impl<S: Write> Sink for Recording<S> {
 impl<S: Write> Recorder<S> {
     /// A recorder that writes the compact form to `sink`.
     pub fn new(sink: S) -> Self {
+        Self::marked(sink, Vec::new())
+    }
+
+    /// The same, and the slices know which records stand behind which mark: bytes of the file, ascending.
+    pub fn marked(sink: S, marks: Vec<u64>) -> Self {
         let recording = Recording {
             unclaimed: Unclaimed::default(),
             writer: Writer::new(sink),
@@ -72,6 +84,8 @@ impl<S: Write> Recorder<S> {
             run_lost: 0,
             lost_time: 0,
             first_lost: None,
+            marks,
+            marked: Vec::new(),
         };
         Recorder { lexer: Lexer::new(), recording }
     }
@@ -102,7 +116,16 @@ impl<S: Write> Recorder<S> {
         }
         let complete = found.runs > 0 && found.complete_runs == found.runs && recording.lost == 0;
         let sink = recording.writer.finish()?;
-        Ok(Recorded { found, own: recording.own, lost: recording.lost, lost_time: recording.lost_time, complete, sink })
+        Ok(Recorded {
+            found,
+            own: recording.own,
+            lost: recording.lost,
+            lost_time: recording.lost_time,
+            complete,
+            records: recording.records,
+            marked: recording.marked,
+            sink,
+        })
     }
 }
 
@@ -115,15 +138,26 @@ pub struct Recorded<S> {
     pub(crate) lost: u64,
     pub(crate) lost_time: i64,
     pub(crate) complete: bool,
+    records: u64,
+    /// The first record behind each mark that was reached.
+    marked: Vec<u64>,
     sink: S,
 }
 
 impl<S: Read + Seek> Recorded<S> {
-    /// Builds the tree from the compact form. Keys are the file's pairs, or [`STILL_RUNNING`].
-    pub(crate) fn tree(&mut self) -> Result<CallTree, Error> {
+    /// Builds the tree from the compact form, and its slices where they are wanted. Keys are the file's pairs, or [`STILL_RUNNING`].
+    pub(crate) fn tree(&mut self, sliced: bool) -> Result<(CallTree, Slices), Error> {
         let mut reader = Reader::new(&mut self.sink)?;
-        let mut builder = Builder::default();
+        let mut builder = if sliced { Builder::sliced() } else { Builder::default() };
+        let mut marked = &self.marked[..];
+        builder.enter(marked.len() as u32);
         while let Some(record) = reader.previous()? {
+            while let Some((_, before)) =
+                marked.split_last().filter(|(first, _)| self.records - builder.taken() <= **first)
+            {
+                marked = before;
+                builder.enter(marked.len() as u32);
+            }
             match record {
                 Compact::End { roots, complete } => builder.end_of_run(roots, complete),
                 Compact::Record { pair, cost, children } => match children {

@@ -1,6 +1,7 @@
 //! Parts of a profile: frames hidden, stacks focused on. Shares are then of what is left.
 
 use super::profile::Profile;
+use super::slices::{Place, Slices};
 use super::tree::{CallTree, Cost, ROOT};
 
 /// Takes the cost of hidden frames that no shown frame called.
@@ -35,6 +36,7 @@ impl Profile {
     pub fn hide(mut self, pattern: &Pattern) -> Profile {
         let hidden: Vec<bool> = self.names.iter().map(|function| pattern.matches(&function.name)).collect();
         let mut bare: Option<u64> = None;
+        let mut bare_frame = ROOT;
         let mut tree = CallTree::new();
         let mut target = vec![ROOT; self.tree.nodes().len()];
         for (id, node) in self.tree.nodes().iter().enumerate().skip(1) {
@@ -49,11 +51,17 @@ impl Profile {
                 tree.record(caller, 0, node.cost);
             } else {
                 let key = *bare.get_or_insert_with(|| u64::from(self.names.intern("", HIDDEN_NAME)));
-                let frame = tree.child(ROOT, key);
-                tree.record(frame, 0, node.cost);
+                bare_frame = tree.child(ROOT, key);
+                tree.record(bare_frame, 0, node.cost);
             }
         }
-        self.with_tree(tree)
+        let slices = self.slices.moved(|node| {
+            let id = node as usize;
+            let hidden = hidden[self.tree.nodes()[id].key as usize];
+            let node = if hidden && target[id] == ROOT { bare_frame } else { target[id] };
+            Some(Place { calls: !hidden, ..Place::all(node) })
+        });
+        self.with_tree(tree, slices)
     }
 
     /// The profile with only the stacks that hold a frame which matches; callers keep their place and
@@ -79,13 +87,59 @@ impl Profile {
                 tree.record(target[id], node.calls, if within[id] { node.cost } else { Cost::default() });
             }
         }
-        self.with_tree(tree)
+        let slices = self.slices.moved(|node| {
+            let id = node as usize;
+            kept[id].then(|| Place { node: target[id], calls: true, time: i64::from(within[id]), memory: within[id] })
+        });
+        self.with_tree(tree, slices)
     }
 
-    fn with_tree(self, tree: CallTree) -> Profile {
+    /// The profile in busy time: without the self time of the functions that wait (by id). What they call
+    /// keeps its time: a callback under an event loop is work.
+    pub fn busy(self, waits: &[bool]) -> Profile {
+        let at = |key: u64| waits.get(key as usize).copied().unwrap_or(false);
+        let without = |cost: Cost| Cost { time: 0, ..cost };
+        let tree = self.tree.map(|_, node| Some((node.key, if at(node.key) { without(node.cost) } else { node.cost })));
+        let nodes = self.tree.nodes();
+        let slices = self.slices.moved(|node| {
+            let waits = at(nodes[node as usize].key);
+            Some(Place { time: i64::from(!waits), ..Place::all(node) })
+        });
+        self.with_tree(tree, slices)
+    }
+
+    /// The profile of a part of the recording: the records from one share of them to another, 0 to 1, as
+    /// near as the parts of its slices allow.
+    pub fn part(self, from: f64, to: f64) -> Profile {
+        let all = self.slices.records() as f64;
+        let mut before = 0.0;
+        let mut parts = self.slices.parts().to_vec();
+        parts.retain(|part| {
+            let middle = before + part.records as f64 / 2.0;
+            before += part.records as f64;
+            from * all <= middle && middle < to * all
+        });
+        let whole = Slices::tree(&self.tree, &parts);
+        let mut kept: Vec<bool> =
+            whole.nodes().iter().map(|node| node.calls > 0 || node.cost != Cost::default()).collect();
+        for (id, node) in whole.nodes().iter().enumerate().skip(1).rev() {
+            kept[node.parent as usize] |= kept[id];
+        }
+        let mut tree = CallTree::new();
+        let mut target = vec![ROOT; kept.len()];
+        for (id, node) in whole.nodes().iter().enumerate().skip(1).filter(|(id, _)| kept[*id]) {
+            target[id] = tree.child(target[node.parent as usize], node.key);
+            tree.record(target[id], node.calls, node.cost);
+        }
+        let place = |node: u32| Some(Place::all(target[node as usize]));
+        let slices = Slices::from(parts).moved(place);
+        self.with_tree(tree, slices)
+    }
+
+    fn with_tree(self, tree: CallTree, slices: Slices) -> Profile {
         let estimated = self.estimated;
         let mut profile = Profile::from_tree(self.dialect, self.units, self.files, self.names, tree);
-        profile.estimated = estimated;
+        (profile.estimated, profile.slices) = (estimated, slices);
         profile
     }
 }

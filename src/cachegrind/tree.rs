@@ -199,8 +199,16 @@ impl CallTree {
         tree
     }
 
-    /// Adds another tree, its keys replaced as in [`map`](CallTree::map).
-    pub fn absorb(&mut self, other: &CallTree, map: &mut impl FnMut(u32, &Node) -> Option<(u64, Cost)>) {
+    /// The same nodes without calls and costs.
+    pub fn emptied(&self) -> CallTree {
+        let mut tree = self.clone();
+        tree.nodes.iter_mut().for_each(|node| (node.calls, node.cost) = (0, Cost::default()));
+        tree
+    }
+
+    /// Adds another tree, its keys replaced as in [`map`](CallTree::map). Gives back which node took each of
+    /// the other's.
+    pub fn absorb(&mut self, other: &CallTree, map: &mut impl FnMut(u32, &Node) -> Option<(u64, Cost)>) -> Vec<u32> {
         let mut place = vec![ROOT; other.nodes.len()];
         self.record(ROOT, other.nodes[0].calls, other.nodes[0].cost);
         for (id, node) in other.nodes.iter().enumerate().skip(1) {
@@ -217,6 +225,7 @@ impl CallTree {
                 }
             };
         }
+        place
     }
 }
 

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::config::Config;
 use super::exit::Exit;
 use super::floors;
-use crate::analysis::profile::{ESTIMATED, ready};
-use crate::cachegrind::export::{callgrind, folded, json, pprof, speedscope};
-use crate::cachegrind::{self, Dialect, Metric, Options, Pattern, Profile, read_paths};
+use crate::analysis::analyzed::Analyzed;
+use crate::analysis::profile::{ESTIMATED, Recording, ready};
+use crate::analysis::waiting::Waiting;
+use crate::cachegrind::export::{callgrind, folded, pprof, speedscope};
+use crate::cachegrind::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
 use crate::report::{profile_html, write_whole};
-use crate::verdict::Bounds;
 
 /// Arguments of `profile-run analyze`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +35,21 @@ pub struct Args {
     /// Only the stacks with a frame whose name holds this (`*`: any text)
     #[arg(long, value_name = "PATTERN")]
     focus: Option<String>,
+    /// Busy time: without the self time of the functions that wait (what they call keeps its own)
+    #[arg(long)]
+    busy: bool,
+    /// A function that waits, beside PHP's own and those of the configuration (`*`: any text)
+    #[arg(long, value_name = "NAME")]
+    waiting: Vec<String>,
+    /// Only the calls that ended in this part of the recording, in percent of them: 0-10 is the first tenth
+    #[arg(long, value_name = "FROM-TO", value_parser = part)]
+    part: Option<(f64, f64)>,
+    /// Messages served meanwhile: gives calls a message, and their drift
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    messages: u64,
+    /// Configuration (`profile-run.toml` if that is there)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Write here instead of stdout; the file is replaced whole
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
@@ -60,16 +77,41 @@ fn is_floors_csv(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("csv")) && !path.is_dir()
 }
 
+/// `FROM-TO` in percent, as shares.
+fn part(text: &str) -> Result<(f64, f64), String> {
+    let percent = |text: &str| text.trim().trim_end_matches('%').parse::<f64>().ok();
+    let ends = text.split_once('-').and_then(|(from, to)| Some((percent(from)?, percent(to)?)));
+    match ends {
+        Some((from, to)) if 0.0 <= from && from < to && to <= 100.0 => Ok((from / 100.0, to / 100.0)),
+        _ => Err("give two numbers from 0 to 100, the smaller first: 0-10 is the first tenth".to_owned()),
+    }
+}
+
 /// Runs `profile-run analyze`.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    let settings = Config::load(args.config.as_deref())?.settings;
     if args.paths.iter().all(|path| is_floors_csv(path)) {
-        return floors::run(&args.paths, args.format == Format::Json, &Bounds::default());
+        return floors::run(&args.paths, args.format == Format::Json, &settings.bounds);
     }
-    let profile = read_paths(&args.paths, &Options::default())?;
+    let waiting = Waiting::with(&[settings.waiting, args.waiting.clone()].concat());
+    let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);
+    let profile = match sliced {
+        true => read_sliced(&args.paths, &Options::default(), &Marks::new())?,
+        false => read_paths(&args.paths, &Options::default())?,
+    };
     say_what_was_lost(&profile);
     let (mut profile, metric) = choose(profile, &args.metric)?;
     if profile.estimated && !matches!(args.format, Format::Json | Format::Callgrind) {
         eprintln!("profile-run: {ESTIMATED}");
+    }
+    if let Some((from, to)) = args.part {
+        if profile.dialect != Dialect::Xdebug {
+            anyhow::bail!("files that hold no calls in order have no parts: leave out --part");
+        }
+        profile = profile.part(from, to);
+        if profile.tree.is_empty() {
+            anyhow::bail!("no call ended in this part of the recording: take a wider one, or leave out --part");
+        }
     }
     if let Some(pattern) = &args.focus {
         profile = profile.focus(&Pattern::new(pattern));
@@ -82,8 +124,14 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     for pattern in &args.hide {
         profile = profile.hide(&Pattern::new(pattern));
     }
+    // The page has a switch for it.
+    if args.busy && args.format != Format::Html && profile.dialect == Dialect::Xdebug {
+        let waits = waiting.of(&profile);
+        profile = profile.busy(&waits);
+    }
     let mut bytes = Vec::new();
-    write(&profile, metric, args.format, &mut bytes)?;
+    let asked = Asked { metric, messages: args.messages, waiting };
+    write(&profile, &asked, args.format, &mut bytes)?;
     match &args.output {
         // A device or a pipe has nothing that could be replaced.
         Some(path) if path.exists() && !path.is_file() => {
@@ -110,11 +158,19 @@ fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), cachegrin
     }
 }
 
-fn write(profile: &Profile, metric: Metric, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+/// What is asked of a profile, whatever the format.
+struct Asked {
+    metric: Metric,
+    messages: u64,
+    waiting: Waiting,
+}
+
+fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
+    let metric = asked.metric;
     match format {
         Format::Folded => folded::write(profile, &profile.tree, metric, out)?,
         Format::Json => {
-            let object = serde_json::json!({ "profile": json::ProfileJson::from(profile) });
+            let object = serde_json::json!({ "profile": Analyzed::of(profile, asked.messages, &asked.waiting) });
             serde_json::to_writer(&mut *out, &object)?;
             writeln!(out)?;
         }
@@ -122,9 +178,10 @@ fn write(profile: &Profile, metric: Metric, format: Format, out: &mut impl Write
         Format::Pprof => pprof::write(profile, metric, out)?,
         Format::Callgrind => callgrind::write(profile, out)?,
         Format::Html => {
-            let shown = ready(profile, 0, &[]);
+            let recording = Recording { messages: asked.messages, ..Recording::default() };
+            let shown = ready(profile, &recording, &asked.waiting);
             let title = profile.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ");
-            out.write_all(profile_html(&title, &shown.flames, &shown.summary.functions, &shown.notes)?.as_bytes())?;
+            out.write_all(profile_html(&title, &shown)?.as_bytes())?;
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The profile pass: a fresh start under Xdebug, a smaller load of every scenario, and the files that it leaves.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -133,7 +134,9 @@ impl Run<'_> {
                 deadline: self.deadline(Pass::Profile),
                 at_most: Some(Duration::from_secs_f64((share - (self.elapsed() - began)).max(1.0))),
             };
+            let begin = lengths(session);
             let attended = self.load(session, &scene, asked)?;
+            self.book.write(Event::Marked { scene: scene.clone(), begin, end: lengths(session) })?;
             left = left.saturating_sub(count);
             *messages += attended.tally.messages_accepted;
             if let Some(seen) = attended.trouble {
@@ -170,6 +173,16 @@ impl Run<'_> {
         }
         self.book.write(Event::Profiled { profiled, messages })
     }
+}
+
+/// Bytes of each profile so far, by name. Its length grows also where what was read of it has been released.
+fn lengths(session: &Session) -> BTreeMap<String, u64> {
+    let Some((folder, _)) = &session.profiles else { return BTreeMap::new() };
+    let length = |path: PathBuf| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some((name, fs::metadata(&path).ok()?.len()))
+    };
+    list(folder).into_iter().filter_map(length).collect()
 }
 
 /// The files of a folder, sorted; none where it does not exist yet.

@@ -299,6 +299,17 @@ pub enum Event {
         /// The longest time between two readings, seconds.
         longest_gap: f64,
     },
+    /// How far the profiles had come when a wave of the profile pass began and when it ended: what was written
+    /// between is the wave's, but for the writer's buffer (4 kB).
+    Marked {
+        /// Where.
+        #[serde(flatten)]
+        scene: Scene,
+        /// Bytes of each file at the begin.
+        begin: BTreeMap<String, u64>,
+        /// At the end.
+        end: BTreeMap<String, u64>,
+    },
     /// The profiles that it left.
     Profiled {
         /// What was found.

@@ -2,15 +2,13 @@
 
 use super::flame::{counted, inclusive};
 use super::words;
-use crate::analysis::result::FunctionRow;
+use crate::analysis::result::{DriftRow, FunctionRow, Grows};
 use crate::analysis::view::Flame;
 use crate::units::{bytes, duration, grouped, significant};
 use std::time::Duration;
 
 /// Rows in the page; the result has them all.
 const MOST: usize = 200;
-/// A change of the cost of a call below this is none.
-const STEADY: f64 = 0.1;
 
 /// The table.
 #[derive(Debug, Default)]
@@ -86,7 +84,13 @@ pub(super) struct Share {
 }
 
 /// Lays out the functions, by self time. `total` and `waits` are nanoseconds of the whole profile.
-pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, messages: u64) -> Functions {
+pub(super) fn functions(
+    rows: &[FunctionRow],
+    drifting: &[DriftRow],
+    flames: &[Flame],
+    total: u64,
+    messages: u64,
+) -> Functions {
     let mut sorted: Vec<&FunctionRow> = rows.iter().collect();
     sorted.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
     let busy = inclusive(flames);
@@ -116,6 +120,7 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
         } else {
             "a"
         };
+        let named = drifting.iter().find(|drift| drift.name == row.name && drift.file == row.file);
         Row {
             name: words::visible(&row.name),
             file: words::visible(&row.file),
@@ -134,11 +139,8 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
                 .map_or_else(Cell::default, |calls| Cell { text: significant(calls), key: calls }),
             each: each(row, counts),
             allocation: allocation(row, messages),
-            drift: row.drift.map_or_else(Cell::default, |drift| Cell {
-                text: if drift.abs() < STEADY { "steady".into() } else { format!("{:+.0}% a call", drift * 100.0) },
-                key: drift,
-            }),
-            drifts: row.drift.is_some_and(|drift| drift >= STEADY),
+            drift: drift(row, named),
+            drifts: named.is_some(),
         }
     });
     Functions {
@@ -146,7 +148,20 @@ pub(super) fn functions(rows: &[FunctionRow], flames: &[Flame], total: u64, mess
         all: grouped(rows.len() as u64),
         cut: rows.len() > MOST,
         per_message: rows.iter().any(|row| row.calls_per_message.is_some()),
-        drift: rows.iter().any(|row| row.drift.is_some()),
+        drift: !drifting.is_empty(),
+    }
+}
+
+/// How many times dearer it became; what moved without being named moved by noise, so no figure is shown of it.
+fn drift(row: &FunctionRow, named: Option<&DriftRow>) -> Cell {
+    match (named, row.drift) {
+        (Some(drift), _) => {
+            let times = drift.last / drift.first;
+            let of = if drift.grows == Grows::CostPerCall { "a call" } else { "calls" };
+            Cell { text: format!("× {} {of}", significant(times)), key: times }
+        }
+        (None, Some(_)) => Cell { text: "none".to_owned(), key: 0.0 },
+        (None, None) => Cell { text: String::new(), key: -1.0 },
     }
 }
 
@@ -155,17 +170,16 @@ fn each(row: &FunctionRow, counts: bool) -> Cell {
     if row.calls == 0 {
         return Cell::default();
     }
-    if counts {
-        let events = row.own as f64 / row.calls as f64;
-        return Cell { text: significant(events), key: events };
+    let each = row.own as f64 / row.calls as f64;
+    Cell { text: if counts { significant(each) } else { nanoseconds(each) }, key: each }
+}
+
+/// A time from its nanoseconds, small ones in microseconds.
+pub(super) fn nanoseconds(value: f64) -> String {
+    if value < 99_950.0 {
+        return format!("{} µs", significant(value / 1000.0));
     }
-    let nanoseconds = row.own as f64 / row.calls as f64;
-    let text = if nanoseconds < 99_950.0 {
-        format!("{} µs", significant(nanoseconds / 1000.0))
-    } else {
-        duration(Duration::from_secs_f64(nanoseconds / 1e9))
-    };
-    Cell { text, key: nanoseconds }
+    Duration::try_from_secs_f64(value / 1e9).map_or_else(|_| significant(value), duration)
 }
 
 fn allocation(row: &FunctionRow, messages: u64) -> Cell {

@@ -100,7 +100,7 @@ fn last(holder: &Holder) -> u64 {
 }
 
 /// At most 16 bars of 4 with a gap of 1; of more counts evenly chosen ones, the last among them.
-fn bars(counts: &[u64]) -> Vec<Bar> {
+pub(super) fn bars(counts: &[u64]) -> Vec<Bar> {
     const MOST: usize = 16;
     let n = counts.len().min(MOST);
     let chosen = (1..=n).map(|i| counts[i * counts.len() / n - 1]);

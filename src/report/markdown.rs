@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{holders, load, matrix, words};
+use super::{drift, holders, load, matrix, words};
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
 
@@ -29,6 +29,7 @@ pub fn markdown(view: &RunView) -> String {
     }
     findings(&mut out, view);
     held(&mut out, view);
+    dearer(&mut out, view);
     loads(&mut out, view);
     let command = result.target.command.join(" ");
     if !command.is_empty() {
@@ -67,6 +68,21 @@ fn held(out: &mut String, view: &RunView) {
         let kind = if row.code { code(&row.kind) } else { plain(&row.kind) };
         let path = code(&row.path);
         let _ = writeln!(out, "| {path} | {kind} | {} | {} | {} |", row.entries, row.per_1000, row.explains);
+    }
+}
+
+fn dearer(out: &mut String, view: &RunView) {
+    for drift in view.result.profile.iter().flat_map(|profile| &profile.drift).take(5) {
+        let row = drift::row(drift);
+        let load = if row.scenario.is_empty() { String::new() } else { format!(" of {}", plain(&row.scenario)) };
+        let _ = writeln!(
+            out,
+            "\nGrows dearer: {}, {} {} in the first tenth{load}, {} in the last.",
+            code(&drift.name),
+            row.first,
+            row.of,
+            row.last
+        );
     }
 }
 

@@ -2,11 +2,13 @@
 
 use askama::Template;
 
+use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::{Error, carry, figures, floors, holders, load, matrix, setup, timeline, words};
-use crate::analysis::result::{FunctionRow, Verdict};
-use crate::analysis::view::{Flame, RunView};
+use crate::analysis::profile::Shown;
+use crate::analysis::result::Verdict;
+use crate::analysis::view::RunView;
 use crate::units::{duration, grouped, significant};
 use std::time::Duration;
 
@@ -67,6 +69,7 @@ struct Profile {
     facts: Vec<String>,
     notes: Vec<Vec<words::Piece>>,
     flames: Option<Flames>,
+    drift: Drift,
     functions: Functions,
     waiting: String,
     allocated: &'static str,
@@ -103,33 +106,34 @@ pub fn html(view: &RunView) -> Result<String, Error> {
     Ok(report.render()?)
 }
 
-/// The profile part alone: `title` names what was read, `notes` say what a reader must know of it.
+/// The profile part alone: `title` names what was read.
 ///
 /// # Errors
 /// As [`html`].
-pub fn profile_html(
-    title: &str,
-    profile_flames: &[Flame],
-    profile_functions: &[FunctionRow],
-    notes: &[String],
-) -> Result<String, Error> {
-    let waiting: Vec<&str> = profile_functions.iter().filter(|row| row.waiting).map(|row| row.name.as_str()).collect();
-    let graphs = flames(profile_flames, &waiting)?;
+pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
+    let summary = &shown.summary;
+    let waiting: Vec<&str> = shown.waiting.iter().map(String::as_str).collect();
+    let graphs = flames(&shown.flames, &waiting)?;
     let page = ProfilePage {
         assets: ASSETS,
         title: words::visible(title),
         profile: Profile {
             facts: Vec::new(),
-            notes: notes.iter().map(|note| words::pieces(note)).collect(),
+            notes: shown.notes.iter().map(|note| words::pieces(note)).collect(),
             waiting: waiting_words(graphs.as_ref()),
             flames: graphs,
-            functions: functions(profile_functions, profile_flames, 0, 0),
+            drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
+            functions: functions(&summary.functions, &summary.drift, &shown.flames, summary.total_ns, summary.messages),
             // Counts of events come without allocation.
-            allocated: if counted(profile_flames).is_some() { "" } else { "Allocated" },
+            allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.messages) },
         },
         version: env!("CARGO_PKG_VERSION"),
     };
     Ok(page.render()?)
+}
+
+fn allocated(messages: u64) -> &'static str {
+    if messages > 0 { "Allocated a message" } else { "Allocated" }
 }
 
 fn banner(view: &RunView) -> Banner {
@@ -181,8 +185,9 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         notes: Vec::new(),
         waiting: waiting_words(graphs.as_ref()),
         flames: graphs,
-        functions: functions(&summary.functions, &view.flames, summary.total_ns, summary.messages),
-        allocated: if summary.messages > 0 { "Allocated a message" } else { "Allocated" },
+        drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
+        functions: functions(&summary.functions, &summary.drift, &view.flames, summary.total_ns, summary.messages),
+        allocated: allocated(summary.messages),
     })
 }
 

@@ -325,13 +325,13 @@ fn profile(view: &mut RunView) {
     ];
     const RUN: &str = "{main};Symfony\\Component\\Console\\Application->run;App\\Command\\SmtpServeCommand->execute;App\\Smtp\\Server->run";
     let stack = |text: &str| text.replacen("RUN", RUN, 1);
-    let folded = |cost: &Cost, busy: bool, slice: Slice| -> Vec<String> {
+    let folded = |cost: &Cost, busy: bool, slice: &Slice| -> Vec<String> {
         STACKS
             .iter()
             .filter(|(text, _, _)| !(busy && text.ends_with("stream_select")))
             .map(|(text, time, bytes)| {
-                let grown = if slice == Slice::Last && text.ends_with("in_array") { 138 } else { 100 };
-                let part = if slice == Slice::All { 10 } else { 1 };
+                let grown = if *slice == Slice::Last && text.ends_with("in_array") { 138 } else { 100 };
+                let part = if *slice == Slice::All { 10 } else { 1 };
                 let value = if *cost == Cost::Time { time * 100_000 } else { bytes * 1024 };
                 format!("{} {}", stack(text), value * part * grown / 1000)
             })
@@ -340,11 +340,12 @@ fn profile(view: &mut RunView) {
     };
     for cost in [Cost::Time, Cost::Allocation] {
         for busy in [false, true] {
-            for slice in [Slice::All, Slice::First, Slice::Last] {
+            let load = |name: &str| Slice::Load(name.to_owned());
+            for slice in [Slice::All, Slice::First, Slice::Last, load("sequential"), load("churn")] {
                 if cost == Cost::Allocation && busy {
                     continue;
                 }
-                let folded = folded(&cost, busy, slice);
+                let folded = folded(&cost, busy, &slice);
                 view.flames.push(Flame { cost: cost.clone(), busy, slice, estimated: false, folded });
             }
         }
@@ -365,7 +366,7 @@ fn profile(view: &mut RunView) {
             own: time * 100_000,
             inclusive: inclusive * 100_000,
             calls,
-            allocation: bytes * 1024,
+            allocation: (bytes * 1024) as i64,
             calls_per_message: Some(calls as f64 / 1000.0),
             waiting: name == "php::stream_select",
             drift: Some(if name == "php::in_array" { 0.38 } else { 0.01 }),
@@ -384,6 +385,29 @@ fn profile(view: &mut RunView) {
         overhead: Some(2.41),
         total_ns: functions.iter().map(|f| f.own).sum(),
         waiting_ns: 310_000_000,
+        total_allocation: functions.iter().map(|f| f.allocation).sum(),
+        tenths: Vec::new(),
+        waves: vec![PartRow {
+            scenario: Some("sequential".into()),
+            wave: Some(1),
+            messages: Some(980),
+            records: 2_600_000,
+            time: 2_000_000_000,
+            waiting: 300_000_000,
+        }],
+        drift: vec![DriftRow {
+            name: "php::in_array".into(),
+            file: "php:internal".into(),
+            caller: Some("App\\Smtp\\Session->command".into()),
+            grows: Grows::CostPerCall,
+            scenario: Some("sequential".into()),
+            first: 2100.0,
+            last: 19_800.0,
+            tenths: (0..10).map(|tenth| 2100.0 + 1966.7 * f64::from(tenth)).collect(),
+            calls: [204, 198],
+            share: 0.11,
+        }],
+        drift_looked_for: true,
         functions,
     });
 }

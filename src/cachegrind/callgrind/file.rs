@@ -14,6 +14,7 @@ use super::ending::finish;
 use super::graph::Graph;
 use super::reader::{Found, Reader};
 use super::shown::units;
+use crate::cachegrind::slices::Slices;
 
 /// A file whose costs are relative to others in more than one of so many lines is written that way, not
 /// damaged.
@@ -66,7 +67,14 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         warnings: warnings(&found, total, dialect),
         header: found.header,
     };
-    Ok(FileProfile { units: units(&graph.events, 0), summary, dialect, tree: CallTree::new(), graph: Some(graph) })
+    Ok(FileProfile {
+        units: units(&graph.events, 0),
+        summary,
+        dialect,
+        tree: CallTree::new(),
+        slices: Slices::default(),
+        graph: Some(graph),
+    })
 }
 
 fn read_all(mut stream: Box<dyn Read>, reader: &mut Reader) -> io::Result<()> {

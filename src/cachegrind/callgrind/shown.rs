@@ -10,6 +10,7 @@ use super::super::tree::{CallTree, Cost};
 use super::estimate::{Amounts, UNPLACED_NAME, estimate};
 use super::graph::Graph;
 use super::inclusive::{Flat, inclusive};
+use crate::cachegrind::slices::Slices;
 
 /// The cost of an event in a list that may end early.
 fn at(costs: &[i64], event: usize) -> i64 {
@@ -74,7 +75,18 @@ impl Profile {
         };
         let units = units(&graph.events, event);
         let estimated = dialect == Dialect::Callgrind;
-        Profile { dialect, units, files, names, functions, edges, tree, estimated, graph: Some(graph) }
+        Profile {
+            dialect,
+            units,
+            files,
+            names,
+            functions,
+            edges,
+            tree,
+            estimated,
+            slices: Slices::default(),
+            graph: Some(graph),
+        }
     }
 
     /// The profile seen by another of its events.

@@ -24,6 +24,12 @@ pub struct FunctionJson {
     pub calls: u64,
     /// Allocation of its own, bytes.
     pub allocation: i64,
+    /// It waits rather than works, by the table of whoever asks.
+    #[serde(default)]
+    pub waiting: bool,
+    /// Calls for each message, where it is known how many were served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_per_message: Option<f64>,
     /// The program or library that holds it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub object: String,
@@ -138,6 +144,8 @@ impl From<&Profile> for ProfileJson {
                 inclusive: function.inclusive.time,
                 calls: function.calls,
                 allocation: function.own.memory,
+                waiting: false,
+                calls_per_message: None,
             })
             .collect();
         let total = profile.tree.total();

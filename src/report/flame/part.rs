@@ -1,6 +1,7 @@
 //! The flamegraphs of a profile as the page carries them: which are there, their frames as figures for
 //! the script, and one picture for readers without it.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(in crate::report) struct Flames {
     pub busy: bool,
     /// Any of them of a part of the recording.
     pub slices: bool,
+    /// Loads that have graphs of their own: how the graphs call them, and their names.
+    pub loads: Vec<(String, String)>,
     /// Stacks are estimates.
     pub estimated: bool,
     /// Below which share of the whole frames are left out, in percent.
@@ -53,7 +56,7 @@ struct Data<'a> {
 struct Graph<'a> {
     cost: &'a str,
     busy: bool,
-    slice: &'a str,
+    slice: Cow<'a, str>,
     order: &'a str,
     total: u64,
     /// Depth, name and value of each frame, one after another.
@@ -90,11 +93,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
             data.graphs.push(Graph {
                 cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
                 busy: flame.busy,
-                slice: match flame.slice {
-                    Slice::All => "all",
-                    Slice::First => "first",
-                    Slice::Last => "last",
-                },
+                slice: key(&flame.slice),
                 order,
                 total: tree.total,
                 frames,
@@ -116,11 +115,28 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     part.allocation = has(&|graph| graph.cost == "allocation");
     part.busy = has(&|graph| graph.busy);
     part.slices = has(&|graph| graph.slice != "all");
+    for flame in flames {
+        if let Slice::Load(name) = &flame.slice
+            && !part.loads.iter().any(|(_, known)| known == name)
+        {
+            part.loads.push((key(&flame.slice).into_owned(), words::visible(name)));
+        }
+    }
     part.estimated = flames.iter().any(|flame| flame.estimated);
     part.left_out = words::percent(least);
     part.waiting_share = waiting_share(flames, &waiting);
     part.data = carry::script_json(&data)?;
     Ok(Some(part))
+}
+
+/// What the script calls a part. A scenario may be called as a part is.
+fn key(slice: &Slice) -> Cow<'_, str> {
+    match slice {
+        Slice::All => "all".into(),
+        Slice::First => "first".into(),
+        Slice::Last => "last".into(),
+        Slice::Load(name) => format!("load {}", words::visible(name)).into(),
+    }
 }
 
 /// The graph that is shown first: time, all of it, with waiting.
