@@ -1,12 +1,15 @@
 //! Profiles written in Xdebug's format from trees that are known, read back by the public interface,
 //! whole and damaged, and exported for readers that are not ours.
 
+#[path = "support/files.rs"]
+mod files;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use files::{gzip, put};
 use proptest::prelude::*;
 
 /// A call that was made.
@@ -80,18 +83,6 @@ fn calls() -> impl Strategy<Value = Call> {
 
 fn analyze(arguments: &[&str], paths: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_profile-run")).arg("analyze").args(arguments).args(paths).output().unwrap()
-}
-
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn folded(paths: &[&Path]) -> BTreeMap<String, i64> {

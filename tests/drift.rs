@@ -1,11 +1,14 @@
 //! Parts of a recording, waiting apart from work, and what grows dearer: on profiles that are written here, so that
 //! every figure is known, and on the embedded server under Xdebug.
 
+#[path = "support/files.rs"]
+mod files;
+
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use files::{gzip, put};
 use profile_run::analysis::parts::{self, WaveAt};
 use profile_run::analysis::waiting::Waiting;
 use profile_run::cachegrind::{Marks, Options, Profile, Slices, Span, read_sliced};
@@ -98,18 +101,6 @@ fn served(messages: usize, search: impl Fn(usize) -> i64, matches: impl Fn(usize
     let mut server = Server::new();
     (0..messages).for_each(|at| server.message(search(at), matches(at)));
     server.end()
-}
-
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }
 
 fn read(path: &Path, threads: usize, marks: &[u64]) -> Profile {

@@ -121,7 +121,7 @@ fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
         };
         add(&cost, false, Metric::Time, tree);
         if profile.dialect == Dialect::Xdebug {
-            add(&cost, true, Metric::Time, &without_waiting(tree, waits));
+            add(&cost, true, Metric::Time, &tree.busy(waits));
         }
         add(&view::Cost::Allocation, false, Metric::Allocation, tree);
     };
@@ -139,17 +139,6 @@ fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
     }
     flames.retain(|flame| !flame.folded.is_empty());
     flames
-}
-
-/// The tree without the self time of what waits; what is called below keeps its own.
-fn without_waiting(tree: &CallTree, waits: &[bool]) -> CallTree {
-    tree.map(|_, node| {
-        let mut cost = node.cost;
-        if waits[node.key as usize] {
-            cost.time = 0;
-        }
-        Some((node.key, cost))
-    })
 }
 
 /// Folded stacks in nanoseconds or bytes. A picture has no negative widths: memory that a call gave back, in

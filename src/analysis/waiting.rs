@@ -1,7 +1,7 @@
 //! Which functions wait rather than work. Time of their own is nobody's work; what they call is: a callback
 //! under an event loop's `run` keeps its time.
 
-use crate::cachegrind::{Dialect, Function, Profile};
+use crate::cachegrind::{Dialect, Function, Pattern, Profile};
 
 /// Functions of PHP and of its extensions that do nothing but wait. A method is named by its class in the
 /// profile, `Class->method` or `Class::method`.
@@ -79,13 +79,13 @@ const BLOCKED_NS: f64 = 1e6;
 /// The functions that wait: PHP's, and those that the configuration names.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    more: Vec<String>,
+    more: Vec<Pattern>,
 }
 
 impl Waiting {
     /// PHP's own, and `more`: names as the profile has them, `php::` left out or not, `*` for any text.
     pub fn with(more: &[String]) -> Self {
-        Self { more: more.to_vec() }
+        Self { more: more.iter().map(|name| Pattern::new(name)).collect() }
     }
 
     /// For each function of the profile, by id, whether it waits.
@@ -108,7 +108,7 @@ impl Waiting {
     fn by_name(&self, function: &Function) -> bool {
         let bare = bare(&function.name);
         is_internal(&function.file, &function.name) && WAITING.contains(&bare)
-            || self.more.iter().any(|own| fits(own, &function.name) || fits(own, bare))
+            || self.more.iter().any(|own| own.is_whole(&function.name) || own.is_whole(bare))
     }
 }
 
@@ -120,18 +120,6 @@ fn is_internal(file: &str, name: &str) -> bool {
 
 fn bare(name: &str) -> &str {
     name.strip_prefix("php::").unwrap_or(name)
-}
-
-/// A whole name; `*` stands for any text.
-fn fits(pattern: &str, name: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
-    let Some(mut name) = name.strip_prefix(head) else { return false };
-    let (middle, tail) = rest.rsplit_once('*').map_or(("", rest), |(middle, tail)| (middle, tail));
-    for part in middle.split('*') {
-        let Some(at) = name.find(part) else { return false };
-        name = &name[at + part.len()..];
-    }
-    name.ends_with(tail)
 }
 
 #[cfg(test)]

@@ -28,6 +28,14 @@ impl Pattern {
             None => false,
         })
     }
+
+    /// True when the pattern is all of a name, and not a part that stands anywhere in it.
+    pub fn is_whole(&self, name: &str) -> bool {
+        let Some((head, rest)) = self.0.split_once('*') else { return self.0 == name };
+        let Some(name) = name.strip_prefix(head) else { return false };
+        let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
+        name.strip_suffix(tail).is_some_and(|between| Pattern::new(middle).matches(between))
+    }
 }
 
 impl Profile {
@@ -94,15 +102,12 @@ impl Profile {
         self.with_tree(tree, slices)
     }
 
-    /// The profile in busy time: without the self time of the functions that wait (by id). What they call
-    /// keeps its time: a callback under an event loop is work.
+    /// The profile in busy time, as [`CallTree::busy`] has it.
     pub fn busy(self, waits: &[bool]) -> Profile {
-        let at = |key: u64| waits.get(key as usize).copied().unwrap_or(false);
-        let without = |cost: Cost| Cost { time: 0, ..cost };
-        let tree = self.tree.map(|_, node| Some((node.key, if at(node.key) { without(node.cost) } else { node.cost })));
+        let tree = self.tree.busy(waits);
         let nodes = self.tree.nodes();
         let slices = self.slices.moved(|node| {
-            let waits = at(nodes[node as usize].key);
+            let waits = waits[nodes[node as usize].key as usize];
             Some(Place { time: i64::from(!waits), ..Place::all(node) })
         });
         self.with_tree(tree, slices)
@@ -155,5 +160,15 @@ mod tests {
         assert!(matches("php::*select", "php::stream_select"));
         assert!(!matches("select*stream", "php::stream_select"));
         assert!(!matches("Select", "php::stream_select"));
+    }
+
+    #[test]
+    fn a_whole_name_has_nothing_before_or_behind_the_pattern() {
+        let is_whole = |pattern: &str, name: &str| Pattern::new(pattern).is_whole(name);
+        for name in ["App::pause", "App::pauseFor", "A\\B::pause"] {
+            assert!(is_whole("A*::pause*", name), "{name}");
+        }
+        assert!(is_whole("sleep", "sleep") && is_whole("*", "") && is_whole("a*b*c", "a1b2c"));
+        assert!(!is_whole("sleep", "usleep") && !is_whole("a*a", "a") && !is_whole("a*b*c", "a1c"));
     }
 }

@@ -199,6 +199,15 @@ impl CallTree {
         tree
     }
 
+    /// The tree in busy time: without the self time of the functions that wait, by id. What they call keeps its time:
+    /// a callback under an event loop is work.
+    pub fn busy(&self, waits: &[bool]) -> CallTree {
+        self.map(|_, node| {
+            let time = if waits[node.key as usize] { 0 } else { node.cost.time };
+            Some((node.key, Cost { time, ..node.cost }))
+        })
+    }
+
     /// The same nodes without calls and costs.
     pub fn emptied(&self) -> CallTree {
         let mut tree = self.clone();

@@ -31,6 +31,8 @@ pub struct Segments {
     pub sent: u64,
     /// Connections that went from ESTABLISHED or CLOSE_WAIT straight to CLOSE: from then on no table lists them.
     pub resets: u64,
+    /// Connections that are ESTABLISHED or CLOSE_WAIT now.
+    pub open: u64,
 }
 
 impl Segments {
@@ -44,7 +46,8 @@ impl Segments {
             number(value).map(|n| n as u64)
         };
         let sent = value(b"OutSegs")? + value(b"RetransSegs")? + value(b"OutRsts")?;
-        Some(Self { received: value(b"InSegs")?, sent, resets: value(b"EstabResets")? })
+        let (resets, open) = (value(b"EstabResets")?, value(b"CurrEstab")?);
+        Some(Self { received: value(b"InSegs")?, sent, resets, open })
     }
 
     /// Reads the namespace that `process` lives in; `None` where the kernel does not count.
@@ -118,8 +121,9 @@ mod tests {
         assert_eq!((now.listen_overflows, now.listen_drops, now.syn_retransmits), (4, 9, 2));
         assert_eq!((now.resets, now.retransmits), (3, 5));
         assert_eq!(Segments::parse(snmp), None);
-        let snmp = b"Ip: InReceives\nIp: 9\nTcp: EstabResets InSegs OutSegs RetransSegs OutRsts\nTcp: 3 7 5 2 1\n";
-        assert_eq!(Segments::parse(snmp), Some(Segments { received: 7, sent: 8, resets: 3 }));
+        let snmp =
+            b"Ip: InReceives\nIp: 9\nTcp: EstabResets CurrEstab InSegs OutSegs RetransSegs OutRsts\nTcp: 3 4 7 5 2 1\n";
+        assert_eq!(Segments::parse(snmp), Some(Segments { received: 7, sent: 8, resets: 3, open: 4 }));
         let later = NetCounters { listen_drops: 12, ..now };
         assert_eq!(later.since(now), NetCounters { listen_drops: 3, ..NetCounters::default() });
     }

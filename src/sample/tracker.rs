@@ -225,7 +225,7 @@ impl Table {
 
     /// Whether the table serves again, brought up to date by what costs little. Without a segment in the namespace
     /// no state has changed. With some, sockets that were established still are, or are among those that are not
-    /// (which are read), or were reset (which is counted).
+    /// (which are read), or are closed (which is counted).
     fn refresh(&mut self, reader: &mut SocketTable, process: &Process) -> bool {
         let (Some(before), Some(now)) = (self.segments, Segments::of(process)) else { return false };
         if before == now {
@@ -233,7 +233,9 @@ impl Table {
             return true;
         }
         let ask = Ask { ports: &self.ports, v6: self.v6, established: false };
-        if before.resets != now.resets || reader.read(process, ask, &mut self.listed).is_err() {
+        if (before.resets, before.open) != (now.resets, now.open)
+            || reader.read(process, ask, &mut self.listed).is_err()
+        {
             return false;
         }
         self.listed.retain(|s| s.inode != 0);

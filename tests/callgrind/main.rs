@@ -5,14 +5,16 @@
 mod chromium;
 mod damage;
 mod dialects;
+#[path = "../support/files.rs"]
+mod files;
 mod shown;
 mod valgrind;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use files::{gzip, put};
 use profile_run::cachegrind::{Options, Profile, read_paths};
 use serde_json::Value;
 
@@ -51,16 +53,4 @@ fn by_name(profile: &Value) -> BTreeMap<String, Vec<i64>> {
         sum.iter_mut().zip(costs).for_each(|(sum, cost)| *sum += cost.as_i64().unwrap());
     }
     sums
-}
-
-fn put(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
-    let path = folder.join(name);
-    std::fs::write(&path, bytes).unwrap();
-    path
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
 }

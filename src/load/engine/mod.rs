@@ -248,14 +248,14 @@ impl<'a> Engine<'a> {
     }
 
     /// Waits for events and takes them; the time afterwards.
-    fn events(&mut self, events: &mut Events, mut now: u64) -> Result<u64, LoadError> {
+    fn events(&mut self, events: &mut Events, now: u64) -> Result<u64, LoadError> {
         let timeout = self.alarm.wake_at(self.wakes_next(now), now);
         match self.poll.poll(events, timeout) {
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(source) => return Err(LoadError::System { what: "poll", source }),
             Ok(()) => {}
         }
-        now = now.max(self.now());
+        let mut now = self.now();
         for (number, event) in events.iter().enumerate() {
             if event.token() != Token(usize::MAX) {
                 // Those further on in a batch have waited for those before them.
