@@ -90,7 +90,7 @@ pub struct Args {
     /// TLS from the first byte
     #[arg(long, help_heading = "What is said")]
     pub tls: bool,
-    /// Trust this certificate authority alone (PEM); without it no certificate is checked
+    /// Trust the certificates of this PEM file alone: an authority, or the server's own; without it none is checked
     #[arg(long, value_name = "FILE", help_heading = "What is said")]
     pub tls_ca: Option<PathBuf>,
 
