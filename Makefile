@@ -9,6 +9,8 @@ BUDGET ?= 90s
 FAULT ?=
 # Runs a case of the truth suite; the doubtful ones twice as many.
 RUNS ?= 5
+# Runs at a time.
+LANES ?= 1
 
 .PHONY: demo build tools tools-demo tools-bench test lint truth bench
 
@@ -36,7 +38,7 @@ test: tools lint
 	$(CARGO) test --locked
 
 truth: tools build
-	PROFILE_RUN_TRUTH=$(RUNS) $(CARGO) test --locked --release --test truth -- --nocapture
+	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test verdict -- --nocapture
 	sh tests/truth/heap.sh
 

@@ -1,13 +1,15 @@
 //! The program against servers whose truth is known: what is planted in them, at which rate, on which path.
 //!
 //! `cargo test --test truth` runs the short form. `PROFILE_RUN_TRUTH=N` runs every case N times, the doubtful ones twice
-//! as often; `PROFILE_RUN_CASES=TEXT` only those whose name holds the text.
+//! as often; `PROFILE_RUN_CASES=TEXT` only those whose name holds the text; `PROFILE_RUN_LANES=N` so many at a time (each
+//! is then on a machine that is not quiet).
 
 mod cases;
 mod run;
 mod score;
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use cases::{Case, Truth};
 use score::Mark;
@@ -93,10 +95,16 @@ fn verdicts_are_true() {
         None => runs.is_some() || case.short,
     });
     assert!(!cases.is_empty(), "a case of that name");
-    let mut sum = Sum::default();
-    for case in &cases {
-        let times = runs.unwrap_or(1) * if case.doubtful && runs.is_some() { 2 } else { 1 };
-        for seed in 1..=times {
+    // Every case once, then every case again: a suite that is cut short has covered all of them.
+    let times = |case: &Case| runs.unwrap_or(1) * if case.doubtful && runs.is_some() { 2 } else { 1 };
+    let rounds = cases.iter().map(times).max().unwrap_or(1);
+    let all: Vec<(&Case, u32)> = (1..=rounds)
+        .flat_map(|seed| cases.iter().filter(move |case| seed <= times(case)).map(move |c| (c, seed)))
+        .collect();
+    let (left, sum) = (Mutex::new(all.into_iter()), Mutex::new(Sum::default()));
+    let next = || left.lock().expect("no lane has panicked").next();
+    let lane = || {
+        while let Some((case, seed)) = next() {
             let outcome = run::run(case, seed);
             let score = score::score(case, &outcome);
             println!(
@@ -107,9 +115,16 @@ fn verdicts_are_true() {
                 outcome.seconds,
                 score.reason
             );
-            sum.add(case, &outcome, &score);
+            sum.lock().expect("no lane has panicked").add(case, &outcome, &score);
         }
-    }
+    };
+    let lanes = std::env::var("PROFILE_RUN_LANES").map_or(1, |lanes| lanes.parse().expect("a number of lanes"));
+    std::thread::scope(|scope| {
+        for _ in 0..lanes {
+            scope.spawn(lane);
+        }
+    });
+    let mut sum = sum.into_inner().expect("no lane has panicked");
     sum.print();
     assert!(sum.wrong.is_empty(), "wrong:\n{}", sum.wrong.join("\n"));
     let undecided = sum.runs - sum.marks.get("right").copied().unwrap_or(0);
