@@ -100,7 +100,7 @@ fn times(tree: &BTreeMap<String, i64>, factor: i64) -> BTreeMap<String, i64> {
 }
 
 fn read(path: &Path) -> Option<profile_run::cachegrind::Profile> {
-    let options = profile_run::cachegrind::Options { threads: 1 };
+    let options = profile_run::cachegrind::Options { threads: 1, streamed: false };
     profile_run::cachegrind::read_paths(&[path.to_owned()], &options).ok()
 }
 

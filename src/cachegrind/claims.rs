@@ -2,10 +2,11 @@
 //! rules by which a record takes its own from among them.
 //!
 //! Records stand in post-order, so a record that made k calls owns the k subtrees completed last.
-//! That holds as long as their names agree. Where they do not (fibers, whose records interleave, and
-//! damage) a claim is matched by callee and inclusive cost.
+//! That holds as long as their names agree. Where they do not (damage) a claim is matched by callee
+//! and inclusive cost; the records of fibers are put on stacks of their own first.
 
-use super::lexer::Claim;
+use super::fibers::{Role, Stacks};
+use super::lexer::{Claim, Record};
 
 /// Subtrees looked at for one claim before it is given up.
 const SEARCH_FAR: usize = 1 << 17;
@@ -17,13 +18,18 @@ const TAKEN: u32 = u32::MAX;
 
 /// A finished call that nobody has claimed.
 #[derive(Debug, Clone, Copy)]
-struct Subtree {
-    pair: u32,
+pub(crate) struct Subtree {
+    pub pair: u32,
     /// Calls that it made: each adds a rounding error to `inclusive`.
     calls: u32,
-    inclusive: i64,
+    pub inclusive: i64,
     /// Which record of the file it is.
-    ordinal: u64,
+    pub ordinal: u64,
+    pub role: Role,
+    /// A call that it made, or one below, has suspended the fiber: it is a fiber's.
+    pub suspended: bool,
+    /// It is a `Fiber->start`, or its first call began with one: what lies below may be that fiber's.
+    pub starts: bool,
 }
 
 /// How a record's claims were met.
@@ -45,44 +51,68 @@ pub(crate) enum Outcome {
 /// The unclaimed subtrees, in order of their end.
 #[derive(Debug, Default)]
 pub(crate) struct Unclaimed {
+    /// Those of the stack that runs: all of them, where there are no fibers.
     stack: Vec<Subtree>,
+    /// The other fibers' stacks.
+    others: Stacks,
+    /// The first record since another stack ran: from there on, the last of the stack are the last of the file.
+    since: u64,
     searched: u64,
-    /// The most that there were at once.
-    pub most: usize,
 }
 
 impl Unclaimed {
-    pub(crate) fn len(&self) -> usize {
-        self.stack.len()
+    /// All of them, in no order.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Subtree> {
+        self.stack.iter().chain(self.others.all())
     }
 
     pub(crate) fn clear(&mut self) {
         self.stack.clear();
+        self.others.clear();
+        self.since = 0;
     }
 
-    /// A call has ended. `by_cost`: names that agree are not enough, since fibers are about.
+    /// A call has ended. `fibers`: they were seen in this run, so names that agree are not enough.
     #[inline]
-    pub(crate) fn end_of_call(
-        &mut self,
-        ordinal: u64,
-        pair: u32,
-        own_time: i64,
-        claims: &[Claim],
-        by_cost: bool,
-    ) -> Outcome {
-        let mut inclusive = own_time;
+    pub(crate) fn end_of_call(&mut self, ordinal: u64, record: &Record, fibers: bool) -> Outcome {
+        let claims = &record.claims;
+        let mut inclusive = record.cost.time;
         for claim in claims {
             inclusive = inclusive.saturating_add(claim.time.unwrap_or(0));
         }
-        let outcome = match self.last_agree(claims, by_cost) {
+        if fibers && self.others.switch(record.role, &mut self.stack) {
+            self.since = ordinal;
+        }
+        let (mut suspended, mut starts) = (false, record.role == Role::Start);
+        let outcome = match self.last_agree(claims, fibers) {
             Some(count) => {
+                let own = &self.stack[self.stack.len() - count..];
+                if fibers {
+                    suspended = own.iter().any(Subtree::has_suspended);
+                    starts |= own.first().is_some_and(|first| first.starts);
+                }
+                let outcome = match own.first() {
+                    Some(first) if first.ordinal < self.since => Outcome::Matched {
+                        ordinals: own.iter().map(|subtree| subtree.ordinal).collect(),
+                        lost: 0,
+                        lost_time: 0,
+                    },
+                    _ => Outcome::Agrees(count as u64),
+                };
                 self.stack.truncate(self.stack.len() - count);
-                Outcome::Agrees(count as u64)
+                outcome
+            }
+            None if fibers => {
+                self.since = ordinal;
+                self.search_stacks(claims, &mut suspended, &mut starts)
             }
             None => self.search(claims),
         };
-        self.stack.push(Subtree { pair, calls: claims.len() as u32, inclusive, ordinal });
-        self.most = self.most.max(self.stack.len());
+        if starts {
+            self.others.started(ordinal, self.stack.last());
+        }
+        let (pair, role) = (record.pair, record.role);
+        self.stack.push(Subtree { pair, calls: claims.len() as u32, inclusive, ordinal, role, suspended, starts });
         outcome
     }
 
@@ -93,12 +123,42 @@ impl Unclaimed {
         for claim in claims.iter().rev() {
             let count = usize::try_from(claim.count).ok().filter(|count| *count <= left)?;
             let subtrees = &self.stack[left - count..left];
-            if !subtrees.iter().all(|s| s.pair == claim.pair && (!by_cost || s.fits(claim))) {
+            if !subtrees.iter().all(|s| if by_cost { s.meets(claim, 0) } else { s.pair == claim.pair }) {
                 return None;
             }
             left -= count;
         }
         Some(self.stack.len() - left)
+    }
+
+    /// Takes the claims one by one, the last first, each from the end of the stack that goes on below it.
+    #[cold]
+    fn search_stacks(&mut self, claims: &[Claim], suspended: &mut bool, starts: &mut bool) -> Outcome {
+        let (mut ordinals, mut lost, mut lost_time) = (Vec::new(), 0u64, 0i64);
+        for (at, claim) in claims.iter().enumerate().rev() {
+            for missing in (1..=claim.count).rev() {
+                let stays = self.stack.last().is_some_and(|last| last.meets(claim, 0));
+                let found = stays
+                    || self.searched < SEARCH_BUDGET
+                        && self.others.find(&mut self.stack, &claims[..=at], &mut self.searched)
+                    // A cost that fits nowhere says nothing against the name.
+                    || self.stack.last().is_some_and(|last| last.pair == claim.pair);
+                match self.stack.pop_if(|_| found) {
+                    Some(subtree) => {
+                        *suspended |= subtree.has_suspended();
+                        *starts = subtree.starts;
+                        ordinals.push(subtree.ordinal);
+                    }
+                    None => {
+                        lost = lost.saturating_add(missing);
+                        lost_time = lost_time.saturating_add(claim.time.unwrap_or(0));
+                        break;
+                    }
+                }
+            }
+        }
+        ordinals.reverse();
+        Outcome::Matched { ordinals, lost, lost_time }
     }
 
     #[cold]
@@ -151,7 +211,7 @@ impl Unclaimed {
         let mut looked = 0;
         for (at, subtree) in self.stack[..end].iter().enumerate().rev().take(limit) {
             looked += 1;
-            if subtree.pair != claim.pair || !subtree.fits(claim) {
+            if !subtree.meets(claim, 0) {
                 continue;
             }
             let distance = claim.time.map_or(0, |time| subtree.inclusive.abs_diff(time));
@@ -168,9 +228,16 @@ impl Unclaimed {
 }
 
 impl Subtree {
-    /// Each figure is rounded by itself, so the sum may differ by one a figure.
+    /// It may be what a claim means, by name and cost. Each figure is rounded by itself, so the sum may differ by one a
+    /// figure, and by the slack that is given.
     #[inline]
-    fn fits(&self, claim: &Claim) -> bool {
-        claim.time.is_none_or(|time| self.inclusive.abs_diff(time) <= u64::from(self.calls) + 1)
+    pub(crate) fn meets(&self, claim: &Claim, slack: u64) -> bool {
+        let rounding = u64::from(self.calls) + 1;
+        self.pair == claim.pair
+            && claim.time.is_none_or(|time| self.inclusive.abs_diff(time) <= rounding.saturating_add(slack))
+    }
+
+    fn has_suspended(&self) -> bool {
+        self.suspended || self.role == Role::Suspend
     }
 }

@@ -4,6 +4,7 @@
 use std::io;
 
 use super::defect::{Defect, DefectKind};
+use super::fibers::Role;
 use super::header::Header;
 use super::names::{IdTable, Interner, NameField, Pairs};
 use super::number::{Number, decimal, wrapped_at_32_bits};
@@ -28,6 +29,7 @@ pub(crate) struct Record {
     /// Where it begins: line, from 1, and byte offset.
     pub place: (u64, u64),
     pub pair: u32,
+    pub role: Role,
     pub cost: Cost,
     pub claims: Vec<Claim>,
 }
@@ -294,7 +296,7 @@ impl Lexer {
             self.found.redefined += 1;
             self.damage(DefectKind::RedefinedId(id));
         }
-        if !is_file && is_fiber_switch(text) {
+        if !is_file && Role::of(text).is_switch() {
             self.fibers = true;
         }
         name
@@ -317,6 +319,7 @@ impl Lexer {
         };
         let file = open.file.unwrap_or_else(|| self.found.strings.intern(b""));
         open.record.pair = self.found.pairs.intern(file, function);
+        open.record.role = Role::of(self.found.strings.get(function));
         self.found.records += 1;
         self.run_records += 1;
         sink.record(&open.record, self.fibers)
@@ -389,9 +392,4 @@ impl Lexer {
         }
         true
     }
-}
-
-/// True for the calls that hand the processor to another fiber and hold its time.
-pub(crate) fn is_fiber_switch(name: &[u8]) -> bool {
-    matches!(name, b"php::Fiber->start" | b"php::Fiber->resume" | b"php::Fiber->throw" | b"php::Fiber::suspend")
 }

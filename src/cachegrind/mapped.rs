@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::build::STILL_RUNNING;
+use super::fibers::Role;
 use super::header::Header;
-use super::lexer::is_fiber_switch;
 use super::slices::{Slicer, Slices};
 use super::strict::{Batch, Definition, PADDING, RawKey};
 use super::tree::{CallTree, Cost, ROOT};
@@ -286,7 +286,7 @@ impl Turn {
         let name = &text[definition.begin..definition.end];
         let table = if definition.is_file { &mut self.files } else { &mut self.functions };
         let known = table.entry(definition.id).or_insert_with(|| name.to_vec());
-        known == name && (definition.is_file || !is_fiber_switch(name))
+        known == name && (definition.is_file || !Role::of(name).is_switch())
     }
 
     fn all_defined(&self) -> bool {

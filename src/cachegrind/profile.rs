@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::callgrind::Graph;
-use super::defect::Defect;
+use super::defect::{Defect, DefectKind};
 use super::header::Header;
 use super::names::Functions;
 use super::slices::Slices;
@@ -55,7 +55,8 @@ pub struct FileSummary {
     pub writers: u64,
     /// What `summary:` declares; never a denominator.
     pub declared: Option<Cost>,
-    /// Time and allocation that fiber switches hold for others; not in the tree.
+    /// Time and allocation that switches between fibers hold for others; not in the tree. What they cost by themselves
+    /// is the rest of the script's time, the same for each.
     pub held_by_fibers: Cost,
     /// The first place of damage.
     pub first_defect: Option<Defect>,
@@ -63,6 +64,16 @@ pub struct FileSummary {
     pub defects: u64,
     /// What a reader of the result should know, one sentence each.
     pub warnings: Vec<String>,
+}
+
+impl FileSummary {
+    /// Somebody wrote on behind the bytes that were read, which end at an offset, in a line that `line` finds.
+    pub(crate) fn grew(&mut self, offset: u64, line: impl FnOnce() -> u64) {
+        self.complete = false;
+        self.defects += 1;
+        self.first_defect.get_or_insert_with(|| Defect { line: line(), offset, kind: DefectKind::Growing });
+        self.warnings.push(format!("it is still growing: its first {offset} bytes are shown"));
+    }
 }
 
 /// Cost of one function.

@@ -8,6 +8,7 @@ use super::claims::{Outcome, Unclaimed};
 use super::compact::{Children, Compact, Reader, Writer};
 use super::defect::DefectKind;
 use super::error::Error;
+use super::fibers::Role;
 use super::lexer::{Found, Lexer, Record, Sink};
 use super::slices::Slices;
 use super::tree::{CallTree, Cost};
@@ -28,6 +29,9 @@ struct Recording<S> {
     lost: u64,
     run_lost: u64,
     lost_time: i64,
+    /// Self time of the run's records that are no switches between fibers.
+    run_worked: i64,
+    switching: i64,
     first_lost: Option<(u64, u64)>,
     /// Bytes of the file at each mark, ascending, and the record that is the first behind it.
     marks: Vec<u64>,
@@ -39,11 +43,14 @@ impl<S: Write> Sink for Recording<S> {
         let ordinal = self.records;
         self.records += 1;
         self.own.add(record.cost);
+        if !record.role.is_switch() {
+            self.run_worked = self.run_worked.saturating_add(record.cost.time);
+        }
         while self.marks.get(self.marked.len()).is_some_and(|mark| *mark <= record.place.1) {
             self.marked.push(ordinal);
         }
         let number = record.pair + 1;
-        match self.unclaimed.end_of_call(ordinal, record.pair, record.cost.time, &record.claims, fibers) {
+        match self.unclaimed.end_of_call(ordinal, record, fibers) {
             Outcome::Agrees(count) => self.writer.agreeing(number, record.cost, count),
             Outcome::Matched { ordinals, lost, lost_time } => {
                 if lost > 0 {
@@ -61,9 +68,26 @@ impl<S: Write> Sink for Recording<S> {
     fn end_of_run(&mut self, complete: bool) -> io::Result<()> {
         let complete = complete && self.run_lost == 0;
         self.run_lost = 0;
-        self.writer.end(self.unclaimed.len() as u64, complete)?;
+        self.switching = self.switching.saturating_add(self.switched());
+        self.run_worked = 0;
+        self.writer.end(self.unclaimed.all().count() as u64, complete)?;
         self.unclaimed.clear();
         Ok(())
+    }
+}
+
+impl<S> Recording<S> {
+    /// What the run's switches between fibers cost by themselves. Each of them has the time of what ran meanwhile for its
+    /// own, and that of one fiber may lie within another's. But the script's time is all that there was, so what no
+    /// other call accounts for is theirs. Zero where the script has no end.
+    fn switched(&self) -> i64 {
+        let mains = || self.unclaimed.all().filter(|root| root.role == Role::Main);
+        let Some(last) = mains().map(|main| main.ordinal).max() else { return 0 };
+        let all = mains().fold(0i64, |sum, main| sum.saturating_add(main.inclusive));
+        // What is no fiber's and ends behind the script (shutdown functions, destructors) ran behind it, too.
+        let behind = self.unclaimed.all().filter(|root| root.ordinal > last && !root.suspended);
+        let behind = behind.fold(0i64, |sum, root| sum.saturating_add(root.inclusive));
+        all.saturating_add(behind).saturating_sub(self.run_worked).max(0)
     }
 }
 
@@ -83,6 +107,8 @@ impl<S: Write> Recorder<S> {
             lost: 0,
             run_lost: 0,
             lost_time: 0,
+            run_worked: 0,
+            switching: 0,
             first_lost: None,
             marks,
             marked: Vec::new(),
@@ -121,6 +147,7 @@ impl<S: Write> Recorder<S> {
             own: recording.own,
             lost: recording.lost,
             lost_time: recording.lost_time,
+            switching: recording.switching,
             complete,
             records: recording.records,
             marked: recording.marked,
@@ -137,6 +164,8 @@ pub struct Recorded<S> {
     /// Calls without a record.
     pub(crate) lost: u64,
     pub(crate) lost_time: i64,
+    /// Time of the switches between fibers themselves, as far as it is known.
+    pub(crate) switching: i64,
     pub(crate) complete: bool,
     records: u64,
     /// The first record behind each mark that was reached.

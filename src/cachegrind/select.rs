@@ -1,7 +1,7 @@
 //! Parts of a profile: frames hidden, stacks focused on. Shares are then of what is left.
 
 use super::profile::Profile;
-use super::slices::{Place, Slices};
+use super::slices::{Place, Slices, Time};
 use super::tree::{CallTree, Cost, ROOT};
 
 /// Takes the cost of hidden frames that no shown frame called.
@@ -97,7 +97,12 @@ impl Profile {
         }
         let slices = self.slices.moved(|node| {
             let id = node as usize;
-            kept[id].then(|| Place { node: target[id], calls: true, time: i64::from(within[id]), memory: within[id] })
+            kept[id].then(|| Place {
+                node: target[id],
+                calls: true,
+                time: Time::Times(i64::from(within[id])),
+                memory: within[id],
+            })
         });
         self.with_tree(tree, slices)
     }
@@ -108,7 +113,7 @@ impl Profile {
         let nodes = self.tree.nodes();
         let slices = self.slices.moved(|node| {
             let waits = waits[nodes[node as usize].key as usize];
-            Some(Place { time: i64::from(!waits), ..Place::all(node) })
+            Some(Place { time: Time::Times(i64::from(!waits)), ..Place::all(node) })
         });
         self.with_tree(tree, slices)
     }

@@ -83,16 +83,24 @@ pub(crate) struct Place {
     pub node: u32,
     /// Its calls are calls of that node.
     pub calls: bool,
-    /// Factor of its time; 0 where its time is left out.
-    pub time: i64,
+    pub time: Time,
     /// Its allocation stays.
     pub memory: bool,
+}
+
+/// What becomes of the time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Time {
+    /// It is multiplied; by 0 where it is left out.
+    Times(i64),
+    /// Each call takes so much.
+    ForACall(i64),
 }
 
 impl Place {
     /// All that the node has goes to another.
     pub(crate) fn all(node: u32) -> Self {
-        Place { node, calls: true, time: 1, memory: true }
+        Place { node, calls: true, time: Time::Times(1), memory: true }
     }
 }
 
@@ -200,7 +208,10 @@ pub fn split(parts: &[Span], count: usize) -> Vec<&[Span]> {
 fn moved(cell: &Cell, place: Place) -> Option<Cell> {
     let calls = if place.calls { cell.calls } else { 0 };
     let cost = Cost {
-        time: cell.cost.time.saturating_mul(place.time),
+        time: match place.time {
+            Time::Times(factor) => cell.cost.time.saturating_mul(factor),
+            Time::ForACall(each) => each.saturating_mul(cell.calls as i64),
+        },
         memory: if place.memory { cell.cost.memory } else { 0 },
     };
     (calls > 0 || cost != Cost::default()).then_some(Cell { node: place.node, calls, cost })

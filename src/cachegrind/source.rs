@@ -52,3 +52,30 @@ pub(crate) fn open(path: &Path) -> Result<Source, Error> {
     }
     Ok(Source::Mapped(map))
 }
+
+/// Bytes in memory as a file that holds them.
+pub(crate) fn of_bytes(name: &Path, bytes: &[u8]) -> Result<Source, Error> {
+    if bytes.is_empty() {
+        return Ok(Source::Stream(Box::new(io::empty())));
+    }
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Source::Gzip(Box::new(MultiGzDecoder::new(io::Cursor::new(bytes.to_vec())))));
+    }
+    let mut map = memmap2::MmapMut::map_anon(bytes.len()).map_err(|e| Error::io(name, e))?;
+    map.copy_from_slice(bytes);
+    Ok(Source::Mapped(map.make_read_only().map_err(|e| Error::io(name, e))?))
+}
+
+/// The line, from 1, that holds the byte at an offset; 1 where the file cannot be read any more.
+pub(crate) fn line_at(path: &Path, offset: u64) -> u64 {
+    let count = |file: File| {
+        let mut ends = 0;
+        let mut part = vec![0; 1 << 16];
+        let mut before = file.take(offset);
+        while let Ok(length @ 1..) = before.read(&mut part) {
+            ends += memchr::memchr_iter(b'\n', &part[..length]).count() as u64;
+        }
+        ends
+    };
+    1 + File::open(path).map_or(0, count)
+}

@@ -40,7 +40,7 @@ fn object(paths: &[&Path]) -> Value {
 
 /// Reads a file as a library does.
 fn read(path: &Path) -> Option<Profile> {
-    read_paths(&[path.to_owned()], &Options { threads: 1 }).ok()
+    read_paths(&[path.to_owned()], &Options { threads: 1, streamed: false }).ok()
 }
 
 /// Self costs of all events by function's name.
