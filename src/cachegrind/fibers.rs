@@ -4,7 +4,7 @@
 //! wait for their fibers one within the other, so they come back in order. Which of the suspended stacks runs on
 //! nobody writes: the claims of the first record that reaches below its own piece tell.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
 use super::claims::Subtree;
 use super::lexer::Claim;
@@ -58,11 +58,11 @@ pub(crate) struct Stacks {
     /// Those of suspended fibers, and what fibers that ended have left; empty ones are free places.
     parked: Vec<Stack>,
     free: Vec<usize>,
-    /// Parked stacks by the pair of their last call.
-    by_last: HashMap<u32, Vec<usize>>,
-    /// Ordinals of calls that began with a `Fiber->start`, by the pair of the call below. Where a fiber's first piece
+    /// Parked stacks by their last call.
+    by_last: Places<usize>,
+    /// Ordinals of calls that began with a `Fiber->start`, by the call below. Where a fiber's first piece
     /// begins, nobody writes either: its calls stand on the stack of whoever started it until somebody claims them.
-    started: HashMap<u32, Vec<u64>>,
+    started: Places<u64>,
 }
 
 /// Where the rest of a stack was found.
@@ -70,13 +70,11 @@ pub(crate) struct Stacks {
 enum Place {
     /// Further down in the stack that runs: what is above belongs to another one.
     Below(usize),
-    /// With a caller, whose fiber has ended without a word (it was destroyed), as have those of the callers within; what
-    /// is above belongs to another stack.
-    Caller { at: usize, end: usize },
-    /// With a suspended stack, up to there.
-    Parked { at: usize, end: usize },
-    /// The last `length` calls below one that began with a `Fiber->start`.
-    First { of: Owner, start: usize, length: usize },
+    /// With a caller, whose fiber has ended without a word (it was destroyed), as have those of the callers within.
+    Caller(usize),
+    /// So many calls of another stack, before one of its calls or its end. What is below them stays where it is: calls of
+    /// nearly the same cost are taken for each other at times, and that must not put one stack on another.
+    Piece { of: Owner, end: usize, length: usize },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,9 +85,13 @@ enum Owner {
 
 /// Candidates of one kind that are looked at for one claim.
 const CANDIDATES: usize = 4096;
+/// Calls anywhere that are looked at where nothing else fits.
+const ANYWHERE: usize = 1 << 17;
 /// By how much a cost may be off, where none fits: two calls of one function that cost nearly the same may have been
 /// taken for each other before, and then the one that is left is the other's.
 const SLACKS: [u64; 3] = [0, 16, u64::MAX];
+/// The same, of those whose cost is the nearest on either side.
+const NEARBY: usize = 32;
 /// So many claims in a row are no accident.
 const SURE: usize = 8;
 
@@ -119,31 +121,27 @@ impl Stacks {
     /// A call that began with a `Fiber->start` is put on top of another: that may be the fiber's.
     pub(crate) fn started(&mut self, ordinal: u64, below: Option<&Subtree>) {
         if let Some(below) = below {
-            self.started.entry(below.pair).or_default().push(ordinal);
+            self.started.insert(below, ordinal);
         }
     }
 
     fn park(&mut self, stack: Stack) {
-        let Some(last) = stack.last().map(|subtree| subtree.pair) else { return };
+        let Some(last) = stack.last() else { return };
         let at = self.free.pop().unwrap_or_else(|| {
             self.parked.push(Stack::new());
             self.parked.len() - 1
         });
+        self.by_last.insert(last, at);
         self.parked[at] = stack;
-        self.by_last.entry(last).or_default().push(at);
     }
 
     fn unpark(&mut self, at: usize) -> Stack {
         let stack = std::mem::take(&mut self.parked[at]);
-        self.unlist(&stack, at);
-        self.free.push(at);
-        stack
-    }
-
-    fn unlist(&mut self, stack: &Stack, at: usize) {
-        if let Some(places) = stack.last().and_then(|last| self.by_last.get_mut(&last.pair)) {
-            places.retain(|place| *place != at);
+        if let Some(last) = stack.last() {
+            self.by_last.remove(last, at);
+            self.free.push(at);
         }
+        stack
     }
 
     /// Makes the stack run on which the call stands that the last of the claims means: the one on which the most claims
@@ -157,23 +155,18 @@ impl Stacks {
                 self.park(running.split_off(at + 1));
                 return true;
             }
-            Place::Caller { at, end } => {
+            Place::Caller(at) => {
                 let mut callers = self.callers.split_off(at).into_iter();
-                let mut caller = callers.next().unwrap_or_default();
-                self.park(caller.split_off(end));
+                let caller = callers.next().unwrap_or_default();
                 callers.for_each(|within| self.park(within));
                 caller
             }
-            Place::Parked { at, end } => {
+            Place::Piece { of: Owner::Caller(at), end, length } => self.callers[at].drain(end - length..end).collect(),
+            Place::Piece { of: Owner::Parked(at), end, length } => {
                 let mut stack = self.unpark(at);
-                self.park(stack.split_off(end));
-                stack
-            }
-            Place::First { of: Owner::Caller(at), start, length } => {
-                self.callers[at].drain(start - length..start).collect()
-            }
-            Place::First { of: Owner::Parked(at), start, length } => {
-                self.parked[at].drain(start - length..start).collect()
+                let piece = stack.drain(end - length..end).collect();
+                self.park(stack);
+                piece
             }
         };
         let above = std::mem::replace(running, found);
@@ -184,48 +177,40 @@ impl Stacks {
     fn best(&mut self, running: &Stack, claims: &[Claim], slack: u64, looks: &mut u64) -> Option<Place> {
         let claim = claims.last()?;
         let mut best = Best { claims, slack, rank: None, place: None };
-        for (at, caller) in self.callers.iter().enumerate().rev().take(CANDIDATES) {
+        // All that stands on a fiber's stack is its own, unless another was destroyed meanwhile.
+        for (at, caller) in self.callers.iter().enumerate().rev().take(if running.is_empty() { 0 } else { CANDIDATES })
+        {
             *looks += 1;
-            best.consider(caller, Place::Caller { at, end: caller.len() });
+            best.consider(caller, |_| Place::Caller(at));
         }
         for (at, subtree) in running.iter().enumerate().rev().skip(1).take(CANDIDATES) {
             *looks += 1;
-            if subtree.pair == claim.pair && best.consider(&running[..=at], Place::Below(at)) {
+            if subtree.pair == claim.pair && best.consider(&running[..=at], |_| Place::Below(at)) {
                 break;
             }
         }
-        for &at in self.by_last.get(&claim.pair).into_iter().flatten().rev().take(CANDIDATES) {
+        for (_, _, at) in self.by_last.near(claim, 0) {
             *looks += 1;
-            best.consider(&self.parked[at], Place::Parked { at, end: self.parked[at].len() });
+            let (of, end) = (Owner::Parked(at), self.parked[at].len());
+            best.consider(&self.parked[at], |length| Place::Piece { of, end, length });
         }
-        let started = self.started.remove(&claim.pair).unwrap_or_default();
-        let mut kept = Vec::with_capacity(started.len());
-        for &ordinal in &started[started.len().saturating_sub(CANDIDATES)..] {
-            let Some((of, start)) = self.start(ordinal, looks) else { continue };
-            let stack = match of {
-                Owner::Caller(at) => &self.callers[at],
-                Owner::Parked(at) => &self.parked[at],
-            };
-            let before = &stack[..start];
-            if before.last().is_some_and(|last| last.pair == claim.pair) {
-                kept.push(ordinal);
-                best.consider(before, Place::First { of, start, length: run(before, claims, slack) });
+        let started: Vec<_> = self.started.near(claim, 0).collect();
+        for key in started {
+            let found = self.find_call(key.2, looks);
+            let before = found.map_or(&[][..], |(of, end)| &self.stack(of)[..end]);
+            match (found, before.last()) {
+                (Some((of, end)), Some(last)) if (last.pair, last.inclusive) == (key.0, key.1) => {
+                    best.consider(before, |length| Place::Piece { of, end, length });
+                }
+                _ => drop(self.started.all.remove(&key)),
             }
         }
-        self.started.insert(claim.pair, kept);
         if best.place.is_none() {
             // Fibers that were destroyed can have put several stacks on each other.
-            let callers = self.callers.iter().enumerate().map(|(at, stack)| (Owner::Caller(at), stack)).rev();
-            let parked = self.parked.iter().enumerate().map(|(at, stack)| (Owner::Parked(at), stack)).rev();
-            let places = callers.chain(parked);
-            let places = places.flat_map(|(owner, stack)| (1..stack.len()).rev().map(move |end| (owner, stack, end)));
-            for (owner, stack, end) in places.take(CANDIDATES) {
+            let places = self.owners().flat_map(|of| (1..=self.stack(of).len()).rev().map(move |end| (of, end)));
+            for (of, end) in places.take(ANYWHERE) {
                 *looks += 1;
-                let place = match owner {
-                    Owner::Caller(at) => Place::Caller { at, end },
-                    Owner::Parked(at) => Place::Parked { at, end },
-                };
-                if best.consider(&stack[..end], place) {
+                if best.consider(&self.stack(of)[..end], |length| Place::Piece { of, end, length }) {
                     break;
                 }
             }
@@ -233,15 +218,57 @@ impl Stacks {
         best.place
     }
 
+    fn stack(&self, of: Owner) -> &[Subtree] {
+        match of {
+            Owner::Caller(at) => &self.callers[at],
+            Owner::Parked(at) => &self.parked[at],
+        }
+    }
+
+    /// The callers, the innermost first, then what is parked.
+    fn owners(&self) -> impl Iterator<Item = Owner> {
+        let callers = (0..self.callers.len()).rev().map(Owner::Caller);
+        callers.chain((0..self.parked.len()).rev().map(Owner::Parked))
+    }
+
     /// The stack on which a call stands unclaimed, and where.
-    fn start(&self, ordinal: u64, looks: &mut u64) -> Option<(Owner, usize)> {
-        let callers = self.callers.iter().enumerate().map(|(at, stack)| (Owner::Caller(at), stack));
-        let parked = self.parked.iter().enumerate().map(|(at, stack)| (Owner::Parked(at), stack));
-        callers.chain(parked).find_map(|(owner, stack)| {
+    fn find_call(&self, ordinal: u64, looks: &mut u64) -> Option<(Owner, usize)> {
+        self.owners().find_map(|of| {
             *looks += 1;
-            let at = stack.binary_search_by_key(&ordinal, |subtree| subtree.ordinal).ok()?;
-            Some((owner, at))
+            let at = self.stack(of).binary_search_by_key(&ordinal, |subtree| subtree.ordinal).ok()?;
+            Some((of, at))
         })
+    }
+}
+
+/// Places by the call that stands there.
+#[derive(Debug)]
+struct Places<T> {
+    all: BTreeSet<(u32, i64, T)>,
+}
+
+impl<T> Default for Places<T> {
+    fn default() -> Self {
+        Places { all: BTreeSet::new() }
+    }
+}
+
+impl<T: Ord + Copy> Places<T> {
+    fn insert(&mut self, call: &Subtree, place: T) {
+        self.all.insert((call.pair, call.inclusive, place));
+    }
+
+    fn remove(&mut self, call: &Subtree, place: T) {
+        self.all.remove(&(call.pair, call.inclusive, place));
+    }
+
+    /// Places of calls that a claim may mean, those of the nearest cost.
+    fn near(&self, claim: &Claim, least: T) -> impl Iterator<Item = (u32, i64, T)> {
+        let of_pair = |(pair, _, _): &&(u32, i64, T)| *pair == claim.pair;
+        let time = claim.time.unwrap_or(0);
+        let above = self.all.range((claim.pair, time, least)..).take_while(of_pair).take(NEARBY);
+        let below = self.all.range(..(claim.pair, time, least)).rev().take_while(of_pair).take(NEARBY);
+        above.chain(below).copied()
     }
 }
 
@@ -256,7 +283,7 @@ struct Best<'a> {
 
 impl Best<'_> {
     /// Looks at a stack whose last call may be the one. True when there is no doubt.
-    fn consider(&mut self, stack: &[Subtree], place: Place) -> bool {
+    fn consider(&mut self, stack: &[Subtree], place: impl FnOnce(usize) -> Place) -> bool {
         let (met, Some(last), Some(claim)) = (run(stack, self.claims, self.slack), stack.last(), self.claims.last())
         else {
             return false;
@@ -267,7 +294,7 @@ impl Best<'_> {
         let distance = claim.time.map_or(0, |time| last.inclusive.abs_diff(time));
         let rank = Some((met, std::cmp::Reverse(distance), last.ordinal));
         if rank > self.rank {
-            (self.rank, self.place) = (rank, Some(place));
+            (self.rank, self.place) = (rank, Some(place(met)));
         }
         met >= SURE.min(self.claims.len())
     }
