@@ -1,6 +1,8 @@
 //! Profiles written in Xdebug's format from trees that are known, read back by the public interface,
 //! whole and damaged, and exported for readers that are not ours.
 
+#[path = "support/calls.rs"]
+mod calls;
 #[path = "support/files.rs"]
 mod files;
 
@@ -9,17 +11,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use calls::{Call, calls};
 use files::{gzip, put};
 use proptest::prelude::*;
-
-/// A call that was made.
-#[derive(Debug, Clone)]
-struct Call {
-    function: u8,
-    time: i64,
-    memory: i64,
-    calls: Vec<Call>,
-}
 
 /// A profile as text, with what must come out of it.
 #[derive(Default)]
@@ -66,19 +60,6 @@ impl Written {
         *self.folded.entry(path).or_default() += call.time;
         call.time + times.iter().sum::<i64>()
     }
-}
-
-fn calls() -> impl Strategy<Value = Call> {
-    let leaf = (0u8..5, 1i64..5000, 0i64..500).prop_map(|(function, time, memory)| Call {
-        function,
-        time,
-        memory,
-        calls: Vec::new(),
-    });
-    leaf.prop_recursive(6, 60, 5, |inner| {
-        (0u8..5, 1i64..5000, 0i64..500, prop::collection::vec(inner, 0..5))
-            .prop_map(|(function, time, memory, calls)| Call { function, time, memory, calls })
-    })
 }
 
 fn analyze(arguments: &[&str], paths: &[&Path]) -> Output {

@@ -103,6 +103,8 @@ pub(crate) struct Lexer {
     run_summaries: u64,
     run_damaged: bool,
     file: Option<u32>,
+    /// Where the line stands that names the file of a record to come.
+    begun: Option<(u64, u64)>,
     open: Option<OpenRecord>,
     callee_file: Option<u32>,
     callee: Option<u32>,
@@ -155,15 +157,17 @@ impl Lexer {
     /// The file has no more bytes.
     pub(crate) fn finish(&mut self, sink: &mut impl Sink) -> io::Result<()> {
         let cut_line = self.partial.len() as u64;
-        let unfinished = self.open.as_ref().map(|open| open.record.place.1);
         if self.run_summaries > 0 && self.open.as_ref().is_some_and(|open| open.has_cost) {
             self.close_record(sink)?;
         }
-        if self.open.take().is_some() || cut_line > 0 {
-            let begin = unfinished.unwrap_or(self.offset);
+        // The line that is cut, or would come next.
+        self.line += 1;
+        let unfinished = self.open.take().map(|open| open.record.place).or(self.begun.take());
+        if unfinished.is_some() || cut_line > 0 {
+            let (line, begin) = unfinished.unwrap_or((self.line, self.offset));
             self.found.lost_bytes += self.offset + cut_line - begin;
-            self.line += u64::from(cut_line > 0);
-            self.damage(DefectKind::CutRecord);
+            self.run_damaged = true;
+            self.found.defect(line, begin, DefectKind::CutRecord);
         }
         self.end_run(sink)
     }
@@ -195,6 +199,7 @@ impl Lexer {
             [b'0'..=b'9' | b'-' | b'+', ..] => return Ok(self.costs(line)),
             [b'f', b'l', b'=', name @ ..] => {
                 self.close_record(sink)?;
+                self.begun = Some((self.line, self.offset));
                 self.file = Some(self.name(name, true));
             }
             [b'f', b'n', b'=', name @ ..] => {
@@ -202,7 +207,8 @@ impl Lexer {
                 let function = self.name(name, false);
                 self.begin_run();
                 self.in_header = false;
-                let record = Record { place: (self.line, self.offset), ..Record::default() };
+                let place = self.begun.take().unwrap_or((self.line, self.offset));
+                let record = Record { place, ..Record::default() };
                 self.open = Some(OpenRecord { file: self.file, function: Some(function), has_cost: false, record });
             }
             [b'c', b'f', b'l' | b'i', b'=', name @ ..] => self.callee_file = Some(self.name(name, true)),
@@ -258,9 +264,12 @@ impl Lexer {
     fn end_run(&mut self, sink: &mut impl Sink) -> io::Result<()> {
         self.close_record(sink)?;
         if let Some(open) = self.open.take() {
-            self.found.lost_bytes += self.offset - open.record.place.1;
-            self.damage(DefectKind::CutRecord);
+            let (line, begin) = open.record.place;
+            self.found.lost_bytes += self.offset - begin;
+            self.run_damaged = true;
+            self.found.defect(line, begin, DefectKind::CutRecord);
         }
+        self.begun = None;
         if self.in_run {
             if self.run_summaries == 0 {
                 self.damage(DefectKind::NoSummary);

@@ -46,6 +46,7 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
     let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
     let (end, summary) = body_end(text, begin)?;
+    let cut = if summary.is_some() { Vec::new() } else { cut_record(text, end)? };
     // The last record is copied, so that there is room to look ahead behind it, however long it is.
     let last = last_record(text, begin, end);
     let mut tail = text[last - super::strict::LEAD..end].to_vec();
@@ -69,7 +70,8 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
             work.run();
         }),
     }
-    let turn = work.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut turn = work.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
+    turn.gave_up |= !cut.iter().all(|definition| turn.define(text, definition));
     if turn.gave_up || !turn.expected.is_empty() || turn.records == 0 || !turn.all_defined() {
         return None;
     }
@@ -109,6 +111,36 @@ fn body_end(text: &[u8], begin: usize) -> Option<(usize, Option<Cost>)> {
     }
     let end = begin + memchr::memmem::rfind(&text[begin..], b"\n\n")? + 2;
     Some((end, None))
+}
+
+/// The names that are defined in what stands behind the last whole record, or `None` where that is anything but the
+/// beginning of one more.
+fn cut_record(text: &[u8], end: usize) -> Option<Vec<Definition>> {
+    const HEAD: [&[u8]; 3] = [b"fl=(", b"fn=(", b""];
+    const CALL: [&[u8]; 4] = [b"cfl=(", b"cfn=(", b"calls=1 0 0", b""];
+    let mut definitions = Vec::new();
+    let mut expected = HEAD.iter().chain(CALL.iter().cycle());
+    let mut at = end;
+    while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
+        let line = &text[at..at + length];
+        let rest = line.strip_prefix(*expected.next()?)?;
+        if line.starts_with(b"calls") {
+            rest.is_empty().then_some(())?;
+        } else if rest.len() == line.len() {
+            let figure = |figure: &[u8]| !figure.is_empty() && figure.iter().all(u8::is_ascii_digit);
+            line.split(|byte| *byte == b' ').all(figure).then_some(())?;
+        } else {
+            let close = memchr::memchr(b')', rest)?;
+            let id = std::str::from_utf8(&rest[..close]).ok()?.parse().ok()?;
+            if close + 1 < rest.len() {
+                let (begin, end) = (at + length - rest.len() + close + 2, at + length);
+                (rest[close + 1] == b' ' && begin < end && line.last() != Some(&b'\r')).then_some(())?;
+                definitions.push(Definition { is_file: line[..3].contains(&b'l'), id, begin, end });
+            }
+        }
+        at += length + 1;
+    }
+    Some(definitions)
 }
 
 /// Where the first record at or after `from` begins.

@@ -46,8 +46,6 @@ pub(crate) struct Definition {
     pub id: u32,
     pub begin: usize,
     pub end: usize,
-    /// Records of the batch that stand before it.
-    pub before: usize,
 }
 
 /// Records read at one go, in file order.
@@ -164,8 +162,7 @@ impl Batch {
             return None;
         }
         cursor.at += length + 1;
-        let before = self.records.len();
-        self.definitions.push(Definition { is_file, id, begin, end: begin + length, before });
+        self.definitions.push(Definition { is_file, id, begin, end: begin + length });
         Some(id)
     }
 }

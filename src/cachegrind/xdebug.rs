@@ -246,7 +246,7 @@ fn xdebug_profile(
         0.0 => 1.0,
         own => own / (own + recorded.lost_time as f64),
     };
-    let byte_share = 1.0 - found.lost_bytes as f64 / found.bytes as f64;
+    let byte_share = 1.0 - found.lost_bytes.min(found.bytes) as f64 / found.bytes as f64;
     let units = xdebug_units(&found.header);
     let mut summary = FileSummary {
         path: path.to_owned(),

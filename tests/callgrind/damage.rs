@@ -1,7 +1,6 @@
 //! Files cut and changed in every way: read as far as they are known, refused otherwise, never a panic.
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
 
 use profile_run::cachegrind::export::{callgrind, folded, json, pprof, speedscope};
 use profile_run::cachegrind::{Metric, Pattern, Profile};
@@ -121,83 +120,6 @@ fn the_first_defect_is_told_with_its_place() {
         (6, 53, "a line that belongs to no profile")
     );
     assert_eq!(file.defects, 4, "a strange line, a bad cost, an unknown id, a call without its cost");
-}
-
-/// Reads changed files for a while; every one is shown or refused. Gives how many there were, and were shown.
-fn mutate(seed: u64, time: Duration) -> (u64, u64) {
-    let folder = tempfile::tempdir().unwrap();
-    let texts = readable();
-    let mut state = seed;
-    let mut next = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 11) as usize % below.max(1)
-    };
-    let tokens: [&[u8]; 20] = [
-        b"\nfn=(1)\n",
-        b"\nfn=(1) (2)'(1)\n",
-        b"\ncalls=1 -99\n",
-        b"\n* *\n",
-        b"\n0 18446744073709551615\n",
-        b"\ncob=(8)\n",
-        b"\nfi=\n",
-        b"\njcnd=1/2 +3\n",
-        b"\nevents: A B A\n",
-        b"\npositions: instr line\n",
-        b"-",
-        b"*",
-        b"0x",
-        b"(",
-        b"\0",
-        b"\xff\xfe",
-        b"\npositions:\n",
-        b"\nevents:\n",
-        b"\nsummary: x\n",
-        b"\n1 9223372036854775807\n",
-    ];
-    let begin = Instant::now();
-    let (mut done, mut shown) = (0, 0);
-    while done < 200 || begin.elapsed() < time {
-        let mut text = texts[next(texts.len())].1.clone();
-        for _ in 0..1 + next(6) {
-            let at = next(text.len());
-            match next(5) {
-                0 if at < text.len() => text[at] = next(256) as u8,
-                1 => text.splice(at..at, tokens[next(tokens.len())].iter().copied()).for_each(drop),
-                2 => text.drain(at..(at + next(40)).min(text.len())).for_each(drop),
-                3 => {
-                    let part = text[at..(at + next(80)).min(text.len())].to_vec();
-                    let to = next(text.len());
-                    text.splice(to..to, part).for_each(drop);
-                }
-                _ => {
-                    let other = &texts[next(texts.len())].1;
-                    text.extend_from_slice(&other[next(other.len())..]);
-                }
-            }
-        }
-        let bytes = if next(10) == 0 { gzip(&text) } else { text };
-        if let Some(profile) = read(&put(folder.path(), "changed", &bytes)) {
-            show(profile);
-            shown += 1;
-        }
-        done += 1;
-    }
-    (done, shown)
-}
-
-/// A few seconds here; `PROFILE_RUN_FUZZ=SECONDS` goes on for longer, from another seed each time.
-#[test]
-fn changed_files_are_read_or_refused() {
-    let asked = std::env::var("PROFILE_RUN_FUZZ").ok().and_then(|seconds| seconds.parse().ok());
-    let seed = match asked {
-        Some(_) => u64::from(std::process::id()) << 32 | 0x9E37_79B9,
-        None => 0x9E37_79B9_7F4A_7C15,
-    };
-    let (done, shown) = mutate(seed, Duration::from_secs(asked.unwrap_or(3)));
-    println!("{done} files from seed {seed:#x}, {shown} of them shown");
-    assert!(shown > done / 2, "{shown} of {done} were not refused: the changes are too coarse to find anything");
 }
 
 /// A call of the graph: caller, callee, calls, cost.
