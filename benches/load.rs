@@ -6,15 +6,16 @@
 //!
 //!     cargo bench --bench load -- [--pairs N] [--quick] [LINE...]
 
+#[path = "support/measure.rs"]
+mod measure;
 #[path = "support/tokio_client.rs"]
 mod tokio_client;
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use measure::{quartiles, wait, which};
 use serde_json::{Value, json};
 
 /// A line of the comparison: what both get, and what is aimed at.
@@ -193,16 +194,6 @@ fn show(cost: Cost) -> Value {
         "max_rss_kb": cost.max_rss_kb, "switches": cost.switches})
 }
 
-/// 25 %, 50 %, 75 %.
-fn quartiles(values: &mut [f64]) -> [f64; 3] {
-    values.sort_by(f64::total_cmp);
-    [0.25, 0.5, 0.75].map(|share| {
-        let at = share * (values.len() - 1) as f64;
-        let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
-        low + (high - low) * at.fract()
-    })
-}
-
 #[expect(clippy::zombie_processes, reason = "wait4 takes its end, for the usage that comes with it")]
 fn run(mut command: Command, sink: &Sink) -> Cost {
     let sink_before = sink.cpu();
@@ -218,18 +209,6 @@ fn run(mut command: Command, sink: &Sink) -> Cost {
         sink_cpu: sink.cpu() - sink_before,
         max_rss_kb: usage.ru_maxrss,
         switches: usage.ru_nvcsw,
-    }
-}
-
-/// Waits for a child and asks what it used.
-fn wait(child: &Child) -> (i32, libc::rusage) {
-    // SAFETY: rusage is plain old data that wait4 fills; the pid is our own child's, not waited for elsewhere.
-    unsafe {
-        let mut status = 0;
-        let mut usage: libc::rusage = std::mem::zeroed();
-        let pid = libc::wait4(child.id() as libc::pid_t, &mut status, 0, &mut usage);
-        assert_eq!(pid, child.id() as libc::pid_t);
-        (status, usage)
     }
 }
 
@@ -249,11 +228,6 @@ fn system_calls(line: &Line, client: Client, sink: &Sink) -> Option<f64> {
         total.split_whitespace().nth(3)?.parse().ok()
     };
     Some((count(many)? - count(few)?) / (many - few) as f64)
-}
-
-fn which(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]).any(|folder| folder.join(tool).is_file())
 }
 
 /// smtp-sink on a port of its own.
@@ -294,25 +268,6 @@ impl Drop for Sink {
 }
 
 fn write_results(results: &[Value], pairs: usize, quick: bool) {
-    let version = |program: &str, argument: &str| {
-        let output = Command::new(program).arg(argument).output().ok();
-        output
-            .map_or(String::new(), |o| String::from_utf8_lossy(&o.stdout).lines().next().unwrap_or_default().to_owned())
-    };
-    let now = jiff::Timestamp::now();
-    let file = json!({
-        "date": now.to_string(), "pairs": pairs, "quick": quick,
-        "command": "cargo bench --bench load",
-        "kernel": version("uname", "-sr"), "postfix": version("postconf", "mail_version"),
-        "profile_run": version(env!("CARGO_BIN_EXE_profile-run"), "--version"),
-        "cores": std::thread::available_parallelism().map_or(0, usize::from),
-        "load_average": std::fs::read_to_string("/proc/loadavg").unwrap_or_default().trim(),
-        "lines": results,
-    });
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results");
-    std::fs::create_dir_all(&folder).expect("benches/results");
-    let path = folder.join(format!("load-{}.json", now.strftime("%Y%m%dT%H%M%SZ")));
-    let mut out = std::fs::File::create(&path).expect("a file for the results");
-    writeln!(out, "{}", serde_json::to_string_pretty(&file).expect("JSON")).expect("written");
-    println!("raw results: benches/results/{}", path.file_name().expect("a name").to_string_lossy());
+    let peers = json!({"postfix": measure::version("postconf", "mail_version")});
+    measure::keep("load", json!({"pairs": pairs, "quick": quick}), peers, json!({"lines": results}));
 }

@@ -3,7 +3,7 @@
 #
 #   install-tools.sh demo      a C linker for cargo, php, Xdebug
 #   install-tools.sh test      these, and what the tests compare with, count or look through
-#   install-tools.sh bench     the same: the benches' peers are the tests'
+#   install-tools.sh bench     these, and peers that only a bench runs
 #
 # Does nothing where all is there. Otherwise it uses apt-get, as root or through sudo; where neither
 # works it prints the line to run and exits 1.
@@ -31,6 +31,8 @@ missing() {
     has git || echo git
     has unshare || echo util-linux
     has strace || echo strace
+    [ "$1" != test ] || return 0
+    has gprof2dot || echo gprof2dot
 }
 
 case ${1-} in
