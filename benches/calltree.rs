@@ -110,10 +110,16 @@ fn compare((cores, most, aim): (usize, f64, f64), file: &Path, pairs: usize) -> 
 
 /// The other readers, once each.
 fn peers(file: &Path) -> Vec<Value> {
-    let gprof2dot = ["-f", "callgrind", "-o", "/dev/null"];
+    let gprof2dot = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/gprof2dot");
     let commands = [
         ("callgrind_annotate", which("callgrind_annotate").then(|| of("callgrind_annotate", &[], file))),
-        ("gprof2dot", which("gprof2dot").then(|| of("gprof2dot", &gprof2dot, file))),
+        (
+            "gprof2dot",
+            gprof2dot
+                .to_str()
+                .filter(|program| Path::new(program).is_file())
+                .map(|program| of(program, &["-f", "callgrind", "-o", "/dev/null"], file)),
+        ),
     ];
     let mut results = Vec::new();
     for (name, command) in commands {

@@ -51,7 +51,8 @@ fn a_file_that_grows_while_it_is_read_is_said_to() {
             }
         });
         growing.recv().unwrap();
-        let profile = profile_run::cachegrind::read_paths(&[path.clone()], &Options { threads: 2, streamed: true });
+        let profile =
+            profile_run::cachegrind::read_paths(std::slice::from_ref(&path), &Options { threads: 2, streamed: true });
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         profile.unwrap()
     });
