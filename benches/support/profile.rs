@@ -8,6 +8,7 @@ use std::path::Path;
 const FILES: u64 = 40;
 const FUNCTIONS: u64 = 300;
 const BUILTINS: u64 = 50;
+const DEEPEST: u64 = 8;
 
 /// One finished call, as its caller claims it.
 #[derive(Clone, Copy)]
@@ -92,14 +93,17 @@ impl<W: Write> Generator<W> {
         if function < BUILTINS {
             return self.record(function, own, memory, &[]);
         }
+        // As in a program: a function has a few places that call, each always the same one, some of them in a loop.
         let mut calls = Vec::new();
-        let count = if depth >= 8 { 0 } else { 1 + self.below(3 + function % 3) };
-        for at in 0..count {
-            let callee = match self.below(3) {
-                0 if depth < 8 => BUILTINS + 1 + (function * 31 + at * 17) % (FUNCTIONS - 1),
-                _ => (function * 11 + at * 5) % BUILTINS,
+        for place in 0..2 + function % 3 {
+            let deeper = place < 1 + function % 2 && depth < DEEPEST;
+            let callee = match deeper {
+                true => BUILTINS + 1 + (function * 31 + place * 17 + depth) % (FUNCTIONS - 1),
+                false => (function * 11 + place * 5) % BUILTINS,
             };
-            calls.push(self.call(callee, depth + 1)?);
+            for _ in 0..self.below(4) {
+                calls.push(self.call(callee, depth + 1)?);
+            }
         }
         self.record(function, own, memory, &calls)
     }
