@@ -14,7 +14,7 @@ use crate::load::{self, Control, Job, Tool};
 use crate::plan::Engine;
 use crate::plan::scenario::Scenario;
 use crate::sample::outside_mail_connections;
-use crate::sample::stall::Observations;
+use crate::sample::stall::{Observations, Witness};
 use crate::tally::Tally;
 
 /// Between two looks at the load.
@@ -177,12 +177,17 @@ impl Run<'_> {
     }
 }
 
+fn used(witness: &Witness) -> [Option<f64>; 2] {
+    [witness.cpu_seconds(), witness.waited_seconds()]
+}
+
 /// Watches the load's progress, so that a silent server is looked at while it is silent.
 struct Watch {
     dear: Instant,
     last: load::Live,
     moved: Instant,
-    cpu_then: Option<f64>,
+    /// CPU time, and time ready without a processor.
+    used: [Option<f64>; 2],
     silence: Duration,
     seen: Option<Observations>,
     fallen: bool,
@@ -194,7 +199,7 @@ impl Watch {
             dear: Instant::now(),
             last: load::Live::default(),
             moved: Instant::now(),
-            cpu_then: session.witness.as_ref().and_then(|witness| witness.cpu_seconds()),
+            used: session.witness.as_ref().map_or([None; 2], used),
             silence: stall_timeout.mul_f64(0.8),
             seen: None,
             fallen: false,
@@ -206,7 +211,7 @@ impl Watch {
         if live != self.last {
             self.last = live;
             self.moved = Instant::now();
-            self.cpu_then = witness.cpu_seconds();
+            self.used = used(witness);
             self.seen = None;
             return;
         }
@@ -214,9 +219,9 @@ impl Watch {
             let mut seen = witness.look();
             let silent = self.moved.elapsed().as_secs_f64();
             seen.silent_seconds = silent;
-            if let (Some(then), Some(now)) = (self.cpu_then, witness.cpu_seconds()) {
-                seen.cpu = (now - then) / silent;
-            }
+            let now = used(witness);
+            let share = |at: usize| Some((now[at]? - self.used[at]?).max(0.0) / silent);
+            (seen.cpu, seen.waited) = (share(0).unwrap_or(0.0), share(1).unwrap_or(0.0));
             seen.open_sessions = live.open;
             seen.sessions_done = live.sessions;
             seen.stack = super::floors::stack(session.server);

@@ -195,8 +195,11 @@ fn alive(seen: &Observations) -> Finding {
     let in_select = seen.stack.iter().take(2).any(|f| f.contains("stream_select") || f.contains("socket_select"))
         || seen.sleeping.as_ref().is_some_and(|s| matches!(s.call.as_str(), "select" | "pselect6"));
     if seen.highest_fd >= FD_SETSIZE && (high || in_select) {
-        let how =
-            if seen.cpu >= 0.5 { format!("and now spins at {}", percent(seen.cpu)) } else { "and sleeps".to_owned() };
+        let how = if seen.busy() >= 0.5 {
+            format!("and now spins at {}", percent(seen.cpu))
+        } else {
+            "and sleeps".to_owned()
+        };
         return Finding::new(
             Cause::SelectSet,
             format!(
@@ -215,7 +218,7 @@ fn alive(seen: &Observations) -> Finding {
         && limit > 0
         && (seen.fds + 1 >= limit || output::too_many_open_files(&seen.output) && seen.fds + limit / 16 >= limit)
     {
-        let how = if seen.cpu >= FULL { format!(" and spins at {}", percent(seen.cpu)) } else { String::new() };
+        let how = if seen.busy() >= FULL { format!(" and spins at {}", percent(seen.cpu)) } else { String::new() };
         return Finding::new(
             Cause::DescriptorLimit,
             format!(
@@ -231,15 +234,20 @@ fn alive(seen: &Observations) -> Finding {
         let by = if seen.state == Some('t') { "a debugger" } else { "a signal" };
         return Finding::new(Cause::Stopped, format!("is stopped by {by}"), "Continue it with `kill -CONT PID`.");
     }
-    if seen.cpu >= FULL {
+    if seen.busy() >= FULL {
         let place = place(&seen.stack).map_or(String::new(), |place| format!(" in {place}"));
         return Finding::new(
             Cause::Spinning,
-            format!("spins{place}: {} of a processor and not one reply in {}", percent(seen.cpu), silence(seen)),
+            format!(
+                "spins{place}: {} of a processor{} and not one reply in {}",
+                percent(seen.cpu),
+                ready(seen),
+                silence(seen)
+            ),
             "",
         );
     }
-    if seen.cpu < ASLEEP
+    if seen.busy() < ASLEEP
         && let Some(asleep) = asleep(seen)
     {
         return asleep;
@@ -255,6 +263,14 @@ fn alive(seen: &Observations) -> Finding {
         if seen.cpu >= 0.02 { format!("uses {} of a processor", percent(seen.cpu)) } else { "sleeps".to_owned() };
     let at = seen.wchan.as_deref().map_or(String::new(), |w| format!(" in the kernel function {w}"));
     Finding::new(Cause::Unknown, format!("{doing}{at} and sent no reply in {}", silence(seen)), "")
+}
+
+/// How long it could have run had the machine had room.
+fn ready(seen: &Observations) -> String {
+    match seen.waited {
+        waited if waited < 0.05 => String::new(),
+        waited => format!(" (and it wanted one for another {} of the time)", percent(waited)),
+    }
 }
 
 /// What is to be said of a process whose main thread was found in a system call.
@@ -390,7 +406,7 @@ fn evidence(seen: &Observations, cause: Cause) -> Vec<String> {
     }
     if let Some(s) = &seen.sleeping
         && cause != Cause::Asleep
-        && seen.cpu < FULL
+        && seen.busy() < FULL
     {
         say(format!("last seen in the system call {}", s.call));
     }

@@ -50,6 +50,9 @@ pub struct Observations {
     pub silent_seconds: f64,
     /// Share of one processor that it used in that time.
     pub cpu: f64,
+    /// Share of that time in which it was ready to run and others had the processors.
+    #[serde(default)]
+    pub waited: f64,
     /// State letter of the main thread.
     pub state: Option<char>,
     /// In what it sleeps.
@@ -93,6 +96,14 @@ pub struct Witness {
     machine_kills: u64,
 }
 
+impl Observations {
+    /// Share of the time in which it ran or would have, had it had a processor: on a loaded machine one that spins gets
+    /// only a part of one.
+    pub(super) fn busy(&self) -> f64 {
+        self.cpu + self.waited
+    }
+}
+
 impl Witness {
     /// Begins to watch, while all is well.
     pub fn begin(pid: i32) -> Result<Self, Error> {
@@ -108,7 +119,13 @@ impl Witness {
         Some((stat.utime + stat.stime) as f64 / clock_ticks() as f64)
     }
 
-    /// Looks now: fills in what the kernel shows. `silent_seconds`, `cpu`, `output`, the sessions, the
+    /// Time that the main thread was ready to run and did not so far, seconds; `None` where the kernel does not count it.
+    pub fn waited_seconds(&self) -> Option<f64> {
+        let (_, waited) = self.process.schedstat().ok()??;
+        Some(waited as f64 / 1e9)
+    }
+
+    /// Looks now: fills in what the kernel shows. `silent_seconds`, `cpu`, `waited`, `output`, the sessions, the
     /// stage, the stack and how it ended are the caller's to add. A process that is gone shows only
     /// what it leaves behind.
     pub fn look(&self) -> Observations {

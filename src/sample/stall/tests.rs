@@ -86,6 +86,16 @@ fn the_descriptor_limit() {
 }
 
 #[test]
+fn one_that_spins_on_a_loaded_machine_gets_a_part_of_a_processor() {
+    let seen = Observations { cpu: 0.51, waited: 0.46, state: Some('R'), sessions_done: 500, ..alive() };
+    let diagnosis = diagnose(&seen);
+    assert_eq!(diagnosis.cause, Cause::Spinning);
+    assert!(diagnosis.sentence.contains("51% of a processor (and it wanted one for another 46% of the time)"));
+    let seen = Observations { cpu: 0.3, waited: 0.1, ..seen };
+    assert_ne!(diagnose(&seen).cause, Cause::Spinning);
+}
+
+#[test]
 fn spinning() {
     let stack = vec!["Mime->parse".to_owned(), "Session->data".to_owned()];
     let seen = Observations { cpu: 0.99, state: Some('R'), sessions_done: 500, stack, ..alive() };
