@@ -65,3 +65,19 @@ fn every_path_of_a_real_run_with_fibers_has_the_calls_that_php_counted() {
         assert!(total.abs_diff(declared) < declared.unsigned_abs() / 100, "{total} of {declared}");
     }
 }
+
+#[test]
+fn of_two_forked_workers_none_is_credited_with_the_waiting_of_the_other() {
+    let (_, text) = profiled("workers.php", &[]);
+    let profile = read(&text, false).unwrap();
+    let file = &profile.files[0];
+    assert!(file.writers > 1, "{file:?}");
+    assert!(!file.complete && file.recovered_share < 1.0, "{file:?}");
+    assert!(file.warnings.iter().any(|warning| warning.contains("processes into one file")), "{:?}", file.warnings);
+    for path in folded(&profile).keys() {
+        let of = |name: &str| path.contains(name);
+        assert!(!(of("Busy") && (of("Waiting") || of("usleep"))), "{path}");
+        assert!(!(of("Waiting") && (of("Busy") || of("md5") || of("str_repeat"))), "{path}");
+        assert!(!of("usleep") || path.ends_with("Waiting->run;Waiting->pause;php::usleep"), "{path}");
+    }
+}
