@@ -186,7 +186,7 @@ fn the_callgrind_export_is_read_by_callgrind_annotate() {
 }
 
 #[test]
-fn speedscope_and_pprof_hold_every_unit_of_time() {
+fn speedscope_holds_every_unit_of_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = put(folder.path(), "cachegrind.out.1", example().text.as_bytes());
     let speedscope: serde_json::Value =
@@ -194,10 +194,55 @@ fn speedscope_and_pprof_hold_every_unit_of_time() {
     let weights = speedscope["profiles"][0]["weights"].as_array().unwrap();
     assert_eq!(weights.iter().map(|weight| weight.as_i64().unwrap()).sum::<i64>(), 1052 * 10);
     assert_eq!(speedscope["profiles"][0]["endValue"], 1052 * 10);
-    let pprof = analyze(&["--format", "pprof"], &[&path]).stdout;
+}
+
+/// What protoc (of protobuf-compiler) reads of a message, one line a field: its path and its value.
+fn decoded(message: &Path) -> Vec<(String, String)> {
+    let output = Command::new("protoc")
+        .args(["--decode=Profile", "--proto_path=tests/support", "pprof.proto"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(std::fs::File::open(message).unwrap())
+        .output()
+        .expect("protoc starts (Debian: protobuf-compiler)");
+    assert!(output.status.success(), "{output:?}");
+    let mut open: Vec<String> = Vec::new();
+    let mut fields = Vec::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines().map(str::trim) {
+        match line.split_once(": ") {
+            Some((name, value)) => {
+                fields.push((format!("{}{name}", open.concat()), value.trim_matches('"').to_owned()))
+            }
+            None if line == "}" => drop(open.pop()),
+            None => open.push(line.replace(" {", ".")),
+        }
+    }
+    fields
+}
+
+#[test]
+fn the_pprof_export_is_read_by_protoc() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(folder.path(), "cachegrind.out.1", example().text.as_bytes());
     let mut message = Vec::new();
+    let pprof = analyze(&["--format", "pprof"], &[&path]).stdout;
     std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&pprof[..]), &mut message).unwrap();
-    assert_eq!(message[0], 0x0a, "the first field is a sample type");
+    let fields = decoded(&put(folder.path(), "message", &message));
+    let of = |name: &str| -> Vec<&str> {
+        fields.iter().filter(|(field, _)| field == name).map(|(_, value)| value.as_str()).collect()
+    };
+    let strings = of("string_table");
+    let named: Vec<&str> = of("function.name").iter().map(|at| strings[at.parse::<usize>().unwrap()]).collect();
+    assert_eq!(strings[0], "", "the first string is the empty one");
+    for name in ["f0", "f1", "f2", "f3", "f4"] {
+        assert_eq!(named.iter().filter(|known| **known == name).count(), 1, "{named:?}");
+    }
+    let types = of("sample_type.type").len();
+    let time = of("sample_type.unit").iter().position(|at| strings[at.parse::<usize>().unwrap()] == "nanoseconds");
+    let values: Vec<i64> = of("sample.value").iter().map(|value| value.parse().unwrap()).collect();
+    let sum: i64 = values.chunks(types).map(|values| values[time.unwrap()]).sum();
+    assert_eq!(sum, 1052 * 10);
+    let locations = of("location.id");
+    assert!(of("sample.location_id").iter().all(|id| locations.contains(id)));
 }
 
 #[test]

@@ -31,6 +31,7 @@ missing() {
     has git || echo git
     has unshare || echo util-linux
     has strace || echo strace
+    has protoc || echo protobuf-compiler
 }
 
 # A reader of profiles that Debian does not have; a bench leaves its line out without it.
