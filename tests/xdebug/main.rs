@@ -8,6 +8,10 @@ mod files;
 mod fibers;
 mod forms;
 mod machine;
+mod memory;
+#[path = "../../benches/support/profile.rs"]
+#[allow(dead_code)]
+mod profile;
 mod real;
 
 use std::collections::BTreeMap;
