@@ -68,12 +68,13 @@ pub fn copy(php: &Php, memory: &Remote, mode: CopyMode) -> Result<Copy, Status> 
         if attempt > 0 {
             thread::sleep(IDLE_PAUSE);
         }
-        let before = Activity::of(pid).ok_or(Status::NotPhp)?;
-        if !before.at_rest() {
+        if !Activity::of(pid).ok_or(Status::NotPhp)?.at_rest() {
             continue;
         }
-        let copied = copy_now(php, memory);
-        if Activity::of(pid).ok_or(Status::NotPhp)? != before {
+        let room = make_room(php, memory)?;
+        let before = Activity::of(pid).ok_or(Status::NotPhp)?;
+        let copied = copy_now(php, memory, room);
+        if !before.at_rest() || Activity::of(pid).ok_or(Status::NotPhp)? != before {
             continue;
         }
         match copied {
@@ -84,25 +85,52 @@ pub fn copy(php: &Php, memory: &Remote, mode: CopyMode) -> Result<Copy, Status> 
     if mode == CopyMode::IdleOnly {
         return Err(Status::Busy);
     }
+    let room = make_room(php, memory)?;
     let held = Stopped::hold(pid).map_err(|error| match error.kind() {
         std::io::ErrorKind::TimedOut => Status::Busy,
         std::io::ErrorKind::PermissionDenied => Status::Denied(format!("pid {pid} cannot be stopped: {error}")),
         _ => Status::NotPhp,
     })?;
-    let copied = copy_now(php, memory);
+    let copied = copy_now(php, memory, room);
     let stopped = held.elapsed();
     drop(held);
     copied.map(|copy| Copy { stopped, ..copy })
 }
 
-fn copy_now(php: &Php, memory: &Remote) -> Result<Copy, Status> {
-    let begun = Instant::now();
+/// Zeroed memory for a copy, faulted in: while the process is copied, nothing is left to be done but the copying.
+fn make_room(php: &Php, memory: &Remote) -> Result<Vec<u8>, Status> {
     let maps = super::image::read_maps(memory.pid())?;
+    // A plan that is out of date by the time of the copy does no harm: the room is then too large or made larger.
+    let length = match plan(php, memory, &maps) {
+        Ok((plan, _)) => plan.length(),
+        Err(Status::Busy) => 0,
+        Err(other) => return Err(other),
+    };
+    let mut room = vec![0; length + length / 16];
+    prefer_huge_pages(&mut room);
+    // SAFETY: the range is that of `room`, which is ours; its pages are mapped as a write to each would map them. Where
+    // the kernel does not know the advice, they are mapped by the copy.
+    unsafe { libc::madvise(page_of(room.as_mut_ptr()), room.len(), libc::MADV_POPULATE_WRITE) };
+    Ok(room)
+}
+
+/// The page in which an address lies.
+fn page_of(address: *mut u8) -> *mut libc::c_void {
+    (address as usize / PAGE as usize * PAGE as usize) as *mut libc::c_void
+}
+
+fn plan(php: &Php, memory: &Remote, maps: &[Mapping]) -> Result<(Plan, Option<Zmm>), Status> {
     let stack = memory.u64(php.eg + u64::from(php.layout.eg_vm_stack)).ok_or(Status::Busy)?;
     let zmm = Zmm::find(memory, stack);
-    let plan = Plan::of(&maps, memory, zmm.as_ref(), php.data())?;
-    let mut bytes = vec![0; plan.length()];
-    prefer_huge_pages(&mut bytes);
+    Ok((Plan::of(maps, memory, zmm.as_ref(), php.data())?, zmm))
+}
+
+/// Copies into `bytes`, which hold zeros.
+fn copy_now(php: &Php, memory: &Remote, mut bytes: Vec<u8>) -> Result<Copy, Status> {
+    let begun = Instant::now();
+    let maps = super::image::read_maps(memory.pid())?;
+    let (plan, zmm) = plan(php, memory, &maps)?;
+    bytes.resize(plan.length(), 0);
     let mut at = 0;
     // Each range of the copy is contiguous in the arena; what of it is populated is read.
     let mut reads: Vec<(u64, usize)> = Vec::new();
