@@ -5,6 +5,7 @@
 //!     cargo bench --bench census -- [--pairs N] [--quick]
 
 #[path = "support/measure.rs"]
+#[allow(dead_code)] // The benches use different parts of it.
 mod measure;
 
 use std::io::{BufRead, BufReader, Write};
