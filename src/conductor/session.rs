@@ -35,6 +35,8 @@ pub struct Session {
     pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
     /// Connections were left over when it came to rest once.
     pub keeps_connections: bool,
+    /// Waits in a row, up to the last one, in which its figures were not still by the deadline.
+    pub restless: u32,
     /// It stalled or fell: the next scenario needs another.
     pub spoilt: bool,
     released: u64,
@@ -73,6 +75,7 @@ impl Session {
             probes: greeted.probes,
             profiles,
             keeps_connections: false,
+            restless: 0,
             spoilt: false,
             released: 0,
             looked_at_log: Instant::now(),

@@ -8,7 +8,7 @@ use super::run::Run;
 use super::session::Session;
 use crate::journal::Live;
 use crate::proc::{Host, Load};
-use crate::sample::{Quiet, QuietRule, Rest};
+use crate::sample::{Quiet, QuietRule, Rest, Unrest};
 
 /// Between two looks at the figures; the sampler reads them at about this pace.
 const LOOK: Duration = Duration::from_millis(25);
@@ -20,6 +20,11 @@ const SOCKETS_OTHERWISE: Duration = Duration::from_secs(1);
 /// A server that was seen to keep connections is not waited for as long again.
 const LEFTOVERS_KNOWN: Duration = Duration::from_millis(800);
 
+/// One whose figures were never still in so many waits running (something grows by the clock, say) is not waited for as
+/// long again: it would spend on waiting the waves that tell how it grows.
+const RESTLESS: u32 = 2;
+const RESTLESS_KNOWN: Duration = Duration::from_secs(2);
+
 impl Run<'_> {
     /// Waits until the server is at rest, or the deadline.
     pub(super) fn settle(&mut self, session: &mut Session) -> Result<Settled, Halt> {
@@ -28,6 +33,9 @@ impl Run<'_> {
         let mut rule = QuietRule::default().on_a_loaded_machine(runnable, cpus);
         if session.keeps_connections {
             rule.still_with_leftovers = LEFTOVERS_KNOWN;
+        }
+        if session.restless >= RESTLESS {
+            rule.deadline = rule.deadline.min(RESTLESS_KNOWN);
         }
         let before = session.idle.connections;
         session.sampler.count_sockets_every(SOCKETS_SETTLING);
@@ -38,8 +46,14 @@ impl Run<'_> {
             self.interrupt.check()?;
             session.tend_log();
             match quiet.push(session.moment()) {
-                Rest::Quiet(seconds) => break Settled { seconds, ..Settled::default() },
-                Rest::Deadline(seconds, _) => break Settled { seconds, deadline: true, rested: false },
+                Rest::Quiet(seconds) => {
+                    session.restless = 0;
+                    break Settled { seconds, ..Settled::default() };
+                }
+                Rest::Deadline(seconds, why) => {
+                    session.restless += u32::from(why == Unrest::Figures);
+                    break Settled { seconds, deadline: true, rested: false };
+                }
                 // A server that is gone is read no more; then nothing would ever be still.
                 Rest::Waiting(_) if Instant::now() > bound || session.is_gone() => {
                     break Settled { seconds: self.book.seconds() - began, deadline: true, rested: false };
