@@ -1,12 +1,12 @@
 //! The short way for a whole file in memory: it is lexed in chunks from its end, on all threads, and
-//! each chunk's records go straight into the tree, the last chunk first. It holds a chunk for each
+//! each chunk's records go straight into the tree, the last chunk first. It holds a few chunks for each
 //! thread and the tree, whatever the size of the file.
 //!
 //! It takes only what needs no judgement: one run of Xdebug 3 without fibers, of one writer, in
 //! which every claim names the subtree that post-order gives it. At the first sign of anything else
 //! it gives up, and the [`Recorder`](super::record::Recorder) reads the file instead.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -59,10 +59,11 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
         borders: borders(begin, last, marks),
         last_segment: marks.iter().filter(|mark| **mark <= last as u64).count() as u32,
         next: AtomicUsize::new(0),
-        turn: Mutex::new(Turn::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, sliced)),
-        passed: Condvar::new(),
+        most: 2 * threads,
+        queue: Mutex::new(Queue::default()),
+        room: Condvar::new(),
+        growth: Mutex::new(Growth::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, sliced)),
     };
-    work.turn.lock().unwrap_or_else(PoisonError::into_inner).enter(work.segment(0));
     match threads.min(work.borders.len() + 1) {
         0 | 1 => work.run(),
         threads => std::thread::scope(|scope| {
@@ -70,14 +71,17 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
             work.run();
         }),
     }
-    let mut turn = work.turn.into_inner().unwrap_or_else(PoisonError::into_inner);
-    turn.gave_up |= !cut.iter().all(|definition| turn.define(text, definition));
-    if turn.gave_up || !turn.expected.is_empty() || turn.records == 0 || !turn.all_defined() {
+    let gave_up = work.queue.into_inner().unwrap_or_else(PoisonError::into_inner).gave_up;
+    let mut growth = work.growth.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if gave_up || !cut.iter().all(|definition| growth.define(text, definition)) {
+        return None;
+    }
+    if !growth.expected.is_empty() || growth.records == 0 || !growth.all_defined() {
         return None;
     }
     let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
-    let end = (lines + 4 * turn.records + 4 * turn.claims + 1, end as u64);
-    let Turn { tree, slicer, files, functions, records, own, .. } = turn;
+    let end = (lines + 4 * growth.records + 4 * growth.claims + 1, end as u64);
+    let Growth { tree, slicer, files, functions, records, own, .. } = growth;
     let slices = slicer.finish(&tree);
     let summary = summary.filter(|_| end.1 > 0);
     Some(Mapped { header, tree, slices, files, functions, records, own, summary, end })
@@ -182,12 +186,42 @@ struct Work<'a> {
     last_segment: u32,
     /// Chunks handed out, from the end of the file.
     next: AtomicUsize,
-    turn: Mutex<Turn>,
-    passed: Condvar,
+    /// Lexed chunks that may wait.
+    most: usize,
+    queue: Mutex<Queue>,
+    /// There is room for chunks again.
+    room: Condvar,
+    growth: Mutex<Growth>,
+}
+
+/// Lexed chunks on their way into the tree, which takes them in order. Whoever brings the one whose turn it is puts it
+/// there, and those that wait behind it; nobody else waits for that.
+#[derive(Default)]
+struct Queue {
+    /// The chunk whose turn it is.
+    turn: usize,
+    lexed: BTreeMap<usize, Batch>,
+    /// A thread is at it.
+    growing: bool,
+    gave_up: bool,
+    /// Batches to be used again.
+    spare: Vec<Batch>,
+}
+
+/// Ends all threads' waiting where one of them panics.
+struct Alarm<'a>(&'a Work<'a>);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.give_up(&mut self.0.queue());
+        }
+    }
 }
 
 impl Work<'_> {
     fn run(&self) {
+        let _alarm = Alarm(self);
         let mut batch = Batch::default();
         loop {
             let mine = self.next.fetch_add(1, Ordering::Relaxed);
@@ -195,20 +229,54 @@ impl Work<'_> {
                 return;
             }
             let (text, begin, end) = self.chunk(mine);
-            let whole = begin >= end || batch.lex(text, begin, end) == end;
-            let mut turn = self.wait_for(mine);
-            if begin < end && !turn.gave_up {
-                turn.gave_up = !whole || !turn.take(text, &batch);
-            }
-            turn.chunk += 1;
-            turn.enter(self.segment(mine + 1));
-            let gave_up = turn.gave_up;
-            drop(turn);
-            self.passed.notify_all();
-            if gave_up {
-                return;
+            let whole = batch.lex(text, begin.min(end), end) == end;
+            match self.hand_over(mine, batch, whole) {
+                Some(spare) => batch = spare,
+                None => return,
             }
         }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give_up(&self, queue: &mut Queue) {
+        queue.gave_up = true;
+        self.room.notify_all();
+    }
+
+    /// Puts a lexed chunk in its place, and into the tree what has its turn. Gives back a batch for the next chunk, or
+    /// `None` where the file is given up.
+    fn hand_over(&self, mine: usize, batch: Batch, whole: bool) -> Option<Batch> {
+        let mut queue = self.queue();
+        if !whole {
+            self.give_up(&mut queue);
+        }
+        queue.lexed.insert(mine, batch);
+        while !queue.growing && !queue.gave_up {
+            let turn = queue.turn;
+            let Some(batch) = queue.lexed.remove(&turn) else { break };
+            queue.growing = true;
+            drop(queue);
+            let taken = {
+                let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
+                growth.enter(self.segment(turn));
+                growth.take(self.chunk(turn).0, &batch)
+            };
+            queue = self.queue();
+            queue.growing = false;
+            queue.turn += 1;
+            queue.spare.push(batch);
+            if !taken {
+                self.give_up(&mut queue);
+            }
+            self.room.notify_all();
+        }
+        while queue.lexed.len() > self.most && !queue.gave_up {
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.gave_up { None } else { Some(queue.spare.pop().unwrap_or_default()) }
     }
 
     /// Text and range of a chunk, counted from the end of the file.
@@ -227,14 +295,6 @@ impl Work<'_> {
             _ => self.borders.get(number - 1).map_or(0, |border| border.1),
         }
     }
-
-    fn wait_for(&self, mine: usize) -> MutexGuard<'_, Turn> {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while turn.chunk != mine && !turn.gave_up {
-            turn = self.passed.wait(turn).unwrap_or_else(PoisonError::into_inner);
-        }
-        turn
-    }
 }
 
 /// A call that a record further on in the file has claimed.
@@ -244,11 +304,8 @@ struct Expected {
     caller: u32,
 }
 
-/// The tree so far; whoever's turn it is has it.
-struct Turn {
-    /// Chunk whose turn it is.
-    chunk: usize,
-    gave_up: bool,
+/// The tree so far.
+struct Growth {
     tree: CallTree,
     slicer: Slicer,
     /// Node above calls that nobody claims.
@@ -261,15 +318,13 @@ struct Turn {
     functions: HashMap<u32, Vec<u8>>,
 }
 
-impl Turn {
+impl Growth {
     fn new(roots: u32, sliced: bool) -> Self {
         let mut tree = CallTree::new();
         if roots == STILL_RUNNING_NODE {
             tree.child(ROOT, STILL_RUNNING);
         }
-        Turn {
-            chunk: 0,
-            gave_up: false,
+        Growth {
             tree,
             slicer: if sliced { Slicer::default() } else { Slicer::off() },
             roots,
