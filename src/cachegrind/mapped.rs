@@ -18,7 +18,7 @@ use super::strict::{Batch, Definition, PADDING, RawKey};
 use super::tree::{CallTree, Cost, ROOT};
 
 /// Raw bytes that a thread lexes at one go.
-const CHUNK: usize = 512 << 10;
+const CHUNK: usize = 128 << 10;
 /// A header is never longer than this, a summary neither.
 const MARGIN: usize = 64 << 10;
 
