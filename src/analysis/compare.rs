@@ -152,6 +152,7 @@ fn judgement(finding: &Finding) -> Judgement {
         failed_condition: None,
         would_decide: None,
         wants_rest: false,
+        steady: finding.steady,
     }
 }
 

@@ -89,6 +89,7 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
         growth: judgement.growth.map(|growth| Growth { value: growth.value, unit: unit(cell.metric), per: growth.per }),
         ci95: judgement.ci95,
         could_have_missed: judgement.could_have_missed,
+        steady: judgement.steady,
         evidence,
         would_decide: judgement.would_decide.as_ref().map(|more| match more.work {
             0 => more.reason.clone(),

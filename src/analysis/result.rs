@@ -91,6 +91,9 @@ pub struct Finding {
     pub ci95: Option<[f64; 2]>,
     /// A leak below this, in the metric's unit for 1,000 messages or sessions, could have been missed.
     pub could_have_missed: Option<f64>,
+    /// It grows as a leak does, also where the run was too short to say so.
+    #[serde(skip)]
+    pub steady: bool,
     /// The evidence in words.
     pub evidence: String,
     /// What would decide it, where it is undecided.

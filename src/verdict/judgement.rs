@@ -145,6 +145,8 @@ pub struct Judgement {
     pub would_decide: Option<MoreWork>,
     /// Whether the floors fell somewhere, so that `leak` needs a rest before each floor.
     pub wants_rest: bool,
+    /// It grows as a leak does: what is missing, if anything, is work, a second look or a rest.
+    pub steady: bool,
 }
 
 impl Judgement {
@@ -160,6 +162,7 @@ impl Judgement {
             failed_condition: None,
             would_decide: None,
             wants_rest: false,
+            steady: false,
         }
     }
 }

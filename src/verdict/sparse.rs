@@ -62,6 +62,7 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
         failed_condition: (!leak).then(|| condition.clone()),
         would_decide: (!leak).then(|| MoreWork { work: series.work() as u64, reason: condition }),
         wants_rest: false,
+        steady: leak,
     }
 }
 

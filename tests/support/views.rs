@@ -421,6 +421,7 @@ pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
         reason: None,
         growth: None,
         ci95: None,
+        steady: false,
         could_have_missed: None,
         evidence: String::new(),
         would_decide: None,
@@ -450,6 +451,7 @@ fn clean_cell(metric: &str, scenario: &str) -> Finding {
     Finding {
         growth: Some(Growth { value: 0.0, unit, per }),
         ci95: Some([-limit / 4.0, limit / 3.0]),
+        steady: false,
         could_have_missed: Some(limit),
         evidence: "Stands where it stood after wave 1.".into(),
         ..finding(metric, scenario, State::Clean)
@@ -459,6 +461,7 @@ fn clean_cell(metric: &str, scenario: &str) -> Finding {
 fn too_short(metric: &str, scenario: &str) -> Finding {
     Finding {
         reason: Some(Reason::TooShort),
+        steady: false,
         could_have_missed: Some(if metric == "heap" || metric == "rss" { 1_240_000.0 } else { 300.0 }),
         evidence: "10 messages; 5,000 are the least.".into(),
         would_decide: Some("4,990 more messages (4 s) would decide.".into()),
