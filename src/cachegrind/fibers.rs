@@ -45,9 +45,10 @@ impl Role {
 /// Unclaimed calls of one stack, or of a piece of it, in order of their end.
 pub(crate) type Stack = Vec<Subtree>;
 
-/// How many of the stack's last calls meet the last claims, one by one.
+/// How many of the stack's last calls meet the last claims, one by one; beyond [`MOST`] nobody looks.
 fn run(stack: &[Subtree], claims: &[Claim], slack: u64) -> usize {
-    stack.iter().rev().zip(claims.iter().rev()).take_while(|(subtree, claim)| subtree.meets(claim, slack)).count()
+    let pairs = stack.iter().rev().zip(claims.iter().rev()).take(MOST);
+    pairs.take_while(|(subtree, claim)| subtree.meets(claim, slack)).count()
 }
 
 /// The stacks that do not run.
@@ -85,15 +86,16 @@ enum Owner {
 
 /// Candidates of one kind that are looked at for one claim.
 const CANDIDATES: usize = 4096;
-/// Calls anywhere that are looked at where nothing else fits.
+/// The same, of those whose cost is the nearest on either side.
+const NEARBY: usize = 32;
+/// The same, anywhere, where nothing else fits.
 const ANYWHERE: usize = 1 << 17;
+/// Claims that are held against a candidate, and so many in a row that they are no accident.
+const MOST: usize = 256;
+const SURE: usize = 8;
 /// By how much a cost may be off, where none fits: two calls of one function that cost nearly the same may have been
 /// taken for each other before, and then the one that is left is the other's.
 const SLACKS: [u64; 3] = [0, 16, u64::MAX];
-/// The same, of those whose cost is the nearest on either side.
-const NEARBY: usize = 32;
-/// So many claims in a row are no accident.
-const SURE: usize = 8;
 
 impl Stacks {
     pub(crate) fn clear(&mut self) {
