@@ -1,4 +1,5 @@
-// Moves in what the page already shows: the timeline's cursor, the flamegraph, the table of functions.
+// Moves in what the page already shows: the timeline's cursor, the flamegraph, the table of functions,
+// the difference between two censuses.
 // Without it everything stands still and is still there.
 (() => {
   "use strict";
@@ -145,6 +146,92 @@
     };
     filterTable = (text) => { wanted = text; layOut(); };
     layOut();
+  }
+
+  // Censuses: the difference between any two, by kind.
+  const censuses = data("census-data");
+  if (censuses) {
+    const pickers = [byId("census-from"), byId("census-to")];
+    const bodies = byId("census-table").tBodies;
+    const more = byId("census-more");
+    let open = false;
+    const element = (name, text, kind) => {
+      const made = document.createElement(name);
+      made.textContent = text;
+      if (kind) made.className = kind;
+      return made;
+    };
+    const signed = (value, print) => (value === null ? "" : `${value > 0 ? "+" : ""}${print(value)}`);
+    const count = (value) => (value === null ? "" : value.toLocaleString("en"));
+    const svg = (name, set) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+      for (const [key, value] of Object.entries(set)) made.setAttribute(key, value);
+      return made;
+    };
+    const bars = (row, first, last) => {
+      const moves = row.counts.some((value) => value !== row.counts[0]) && !row.counts.includes(null);
+      const line = (moves ? row.counts : row.bytes).slice(first, last + 1);
+      const highest = Math.max(1, ...line);
+      const most = Math.min(16, line.length);
+      const sheet = svg("svg", { class: "bars", width: 94, height: 18, viewBox: "0 0 94 18", preserveAspectRatio: "xMinYMid", "aria-hidden": "true" });
+      for (let at = 0; at < most; at += 1) {
+        const height = Math.max(1, ((line[Math.floor((at + 1) * line.length / most) - 1] || 0) / highest) * 18);
+        sheet.append(svg("rect", { x: at * 6, y: 18 - height, width: 4, height }));
+      }
+      return sheet;
+    };
+    const name = (row, code) => {
+      const cell = element("td", "", "l");
+      const text = element(code ? "code" : "span", "");
+      // It may break before an arrow and after a part of a namespace, and never inside an arrow.
+      row.name.split(/(->|::)|(?<=\\)/).filter(Boolean).forEach((part, at, parts) => {
+        const arrow = part === "->" || part === "::";
+        if (arrow || (at > 0 && parts[at - 1].endsWith("\\"))) text.append(document.createElement("wbr"));
+        text.append(arrow ? element("span", part) : part);
+      });
+      cell.append(text);
+      if (row.of) {
+        const of = element("span", " of ", "aside");
+        of.append(element("code", row.of));
+        cell.append(of);
+      }
+      return cell;
+    };
+    const show = () => {
+      const [from, to] = pickers.map((picker) => picker.selectedIndex);
+      const between = (values) => (values[from] === null || values[to] === null ? null : values[to] - values[from]);
+      let hidden = 0;
+      censuses.groups.forEach((group, number) => {
+        const rows = group.rows.map((row) => ({ row, count: between(row.counts), bytes: between(row.bytes) }));
+        const differing = group.code ? rows.filter(({ count, bytes }) => count || bytes) : rows;
+        if (group.code) differing.sort((a, b) => (b.bytes - a.bytes) || (b.count - a.count));
+        hidden += Math.max(0, differing.length - censuses.shown);
+        const lines = differing.map(({ row, count: difference, bytes: size }, at) => {
+          const line = element("tr", "", at >= censuses.shown && !open ? "more" : "");
+          const drawing = element("td", "", "l");
+          drawing.append(bars(row, Math.min(from, to), Math.max(from, to)));
+          line.append(name(row, group.code), element("td", signed(difference, count)), element("td", signed(size, bytes)));
+          line.append(drawing, element("td", count(row.counts[from])), element("td", count(row.counts[to])));
+          return line;
+        });
+        if (lines.length === 0) {
+          const line = element("tr", "");
+          const cell = element("td", "nothing differs", "l aside");
+          cell.colSpan = 6;
+          line.append(cell);
+          lines.push(line);
+        }
+        bodies[number].replaceChildren(bodies[number].rows[0], ...lines);
+      });
+      const restarted = censuses.pids[from] !== censuses.pids[to];
+      byId("census-note").textContent = restarted ? "Two processes: what the second one holds did not grow from the first." : "";
+      more.hidden = hidden === 0;
+      more.textContent = open ? "Show fewer." : `Show ${hidden.toLocaleString("en")} more.`;
+    };
+    pickers.forEach((picker) => picker.addEventListener("change", show));
+    more.addEventListener("click", () => { open = !open; show(); });
+    byId("census-controls").hidden = false;
+    show();
   }
 
   // Flamegraph: drawn for the width at hand, from the frames that the page carries.

@@ -319,6 +319,43 @@ fn functions_sort_by_any_column() {
 }
 
 #[test]
+fn any_two_censuses_are_compared() {
+    let Some(mut browser) = Browser::start() else { return };
+    let mut page = browser.open(&written("leak"), Screen::wide(1280));
+    // Heading, then rows: what, difference, bytes, bars, before, after.
+    let cells = |page: &mut Page<'_>, group: usize, row: usize| -> Vec<String> {
+        let row = format!("document.querySelector('#census-table').tBodies[{group}].rows[{row}].cells");
+        let texts = page.eval(&format!("[...{row}].map((cell) => cell.textContent)"));
+        texts.as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    };
+    let choose = |page: &mut Page<'_>, end: &str, at: usize| {
+        page.eval(&format!(
+            "(() => {{ const s = document.querySelector('#census-{end}'); s.selectedIndex = {at}; s.dispatchEvent(new Event('change')); }})()"
+        ));
+    };
+    let class = ["App\\Smtp\\Session", "+12,000", "+1.37 MiB", "", "0", "12,000"];
+    assert_eq!(cells(&mut page, 1, 1), class, "from the first to the last census of what leaks");
+    assert_eq!(cells(&mut page, 0, 1)[2], "+4.71 MiB", "the heap");
+    choose(&mut page, "from", 4);
+    choose(&mut page, "to", 6);
+    assert_eq!(cells(&mut page, 1, 1)[1..3], ["+2,000", "+234 KiB"]);
+    assert_eq!(cells(&mut page, 2, 1)[0], "App\\Smtp\\Server->sessions[] of App\\Smtp\\Session");
+    assert_eq!(cells(&mut page, 3, 1), ["nothing differs"]);
+    let rows =
+        "[...document.querySelectorAll('#census-table tbody:nth-of-type(2) tr')].filter((r) => r.offsetHeight).length";
+    choose(&mut page, "to", 5);
+    assert_eq!(number(&mut page, rows), 9.0, "a heading and the first eight");
+    page.click("#census-more");
+    assert_eq!(number(&mut page, rows), 12.0);
+    choose(&mut page, "from", 12);
+    choose(&mut page, "to", 3);
+    assert_eq!(cells(&mut page, 1, 1)[1..3], ["-9,000", "-1.03 MiB"], "backwards too");
+    choose(&mut page, "to", 13);
+    assert!(text(&mut page, "#census-note").starts_with("Two processes"));
+    quiet(&page, "leak");
+}
+
+#[test]
 fn without_scripts_all_is_still_there() {
     let Some(mut browser) = Browser::start() else { return };
     for (width, shown) in [(1280, "wide"), (390, "narrow")] {
@@ -330,6 +367,9 @@ fn without_scripts_all_is_still_there() {
         let rows = "[...document.querySelectorAll('#functions tbody tr')].filter((r) => r.offsetHeight).length";
         assert_eq!(number(&mut page, rows), 22.0);
         assert_eq!(number(&mut page, "document.querySelector('#flame-controls').offsetHeight"), 0.0);
+        assert_eq!(number(&mut page, "document.querySelector('#census-controls').offsetHeight"), 0.0);
+        assert!(text(&mut page, "#census-note").contains("sequential, wave 12, after 12,000 messages"));
+        assert!(text(&mut page, "#census-table").contains("+12,000"));
         let wide = number(&mut page, "document.documentElement.scrollWidth");
         assert!(wide <= f64::from(width), "{wide}");
     }

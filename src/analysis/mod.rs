@@ -1,6 +1,7 @@
 //! From a run's folder to its result: verdicts, drift, comparison. Knows nothing of how it is shown.
 
 pub mod analyzed;
+mod censuses;
 mod compare;
 mod conclusion;
 pub mod csv;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::censuses::censuses;
 use super::compare;
 use super::conclusion::{Worse, conclude};
 use super::findings::findings;
@@ -94,6 +95,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &material) },
         flames: shown.as_mut().map(|shown| std::mem::take(&mut shown.flames)).unwrap_or_default(),
         waiting: shown.map(|shown| shown.waiting).unwrap_or_default(),
+        censuses: censuses(&material),
         asked: load::asked(&material),
         load_notes: load::notes(&material),
         reproduce: reproduce(&plan.typed),

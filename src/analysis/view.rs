@@ -59,6 +59,81 @@ pub struct Flame {
     pub folded: Vec<String>,
 }
 
+/// When a census of PHP's heap was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Scenario.
+    pub scenario: String,
+    /// Wave; 0 stands before the load.
+    pub wave: u32,
+    /// Work done in the scenario until then.
+    pub work: u64,
+    /// What is counted as work: `messages`, `sessions`.
+    pub noun: &'static str,
+    /// The process.
+    pub pid: i32,
+}
+
+/// What a row of the censuses counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// A part of the heap, in objects.
+    Part,
+    /// Live objects of a class.
+    Class,
+    /// Elements of a container, and the bytes of all that hangs on it.
+    Container,
+    /// Resources of a type.
+    Resource,
+}
+
+/// One thing in every census.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountedRow {
+    /// What it is.
+    pub kind: Counted,
+    /// As PHP writes it.
+    pub name: String,
+    /// What a container's elements are.
+    pub of: String,
+    /// How many, census by census; none where it was not counted.
+    pub counts: Vec<Option<u64>>,
+    /// Bytes, likewise.
+    pub bytes: Vec<Option<u64>>,
+}
+
+/// What the heap grew by in a scenario, in bytes; the parts add up to the heap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeapGrowth {
+    /// Scenario.
+    pub scenario: String,
+    /// The heap.
+    pub heap: i64,
+    /// In containers that grow from census to census, with all that hangs on them.
+    pub named: i64,
+    /// In reach otherwise.
+    pub other: i64,
+    /// Garbage that the collector will take.
+    pub garbage: i64,
+    /// Held by an extension or a temporary.
+    pub held: i64,
+    /// Compiled code and the engine's own tables.
+    pub engine: i64,
+}
+
+/// The censuses side by side, in the order in which they were taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Censuses {
+    /// When.
+    pub taken: Vec<Taken>,
+    /// What changed, by kind, most bytes first; parts are there also where they stood still.
+    pub rows: Vec<CountedRow>,
+    /// Rows that changed too, and less than those.
+    pub left_out: usize,
+    /// Scenario by scenario.
+    pub growth: Vec<HeapGrowth>,
+}
+
 /// One row of the what-was-asked table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Asked {
@@ -81,6 +156,8 @@ pub struct RunView {
     pub flames: Vec<Flame>,
     /// Functions that wait rather than work, as the profile names them.
     pub waiting: Vec<String>,
+    /// Censuses of the clean pass.
+    pub censuses: Censuses,
     /// Asked and run, side by side.
     pub asked: Vec<Asked>,
     /// What went otherwise than asked, in sentences.

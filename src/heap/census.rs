@@ -22,7 +22,7 @@ use super::walk::{OrTorn, Torn, Walk, Walked};
 use super::zmm::{BlockMap, Figures};
 
 /// Paths that are kept of a census, the heaviest first.
-const MOST_HOLDERS: usize = 2_000;
+pub const MOST_HOLDERS: usize = 2_000;
 /// A string that is no element is worth a line from this size on.
 const LONG_STRING: u64 = 1024;
 

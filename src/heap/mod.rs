@@ -32,7 +32,7 @@ mod stop;
 mod walk;
 mod zmm;
 
-pub use census::{Census, ClassCount, Cost, Holder};
+pub use census::{Census, ClassCount, Cost, Holder, MOST_HOLDERS};
 pub use collector::GcCounters;
 pub use garbage::Sum;
 pub use growth::{Growing, Growth, grows, growth};

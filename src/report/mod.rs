@@ -4,6 +4,7 @@
 //! itself. The parts of the report have a file each, in the order in which they stand on the page.
 
 mod carry;
+mod censuses;
 mod drift;
 mod error;
 mod figures;

@@ -5,7 +5,7 @@ use askama::Template;
 use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
-use super::{Error, carry, figures, floors, holders, load, matrix, setup, timeline, words};
+use super::{Error, carry, censuses, figures, floors, holders, load, matrix, setup, timeline, words};
 use crate::analysis::profile::Shown;
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
@@ -25,6 +25,7 @@ struct Report {
     warnings: Vec<[String; 2]>,
     matrix: matrix::Matrix,
     holders: Vec<holders::Row>,
+    censuses: Option<censuses::Censuses>,
     floors: floors::Floors,
     timeline: Option<timeline::Timeline>,
     profile: Profile,
@@ -94,6 +95,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
         matrix: matrix::matrix(view),
         holders: holders::holders(result),
+        censuses: censuses::censuses(view)?,
         floors: floors::floors(result)?,
         timeline: timeline::timeline(view)?,
         profile: profile(view)?,
