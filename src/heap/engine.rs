@@ -233,6 +233,29 @@ impl<'a> Engine<'a> {
         Some(format!("{}:{line}", base_name(file)))
     }
 
+    /// `Server->tick`, `Log::write`, `stream_select`; empty for a script's main code.
+    pub fn function_name(&self, function: u64) -> Option<String> {
+        let l = self.layout;
+        let name = self.word(function, l.op_name)?;
+        if name == 0 {
+            return Some(String::new());
+        }
+        // `{closure:/path/file.php:12}` from 8.4 on.
+        let name = match self.name(name)? {
+            closure if closure.starts_with("{closure") => match closure.contains('/') {
+                true => format!("{{closure:{}", base_name(closure)),
+                false => closure.to_owned(),
+            },
+            name => name.to_owned(),
+        };
+        let scope = self.word(function, l.op_scope)?;
+        if scope == 0 {
+            return Some(name);
+        }
+        let is_static = self.half(function, l.op_fn_flags)? & (1 << 4) != 0;
+        Some(format!("{}{}{name}", self.class_name(scope)?, if is_static { "::" } else { "->" }))
+    }
+
     /// A class's name; an anonymous class is told by where it stands.
     pub fn class_name(&self, class: u64) -> Option<String> {
         let name = self.name(self.word(class, self.layout.ce_name)?)?;

@@ -15,6 +15,7 @@ mod checks;
 mod classes;
 mod collector;
 mod engine;
+mod frames;
 mod garbage;
 mod growth;
 mod image;
@@ -29,6 +30,7 @@ mod snapshot;
 mod stack;
 mod status;
 mod stop;
+mod storage;
 mod walk;
 mod zmm;
 

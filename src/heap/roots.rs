@@ -4,7 +4,7 @@ use super::classes::static_names;
 use super::engine::{Function, Value, is_identifier, kind};
 use super::image::Php;
 use super::paths::PathId;
-use super::walk::{OrTorn, Torn, Walk, Walked, function_name};
+use super::walk::{OrTorn, Torn, Walk, Walked};
 
 const MOST_FRAMES: usize = 100_000;
 const ROOT: PathId = 0;
@@ -100,7 +100,7 @@ fn function_statics(walk: &mut Walk, function: u64) -> Walked<()> {
     if pointer == 0 {
         return Ok(());
     }
-    let name = function_name(&engine, function).or_torn("a function's name", function)?;
+    let name = engine.function_name(function).or_torn("a function's name", function)?;
     walk.expand_statics(pointer, ROOT, &format!("{name}() static "))
 }
 

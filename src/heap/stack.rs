@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Function, base_name};
 use super::image::Php;
-use super::walk::{OrTorn, Torn, Walked, function_name};
+use super::walk::{OrTorn, Torn, Walked};
 
 const MOST_FRAMES: usize = 1000;
 
@@ -41,7 +41,7 @@ pub fn read(engine: &Engine, php: &Php) -> Walked<Vec<Frame>> {
 
 fn read_frame(engine: &Engine, frame: u64, function: u64) -> Walked<Frame> {
     let l = engine.layout;
-    let name = function_name(engine, function).or_torn("a function's name", function)?;
+    let name = engine.function_name(function).or_torn("a function's name", function)?;
     match engine.function(function).or_torn("a function", function)? {
         Function::Internal => Ok(Frame { function: name, file: None, line: None }),
         Function::User => {

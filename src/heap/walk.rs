@@ -2,20 +2,11 @@
 //! shortest path. What does not fit ends the walk: a copy is either whole or not used.
 
 use super::classes::{Classes, Storage, bare};
-use super::engine::{Engine, Function, Value, base_name, is_identifier, kind};
+use super::engine::{Engine, Function, Value, is_identifier, kind};
 use super::memory::AddressMap;
 use super::objects::{Live, NOT_MET, Object};
 use super::paths::{LabelId, PathId, Paths, TypeId};
 use super::zmm::BlockMap;
-
-/// Elements of a list that are believed in.
-const MOST_ELEMENTS: u64 = 1 << 28;
-const MOST_VARIABLES: u32 = 10_000;
-const MOST_FRAMES: usize = 10_000;
-/// The frame's reference to `$this` counts, and to the closure that it runs.
-const CALL_HAS_SYMBOL_TABLE: u32 = 1 << 20;
-const CALL_RELEASES_THIS: u32 = 1 << 21;
-const CALL_OF_CLOSURE: u32 = 1 << 22;
 
 /// What did not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +109,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The live object at `at`.
-    fn object(&self, at: u64) -> Walked<Object> {
+    pub(super) fn object(&self, at: u64) -> Walked<Object> {
         let index = self.live.find(&self.engine, at).or_torn("an object that is not in the store", at)?;
         Ok(self.live.all[index])
     }
@@ -341,7 +332,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the bytes of a further block of the value that is being gone on from.
-    fn add_bytes(&mut self, path: PathId, bytes: u64) {
+    pub(super) fn add_bytes(&mut self, path: PathId, bytes: u64) {
         self.paths.at(path).bytes += bytes;
         if let Some(node) = self.nodes.get_mut(self.next) {
             node.bytes += bytes;
@@ -417,7 +408,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn meet_at(&mut self, path: PathId, label: LabelId, value: Value, counted: bool) -> Walked<()> {
+    pub(super) fn meet_at(&mut self, path: PathId, label: LabelId, value: Value, counted: bool) -> Walked<()> {
         let path = self.paths.child(path, label);
         self.meet(value, path, counted)
     }
@@ -457,299 +448,4 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
-
-    fn expand_closure(&mut self, node: Node) -> Walked<()> {
-        let l = self.engine.layout;
-        let function = node.at + u64::from(l.closure_func);
-        let this_at = node.at + u64::from(l.closure_this);
-        let this = self.engine.value(this_at).or_torn("a closure", node.at)?;
-        if this.kind == kind::OBJECT {
-            let label = self.paths.label(2, " bound $this");
-            self.meet_at(node.path, label, this, true)?;
-        } else if this.kind != kind::UNDEF {
-            return Err(Torn(format!("a closure bound to a {} at {this_at:x}", this.kind)));
-        }
-        if self.engine.function(function) == Some(Function::User) {
-            let pointer = self.engine.word(function, l.op_statics_ptr).or_torn("a closure", node.at)?;
-            self.expand_statics(pointer, node.path, " use ")?;
-        }
-        Ok(())
-    }
-
-    /// The static variables (of a closure: the used ones too) behind a map pointer.
-    pub fn expand_statics(&mut self, pointer: u64, path: PathId, word: &str) -> Walked<()> {
-        let at = self.engine.map_pointer(pointer).or_torn("static variables", pointer)?;
-        if at == 0 {
-            return Ok(());
-        }
-        let head = self.engine.counted(at).or_torn("static variables", at)?;
-        if head.kind != kind::ARRAY {
-            return Err(Torn(format!("static variables of type {} at {at:x}", head.kind)));
-        }
-        if head.immutable || self.has_met(at) {
-            return Ok(());
-        }
-        let table = self.engine.table(at).or_torn("static variables", at)?;
-        let bytes = self.block(at, 56)? + if table.used > 0 { self.block(table.block, 0)? } else { 0 };
-        self.paths.at(path).bytes += bytes;
-        if let Some(node) = self.nodes.get_mut(self.next).filter(|_| path != 0) {
-            node.bytes += bytes;
-        }
-        for entry in self.engine.entries(table) {
-            let name =
-                self.engine.name(entry.key).filter(|n| is_identifier(n)).or_torn("a variable's name", entry.key)?;
-            if entry.value.kind >= kind::STRING {
-                let label = self.paths.label(0, &format!("{word}${name}"));
-                self.meet_at(path, label, entry.value, true)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn expand_generator(&mut self, node: Node) -> Walked<()> {
-        let l = self.engine.layout;
-        let frame = self.engine.word(node.at, l.generator_execute_data).or_torn("a generator", node.at)?;
-        for offset in [l.generator_value, l.generator_retval] {
-            let at = node.at + u64::from(offset);
-            let value = self.engine.value(at).or_torn("a generator", node.at)?;
-            if value.kind >= kind::STRING {
-                let label = self.paths.label(2, " yields ");
-                self.meet_at(node.path, label, value, true)?;
-            }
-        }
-        if frame == 0 {
-            return Ok(());
-        }
-        let bytes = self.block(frame, 80)?;
-        self.add_bytes(node.path, bytes);
-        self.frame(frame, node.path)
-    }
-
-    fn expand_fiber(&mut self, node: Node) -> Walked<()> {
-        let l = self.engine.layout;
-        if l.fiber_execute_data == 0 {
-            return Ok(());
-        }
-        // fci begins with its size; the function's name, a value, follows.
-        let at = node.at + u64::from(l.fiber_fci) + 8;
-        let callable = self.engine.value(at).or_torn("a fiber", node.at)?;
-        if callable.kind >= kind::STRING && callable.kind <= kind::REFERENCE {
-            let label = self.paths.label(2, " runs ");
-            self.meet_at(node.path, label, callable, true)?;
-        }
-        // Its frames lie on a page of their own, which begins with the bottom one; a fiber that has
-        // not started, or has ended, has none.
-        let bottom = self.engine.word(node.at, l.fiber_stack_bottom).or_torn("a fiber", node.at)?;
-        let page = self.blocks.and_then(|b| b.block(bottom)).filter(|p| bottom - p.start < 64);
-        if let Some(page) = page {
-            self.add_bytes(node.path, page.size);
-        }
-        let mut frame = self.engine.word(node.at, l.fiber_execute_data).or_torn("a fiber", node.at)?;
-        for _ in 0..MOST_FRAMES {
-            if frame == 0 {
-                return Ok(());
-            }
-            self.frame(frame, node.path)?;
-            frame = self.engine.word(frame, l.ex_prev).or_torn("a frame", frame)?;
-        }
-        Err(Torn(format!("a fiber without end at {:x}", node.at)))
-    }
-
-    /// The variables of a frame, its `$this` and its closure.
-    pub fn frame(&mut self, frame: u64, path: PathId) -> Walked<()> {
-        let l = self.engine.layout;
-        let function = self.engine.word(frame, l.ex_func).or_torn("a frame", frame)?;
-        if function == 0 {
-            return Ok(());
-        }
-        let this = self.engine.value(frame + u64::from(l.ex_this)).or_torn("a frame", frame)?;
-        let call_info = self.engine.half(frame, l.ex_call_info).or_torn("a frame", frame)?;
-        let name = function_name(&self.engine, function).or_torn("a function", function)?;
-        if this.kind == kind::OBJECT {
-            let class = self.object(this.word)?.class;
-            let label = match path {
-                0 => self.classes.at(class).name.clone(),
-                _ => format!(" in {name}() $this"),
-            };
-            let label = self.paths.label(0, &label);
-            self.meet_at(path, label, this, call_info & CALL_RELEASES_THIS != 0)?;
-        }
-        if call_info & CALL_OF_CLOSURE != 0 {
-            let closure = function.checked_sub(u64::from(l.closure_func)).or_torn("a closure's frame", frame)?;
-            let label = self.paths.label(0, &format!("{}{name}", if path == 0 { "" } else { " in " }));
-            self.meet_at(path, label, Value { word: closure, kind: kind::OBJECT }, true)?;
-        }
-        let slots = frame + u64::from(l.ex_slots) * 16;
-        match self.engine.function(function).or_torn("a function", function)? {
-            Function::Internal => {
-                let count = self.engine.half(frame, l.ex_num_args).or_torn("a frame", frame)?;
-                for index in 0..count.min(MOST_VARIABLES) {
-                    let value = self.engine.value(slots + u64::from(index) * 16).or_torn("an argument", frame)?;
-                    if value.kind >= kind::STRING && value.kind <= kind::REFERENCE {
-                        let label = self.paths.label(0, &format!("{name}() argument {}", index + 1));
-                        self.meet_at(path, label, value, false)?;
-                    }
-                }
-            }
-            Function::User => {
-                let count = self.engine.half(function, l.op_last_var).or_torn("a function", function)?;
-                let names = self.engine.word(function, l.op_vars).or_torn("a function", function)?;
-                if count > MOST_VARIABLES {
-                    return Err(Torn(format!("a function of {count} variables at {function:x}")));
-                }
-                for index in 0..u64::from(count) {
-                    let variable = self.engine.word(names + index * 8, 0).or_torn("a variable", names)?;
-                    let variable = self.engine.name(variable).filter(|n| is_identifier(n));
-                    let variable = variable.or_torn("a variable's name", names + index * 8)?;
-                    let value = self.engine.value(slots + index * 16).or_torn("a variable", frame)?;
-                    // A script's main code shares its variables with the globals, or with the function
-                    // that included it; they count once, and there.
-                    let is_shared = call_info & CALL_HAS_SYMBOL_TABLE != 0 || name.is_empty();
-                    if value.kind < kind::STRING || (is_shared && self.has_met(value.word)) {
-                        continue;
-                    }
-                    let label = match (name.is_empty(), path) {
-                        (true, 0) => format!("${variable}"),
-                        (false, 0) => format!("{name}() ${variable}"),
-                        _ => format!(" in {name}() ${variable}"),
-                    };
-                    let label = self.paths.label(0, &label);
-                    self.meet_at(path, label, value, !is_shared)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn expand_object_storage(&mut self, node: Node, start: u64) -> Walked<()> {
-        let table = self.engine.table(start).or_torn("an object storage", node.at)?;
-        let path = self.paths.elements(node.path);
-        if table.used > 0 {
-            let bytes = self.block(table.block, 0)?;
-            self.add_bytes(path, bytes);
-        }
-        for entry in self.engine.entries(table) {
-            if u32::from(entry.value.kind) != self.engine.layout.type_ptr {
-                return Err(Torn(format!("an object storage of {} at {start:x}", entry.value.kind)));
-            }
-            let element = entry.value.word;
-            let (object, data) = (element, element + u64::from(self.engine.layout.storage_element_data));
-            let bytes = self.block(element, 24)?;
-            self.add_bytes(path, bytes);
-            let object = self.engine.word(object, 0).or_torn("an element", element)?;
-            self.meet(Value { word: object, kind: kind::OBJECT }, path, true)?;
-            let data = self.engine.value(data).or_torn("an element", element)?;
-            if data.kind >= kind::STRING {
-                let label = self.paths.label(2, " data ");
-                self.meet_at(path, label, data, true)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn expand_linked_list(&mut self, node: Node, start: u64) -> Walked<()> {
-        let l = self.engine.layout;
-        let path = self.paths.elements(node.path);
-        let list = self.engine.word(start, 0).or_torn("a list", node.at)?;
-        if list == 0 {
-            return Ok(());
-        }
-        let count = self.engine.half(list, l.list_count).or_torn("a list", list)?;
-        let bytes = self.block(list, 24)?;
-        self.add_bytes(path, bytes);
-        let mut element = self.engine.word(list, 0).or_torn("a list", list)?;
-        for _ in 0..count {
-            let value =
-                self.engine.value(element + u64::from(l.list_element_value)).or_torn("a list's element", element)?;
-            let bytes = self.block(element, 32)?;
-            self.add_bytes(path, bytes);
-            self.meet(value, path, true)?;
-            element = self.engine.word(element, 8).or_torn("a list's element", element)?;
-        }
-        match element {
-            0 => Ok(()),
-            _ => Err(Torn(format!("a list that is longer than it says at {list:x}"))),
-        }
-    }
-
-    fn expand_array_object(&mut self, node: Node, start: u64) -> Walked<()> {
-        let value = self.engine.value(start).or_torn("an array object", node.at)?;
-        match value.kind {
-            kind::ARRAY | kind::OBJECT | kind::REFERENCE => self.meet(value, node.path, true),
-            kind::UNDEF => Ok(()),
-            other => Err(Torn(format!("an array object of {other} at {start:x}"))),
-        }
-    }
-
-    fn expand_fixed_array(&mut self, node: Node, start: u64) -> Walked<()> {
-        let count = self.engine.word(start, 0).or_torn("a fixed array", node.at)?;
-        let elements = self.engine.word(start, 8).or_torn("a fixed array", node.at)?;
-        if count == 0 || elements == 0 {
-            return Ok(());
-        }
-        if count > MOST_ELEMENTS {
-            return Err(Torn(format!("a fixed array of {count} at {:x}", node.at)));
-        }
-        let path = self.paths.elements(node.path);
-        let bytes = self.block(elements, count * 16)?;
-        self.add_bytes(path, bytes);
-        for index in 0..count {
-            let value = self.engine.value(elements + index * 16).or_torn("a fixed array", node.at)?;
-            self.meet(value, path, true)?;
-        }
-        Ok(())
-    }
-
-    fn expand_heap(&mut self, node: Node, start: u64) -> Walked<()> {
-        let heap = self.engine.word(start, 0).or_torn("a heap", node.at)?;
-        if heap == 0 {
-            return Ok(());
-        }
-        let elements = self.engine.word(heap, 0).or_torn("a heap", heap)?;
-        let count = self.engine.half(heap, 32).or_torn("a heap", heap)?;
-        let size = self.engine.word(heap, 48).or_torn("a heap", heap)?;
-        // A value, or a value and its priority. Of another shape nothing is claimed: its elements
-        // are then "held by an extension".
-        if !matches!(size, 16 | 32) {
-            return Ok(());
-        }
-        let path = self.paths.elements(node.path);
-        let bytes = self.block(heap, 56)? + self.block(elements, u64::from(count) * size)?;
-        self.add_bytes(path, bytes);
-        for index in 0..u64::from(count) {
-            let value = self.engine.value(elements + index * size).or_torn("a heap's element", elements)?;
-            self.meet(value, path, true)?;
-            if size == 32 {
-                let priority = self.engine.value(elements + index * size + 16).or_torn("a priority", elements)?;
-                if priority.kind >= kind::STRING {
-                    let label = self.paths.label(2, " priority ");
-                    self.meet_at(path, label, priority, true)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// `Server->tick`, `Log::write`, `stream_select`; empty for a script's main code.
-pub fn function_name(engine: &Engine, function: u64) -> Option<String> {
-    let l = engine.layout;
-    let name = engine.word(function, l.op_name)?;
-    if name == 0 {
-        return Some(String::new());
-    }
-    // `{closure:/path/file.php:12}` from 8.4 on.
-    let name = match engine.name(name)? {
-        closure if closure.starts_with("{closure") => match closure.contains('/') {
-            true => format!("{{closure:{}", base_name(closure)),
-            false => closure.to_owned(),
-        },
-        name => name.to_owned(),
-    };
-    let scope = engine.word(function, l.op_scope)?;
-    if scope == 0 {
-        return Some(name);
-    }
-    let is_static = engine.half(function, l.op_fn_flags)? & (1 << 4) != 0;
-    Some(format!("{}{}{name}", engine.class_name(scope)?, if is_static { "::" } else { "->" }))
 }
