@@ -73,8 +73,10 @@ fn verdict(findings: &[Finding], material: &Material) -> (Verdict, String, Vec<S
         return (Verdict::Inconclusive, sentence, Vec::new());
     }
     if !missing.is_empty() {
-        let evidence = too_short(findings);
-        return (Verdict::Inconclusive, sentences::never_judged(&missing), evidence);
+        let first = first_not_judged(findings);
+        let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
+        let evidence = first.map(sentences::evidence).into_iter().collect();
+        return (Verdict::Inconclusive, sentences::never_judged(&missing, would_decide), evidence);
     }
     let evidence = sentences::foremost_clean(findings).map(sentences::evidence).into_iter().collect();
     (Verdict::Clean, sentences::clean(findings, material), evidence)
@@ -101,10 +103,9 @@ fn never_judged(findings: &[Finding]) -> Vec<&'static str> {
         .collect()
 }
 
-/// Why nothing was judged: what the findings of the first scenario that was tried say.
-fn too_short(findings: &[Finding]) -> Vec<String> {
-    let missing = findings.iter().filter(|f| f.state == State::NotJudged && f.scenario != "smoke");
-    missing.take(1).map(sentences::evidence).collect()
+/// What was not judged in the first scenario that was tried.
+fn first_not_judged(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().find(|f| f.state == State::NotJudged && f.scenario != "smoke")
 }
 
 /// The server ended, stalled, or did nothing of what was asked.

@@ -225,14 +225,15 @@ pub fn undecided(finding: &Finding) -> String {
     format!("Not decided: {name} grew in `{}`.{more}", finding.scenario)
 }
 
-/// The sentence where something was never judged.
-pub fn never_judged(missing: &[&str]) -> String {
+/// The sentence where something was never judged, for want of what `would_decide` says, if it does.
+pub fn never_judged(missing: &[&str], would_decide: Option<&str>) -> String {
     format!(
-        "Not decided: {} never judged in any scenario. A longer run (--budget 5m) or more messages would decide.",
+        "Not decided: {} never judged in any scenario. {} would decide.",
         match missing {
             [one] => format!("{one} {}", if *one == "memory" { "was" } else { "were" }),
             many => format!("{} were", many.join(" and ")),
-        }
+        },
+        would_decide.map_or("A longer run (--budget 5m) or more messages".to_owned(), capital)
     )
 }
 

@@ -58,6 +58,8 @@ struct Course<'a> {
     loaded: f64,
     /// Descriptors at the first floor.
     first_fd: u64,
+    /// The processes that are the server, and the floors that they lived through.
+    life: (Vec<i32>, u64),
 }
 
 impl Run<'_> {
@@ -272,7 +274,9 @@ impl Run<'_> {
         settled: Settled,
     ) -> Result<Vec<ProcessFloor>, Halt> {
         let scene = course.scene(number);
-        self.floor(&mut course.floors, session, &scene, course.work, settled)
+        let processes = self.floor(&mut course.floors, session, &scene, course.work, settled)?;
+        course.live(&processes);
+        Ok(processes)
     }
 
     fn keep_rest(&mut self, session: &mut Session, course: &mut Course, number: u32, seconds: f64) -> Result<(), Halt> {
@@ -372,6 +376,7 @@ impl<'a> Course<'a> {
             length: mail_length(scenario),
             descriptors: None,
             kept_a_session: 0.0,
+            cut: 1,
         };
         Self {
             scenario,
@@ -382,6 +387,7 @@ impl<'a> Course<'a> {
             share,
             loaded: 0.0,
             first_fd: 0,
+            life: (Vec::new(), 0),
         }
     }
 
@@ -403,6 +409,19 @@ impl<'a> Course<'a> {
         let done = tally.asked.finished.max(1);
         if tally.seconds > 0.0 {
             self.known.seconds_each = tally.seconds / done as f64;
+        }
+    }
+
+    /// Takes whether the server is still the same process, or processes.
+    fn live(&mut self, processes: &[ProcessFloor]) {
+        let serving: Vec<i32> = processes.iter().filter(|process| process.server).map(|process| process.pid).collect();
+        if serving.is_empty() || serving == self.life.0 {
+            self.life.1 += 1;
+            return;
+        }
+        let (_, floors) = std::mem::replace(&mut self.life, (serving, 1));
+        if floors > 0 {
+            self.known.replaced_after(floors);
         }
     }
 

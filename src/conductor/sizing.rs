@@ -1,5 +1,11 @@
 //! How large the next wave is. Pure: what is known of speed and growth in, a count out.
 
+/// Floors that a process should live through: of one that is replaced sooner no growth of its own can be seen.
+const FLOORS_OF_A_LIFE: u64 = 6;
+
+/// Short lives make no wave smaller than this.
+const SMALLEST_OF_A_LIFE: u64 = 50;
+
 /// Waves that every scenario gets, so that two looks from the 8th on can agree.
 pub const WAVES: u32 = 10;
 
@@ -47,6 +53,17 @@ pub struct Known {
     pub descriptors: Option<(u64, u64)>,
     /// Descriptors kept for each session so far.
     pub kept_a_session: f64,
+    /// A wave is cut into so many, as the server's process is replaced after few.
+    pub cut: u64,
+}
+
+impl Known {
+    /// The server's process was replaced after so many floors.
+    pub fn replaced_after(&mut self, floors: u64) {
+        if floors < FLOORS_OF_A_LIFE {
+            self.cut = (self.cut * FLOORS_OF_A_LIFE.div_ceil(floors.max(1))).min(LARGEST / SMALLEST_OF_A_LIFE);
+        }
+    }
 }
 
 /// The next wave.
@@ -83,6 +100,7 @@ pub fn next(known: &Known) -> Option<Wave> {
         count = left.div_ceil(u64::from(waves.saturating_sub(known.waves_run).max(1))).max(1);
     } else if known.length < LARGE && known.waves.is_none() && known.total >= SMALLEST {
         count = count.max(SMALLEST);
+        count = (count / known.cut.max(1)).max(SMALLEST_OF_A_LIFE);
     }
     if let Some(left) = known.left {
         let still = f64::from(waves.saturating_sub(known.waves_run).max(1));
@@ -147,6 +165,7 @@ mod tests {
             length: 100,
             descriptors: Some((10, 1024)),
             kept_a_session: 0.0,
+            cut: 1,
         }
     }
 
@@ -160,6 +179,22 @@ mod tests {
         // 60 s for ten waves: 6 s each, 0.3 of them for settling, 20 ms a message.
         assert_eq!(next(&Known { seconds_each: 0.02, ..known() }).unwrap().count, 285);
         assert_eq!(next(&Known { left: Some(0.2), ..known() }), None);
+    }
+
+    #[test]
+    fn short_lives_get_waves_that_fit_into_them() {
+        let mut short = known();
+        short.replaced_after(1);
+        assert_eq!(next(&short).unwrap().count, 165, "a life of a wave has six of them then");
+        short.replaced_after(4);
+        assert_eq!(next(&short).unwrap().count, 82);
+        short.replaced_after(1);
+        assert_eq!(next(&short).unwrap().count, 50);
+        let mut long = known();
+        long.replaced_after(6);
+        assert_eq!(next(&long), next(&known()));
+        let exact = Known { exact: true, cut: 6, ..known() };
+        assert_eq!(next(&exact), next(&Known { cut: 1, ..exact }), "what was asked for by number stays");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::floor::{Case, Floor, Per};
-use super::judgement::{Judgement, Reason, State};
+use super::judgement::{Judgement, MoreWork, Reason, State};
 use super::rule::judge;
 
 /// Floors of the longest life, at least: its first wave is its warm-up, and growth wants two steps after it.
@@ -25,14 +25,14 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
     let longest = lives.iter().map(|life| life.len()).max().unwrap_or(0);
     let usable = stitched.iter().filter(|floor| floor.wave > 0).count();
     if longest < SHORTEST_LIFE || usable < bounds.waves.least {
-        return Judgement::not_judged(
-            Reason::TooShort,
-            format!(
-                "its process was replaced {} times in {} waves: no life is long enough to show growth inside it",
-                count - 1,
-                case.floors.iter().filter(|floor| floor.wave > 0).count()
-            ),
+        let waves = case.floors.iter().filter(|floor| floor.wave > 0).count();
+        let evidence = format!(
+            "its process was replaced {} times in {waves} waves: no life is long enough to show growth inside it",
+            count - 1
         );
+        let reason = format!("a process that is not replaced for {} waves", SHORTEST_LIFE + 1);
+        let would_decide = (longest < SHORTEST_LIFE).then_some(MoreWork { work: 0, reason });
+        return Judgement { would_decide, ..Judgement::not_judged(Reason::TooShort, evidence) };
     }
     let mut judgement = judge(&Case { floors: &stitched, ..*case }, bounds);
     match judgement.state {
