@@ -168,7 +168,7 @@ pub fn all() -> Vec<Case> {
         php("noise", "sequential", Sound).doubtful(),
         php("neighbour", "sequential", Sound),
         php("restart:1000", "sequential", Sound).budget(90).doubtful(),
-        php("message,restart:1000", "sequential", Masked).doubtful(),
+        php("message,restart:1000", "sequential", Masked).budget(120).doubtful(),
         php("message,restart:5000", "sequential", Masked).budget(90).doubtful(),
         php("slow:1", "sequential", Sound).budget(120),
         // What ends the server, or stops it.
