@@ -34,6 +34,9 @@ impl Run<'_> {
         if session.keeps_connections {
             rule.still_with_leftovers = LEFTOVERS_KNOWN;
         }
+        if let Some(deadline) = self.deadline(session.pass) {
+            rule = rule.where_time_is_short(deadline - self.elapsed());
+        }
         if session.restless >= RESTLESS {
             rule.deadline = rule.deadline.min(RESTLESS_KNOWN);
         }

@@ -40,6 +40,14 @@ impl QuietRule {
         let factor = (runnable / f64::from(cpus.max(1))).clamp(1.0, 6.0);
         Self { deadline: self.deadline.mul_f64(factor), ..self }
     }
+
+    /// The same rule where so many seconds are left: a server that never rests must not use them up with a few waits. On
+    /// a loaded machine one wait takes a tenth of them at most, and the ordinary wait a quarter.
+    pub fn where_time_is_short(self, left: f64) -> Self {
+        let ordinary = Self::default().deadline.as_secs_f64().min(left / 4.0);
+        let longest = Duration::from_secs_f64((left / 10.0).max(ordinary).max(0.0));
+        Self { deadline: self.deadline.min(longest), ..self }
+    }
 }
 
 /// The whole family at one moment.
@@ -305,6 +313,10 @@ mod tests {
         let rule = QuietRule::default();
         assert_eq!(rule.on_a_loaded_machine(8.0, 2).deadline, rule.deadline * 4);
         assert_eq!(rule.on_a_loaded_machine(0.1, 2), rule);
+        let loaded = rule.on_a_loaded_machine(8.0, 2);
+        let seconds = |rule: QuietRule, left: f64| rule.where_time_is_short(left).deadline.as_secs_f64();
+        assert_eq!([900.0, 200.0, 60.0, 20.0, -1.0].map(|left| seconds(loaded, left)), [40.0, 20.0, 10.0, 5.0, 0.0]);
+        assert_eq!([900.0, 60.0, 20.0].map(|left| seconds(rule, left)), [10.0, 10.0, 5.0]);
     }
 
     #[test]
