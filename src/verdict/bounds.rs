@@ -166,6 +166,12 @@ pub struct Waves {
     pub steady: f64,
     /// The last third of slowing growth is below this share of the first.
     pub slowing: f64,
+    /// Waves running at the end, each of which grew by less than the one before, from which on they must keep half of the
+    /// last rate when growth as the logarithm is taken away ...
+    pub slowing_waves: usize,
+    /// ... where no floor lies further from that fit than this share of the growth: by chance four waves stand in that
+    /// order once in 24 looks, and seldom so smoothly.
+    pub slowing_smooth: f64,
     /// Falls in the window from which on its noise counts as noise, and not as one slow swing that hides a leak.
     pub swings: usize,
     /// A container that doubles is flat while the work doubles: clean looks back to this share of the work ...
@@ -186,6 +192,8 @@ impl Default for Waves {
             grew: 4,
             steady: 0.75,
             slowing: 0.7,
+            slowing_waves: 4,
+            slowing_smooth: 0.005,
             swings: 4,
             doubling_from: 0.4,
             doubling_factor: 1.5,

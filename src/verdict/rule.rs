@@ -176,7 +176,25 @@ impl<'a> Look<'a> {
         if left <= self.limits.leak {
             return Some(Failed { what: "growth as the logarithm would explain it".to_owned(), at: work * 2.0 });
         }
+        if self.slows() {
+            return Some(Failed {
+                what: "each of the last waves grew by less than the one before".to_owned(),
+                at: work * 1.5,
+            });
+        }
         None
+    }
+
+    /// Whether the last waves slow smoothly, as a logarithm does that began late (a second cache, a second table), and
+    /// would not keep half of their rate.
+    fn slows(&self) -> bool {
+        let waves = &self.bounds.waves;
+        let end = self.series.slowing_end();
+        let last = end.last_rate();
+        end.len() > waves.slowing_waves
+            && end.log_fit(0.0).is_some_and(|fit| {
+                fit.linear <= self.limits.leak.max(last / 2.0) && end.distance(&fit) <= waves.slowing_smooth
+            })
     }
 
     /// The first condition of `clean` that fails.
@@ -324,6 +342,33 @@ mod tests {
         let floors: Vec<Floor> = (0..=12).map(floor).collect();
         let judgement = judge(&Case { garbage_known: true, ..Case::new(Metric::Heap, &floors) }, &Bounds::default());
         assert_eq!(judgement.state, State::Clean, "{}", judgement.evidence);
+    }
+
+    /// The floors that shlink published (69, 95, 166, 209, 359, 375, 428 MB at 0, 1, 10, ... 100,000 requests), drawn
+    /// through by the logarithm: at 10,000 it begins to grow faster anew, and slows anew.
+    #[test]
+    fn a_logarithm_that_begins_late_is_no_leak_and_one_with_a_leak_beside_it_is() {
+        let published = [95.0, 166.0, 209.0, 359.0, 375.0, 428.0];
+        let megabytes = |requests: u64| {
+            let decade = (requests.max(1) as f64).log10();
+            let at = (decade as usize).min(4);
+            published[at] + (published[at + 1] - published[at]) * (decade - at as f64)
+        };
+        for (wave, extra) in [500, 1000, 2500, 5000].into_iter().flat_map(|wave| [(wave, 0.0), (wave, 6000.0)]) {
+            let floors: Vec<Floor> = (0..=100_000 / wave)
+                .map(|n| (n, n * wave))
+                .map(|(n, requests)| {
+                    let page = (megabytes(requests) * 1e6 + extra * requests as f64) / 4096.0;
+                    Floor::new(n as u32, requests, requests, page.round() * 4096.0)
+                })
+                .collect();
+            let called = (9..floors.len()).any(|to| {
+                let looks =
+                    [to, to + 1].map(|to| judge(&Case::new(Metric::Rss, &floors[..to]), &Bounds::default()).state);
+                looks == [State::Leak; 2]
+            });
+            assert_eq!(called, extra > 0.0, "waves of {wave}, {extra} bytes a request beside it");
+        }
     }
 
     #[test]

@@ -102,6 +102,21 @@ impl Series {
         LogFit::through([first, middle, end].map(|at| (at, interpolate(&self.x, &self.y, at))))
     }
 
+    /// The last floors, as long as each wave grew by less than the one before.
+    pub fn slowing_end(&self) -> Series {
+        let rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
+        let waves = 1 + rates.windows(2).rev().take_while(|pair| pair[0] > pair[1] && pair[1] > 0.0).count();
+        let from = self.len().saturating_sub(waves + 1);
+        Series { x: self.x[from..].to_vec(), y: self.y[from..].to_vec(), start: None }
+    }
+
+    /// Largest distance of a floor from a fit through the first one, as a share of the growth.
+    pub fn distance(&self, fit: &LogFit) -> f64 {
+        let (Some(x), Some(y)) = (self.x.first(), self.y.first()) else { return f64::INFINITY };
+        let off = |(at, value): (&f64, &f64)| (value - y - fit.log * (at / x).ln() - fit.linear * (at - x)).abs();
+        self.x.iter().zip(&self.y).map(off).fold(0.0, f64::max) / self.growth()
+    }
+
     /// From `share` of the work on.
     pub fn from(&self, share: f64) -> Series {
         // A hair of tolerance, so that a wave that ends exactly there is in.
@@ -123,6 +138,11 @@ impl Series {
             (Some(first), Some(last)) => last - first,
             _ => 0.0,
         }
+    }
+
+    /// The rate of the last wave.
+    pub fn last_rate(&self) -> f64 {
+        self.steps().last().map_or(0.0, |(dx, dy)| dy / dx)
     }
 
     /// The median rate of the waves.
