@@ -9,6 +9,8 @@
 mod measure;
 #[path = "support/profile.rs"]
 mod profile;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 use measure::{quartiles, version, wait, which};
 use profile_run::cachegrind::{Options, Recorder, read_bytes};
 use serde_json::{Value, json};
+use support::{chromium::Browser, speedscope};
 
 /// Cores, with the most of md5sum's time that ours may take, and the aim beyond that.
 const LINES: [(usize, f64, f64); 2] = [(1, 0.6, 0.4), (2, 0.35, 0.22)];
@@ -33,7 +36,7 @@ fn main() {
     let length = std::fs::metadata(&file).expect("it is there").len();
     println!("{length} bytes, {pairs} pairs");
     let lines: Vec<Value> = LINES.iter().map(|line| compare(*line, &file, pairs)).collect();
-    let peers = if quick { Vec::new() } else { peers(&file) };
+    let peers = if quick { Vec::new() } else { peers(&file, folder.path()) };
     let parts = parts(&file);
     let memory = value("--memory").map(|size| memory(profile::size(size).expect("--memory as 10GB"), folder.path()));
     let versions = json!({"md5sum": version("md5sum", "--version"), "wc": version("wc", "--version"),
@@ -109,7 +112,7 @@ fn compare((cores, most, aim): (usize, f64, f64), file: &Path, pairs: usize) -> 
 }
 
 /// The other readers, once each.
-fn peers(file: &Path) -> Vec<Value> {
+fn peers(file: &Path, folder: &Path) -> Vec<Value> {
     let gprof2dot = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers/bin/gprof2dot");
     let commands = [
         ("callgrind_annotate", which("callgrind_annotate").then(|| of("callgrind_annotate", &[], file))),
@@ -131,7 +134,27 @@ fn peers(file: &Path) -> Vec<Value> {
         println!("{name}: {their:.1} s, ours beside it {our:.2} s: {:.0} times", their / our);
         results.push(json!({"peer": name, "seconds": their, "ours": our}));
     }
+    results.extend(in_a_browser(folder));
     results
+}
+
+/// speedscope's importer runs in a page, which takes no file as large as the others do.
+fn in_a_browser(folder: &Path) -> Option<Value> {
+    let small = folder.join("cachegrind.out.2");
+    profile::write(&small, profile::size("20MB").expect("a size")).expect("the profile is written");
+    let Some(page) = speedscope::page() else {
+        println!("speedscope: not installed");
+        return None;
+    };
+    let mut browser = Browser::start()?;
+    let text = std::fs::read(&small).expect("the profile");
+    let our = time(ours(&small), 2);
+    let begun = Instant::now();
+    let rows = speedscope::rows(&mut browser, &page, folder, &text);
+    let their = begun.elapsed().as_secs_f64();
+    assert!(!rows.is_empty(), "it shows functions");
+    println!("speedscope: {their:.1} s for 20 MB, ours beside it {our:.3} s: {:.0} times", their / our);
+    Some(json!({"peer": "speedscope", "bytes": text.len(), "seconds": their, "ours": our}))
 }
 
 /// The parts of the engine, each alone, the best of a few runs.

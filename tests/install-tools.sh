@@ -34,8 +34,13 @@ missing() {
     has protoc || echo protobuf-compiler
 }
 
-# A reader of profiles that Debian does not have; a bench leaves its line out without it.
+# Readers of profiles that Debian does not have; what needs them says so and is left out without them.
 peers() {
+    if [ "$1" != demo ] && [ ! -d target/peers/package ] && has npm; then
+        mkdir -p target/peers
+        (cd target/peers && timeout 120 npm pack --silent speedscope >/dev/null && tar xzf speedscope-*.tgz) ||
+            echo "speedscope could not be had from npm: its test will be left out" >&2
+    fi
     [ "$1" = bench ] && [ ! -x target/peers/bin/gprof2dot ] || return 0
     python3 -m venv target/peers && target/peers/bin/pip install --quiet gprof2dot ||
         echo "gprof2dot could not be installed from PyPI: its line will be left out" >&2

@@ -94,6 +94,11 @@ impl Browser {
 
     /// Opens a file on a screen, the network off, and waits until it is loaded and drawn.
     pub fn open(&mut self, file: &Path, screen: Screen) -> Page<'_> {
+        self.open_at(file, "", screen)
+    }
+
+    /// The same, with what stands behind the `#` of the address.
+    pub fn open_at(&mut self, file: &Path, fragment: &str, screen: Screen) -> Page<'_> {
         let target = self.ask("", "Target.createTarget", json!({"url": "about:blank"}))["targetId"].clone();
         let attached = self.ask("", "Target.attachToTarget", json!({"targetId": target, "flatten": true}));
         let session = attached["sessionId"].as_str().expect("a session").to_owned();
@@ -109,7 +114,7 @@ impl Browser {
         self.ask(&session, "Emulation.setEmulatedMedia", media);
         self.ask(&session, "Emulation.setScriptExecutionDisabled", json!({"value": !screen.scripts}));
         let file = file.canonicalize().expect("the page is there");
-        self.ask(&session, "Page.navigate", json!({"url": format!("file://{}", file.display())}));
+        self.ask(&session, "Page.navigate", json!({"url": format!("file://{}#{fragment}", file.display())}));
         let target = target.as_str().unwrap_or_default().to_owned();
         let mut page = Page { browser: self, session, target, requests: Vec::new(), complaints: Vec::new() };
         page.wait_for("Page.loadEventFired");

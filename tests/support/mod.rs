@@ -2,4 +2,5 @@
 #![allow(dead_code)] // each test uses a part of it
 
 pub mod chromium;
+pub mod speedscope;
 pub mod views;
