@@ -1,6 +1,6 @@
 //! Series of floors made up in the shapes that servers have, with their truth beside them.
 
-use profile_run::verdict::{Floor, Metric};
+use profile_run::verdict::{Bounds, Floor, Metric};
 
 /// SplitMix64: the same series from the same seed, everywhere.
 pub struct Random(u64);
@@ -209,6 +209,19 @@ struct Shaped {
     steps: Vec<(f64, f64)>,
 }
 
+/// Messages between two runs of a collector. Left out are those of which waves of this size show nothing: each floor would
+/// be met a little later after a run than the one before, and climb for longer than a verdict waits.
+fn period(random: &mut Random, wave: f64) -> f64 {
+    let waves = Bounds::default().heap.leak_work_garbage / wave;
+    loop {
+        let period = random.between(200.0, 10_000.0);
+        let (runs, later) = ((wave / period).round(), wave - (wave / period).round() * period);
+        if runs < 1.0 || later <= 0.0 || period / later < waves.max(8.0) {
+            return period;
+        }
+    }
+}
+
 impl Shaped {
     fn new(random: &mut Random, shape: Shape, wave: u64, resident: bool) -> Self {
         let (size, length) = match shape {
@@ -218,7 +231,7 @@ impl Shaped {
             Shape::CacheInOrder => (random.scale(100.0, 4_000.0), random.between(500.0, 4_000.0)),
             Shape::CacheAtRandom => (random.scale(100.0, 2_000.0), random.between(300.0, 3_000.0)),
             Shape::Logarithm => (random.scale(1e4, 2e6), random.scale(10.0, 500.0)),
-            Shape::Collector => (random.scale(50.0, 2_000.0), random.between(200.0, 10_000.0)),
+            Shape::Collector => (random.scale(50.0, 2_000.0), period(random, wave as f64)),
             Shape::Noise => (random.scale(1e4, 1e6), 0.0),
             Shape::Outliers => (random.scale(1e4, 5e6), 0.0),
             // Allocators creep for longer than a heap of small blocks does.
