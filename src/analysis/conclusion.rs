@@ -78,15 +78,19 @@ fn verdict(findings: &[Finding], material: &Material) -> (Verdict, String, Vec<S
         let evidence = first.map(sentences::evidence).into_iter().collect();
         return (Verdict::Inconclusive, sentences::never_judged(&missing, would_decide), evidence);
     }
-    let evidence = sentences::foremost_clean(findings).map(sentences::evidence).into_iter().collect();
+    let foremost = sentences::foremost_clean(findings);
+    let mut evidence: Vec<String> = foremost.map(sentences::evidence).into_iter().collect();
+    evidence.extend(foremost.filter(|finding| !finding.holders.is_empty()).map(sentences::where_to_look));
     (Verdict::Clean, sentences::clean(findings, material), evidence)
 }
 
-/// An undecided resident memory whose scenario's heap is clean changes no verdict, unless it grows as a leak does: then
-/// it is one outside PHP's heap, of which the heap knows nothing, and the run was too short to say so.
+/// An undecided resident memory whose scenario's heap is clean changes no verdict, unless it grows as a leak does and the
+/// heap does not: then it is one outside PHP's heap, of which the heap knows nothing, and the run was too short to say so.
 fn is_covered(finding: &Finding, findings: &[Finding]) -> bool {
-    let heap_holds = |f: &Finding| f.metric == "heap" && f.scenario == finding.scenario && is_clean(f);
-    finding.metric == "rss" && !finding.steady && findings.iter().any(heap_holds)
+    let heap_holds = |f: &Finding| {
+        f.metric == "heap" && f.scenario == finding.scenario && is_clean(f) && (f.steady || !finding.steady)
+    };
+    finding.metric == "rss" && findings.iter().any(heap_holds)
 }
 
 fn is_clean(finding: &Finding) -> bool {
@@ -192,6 +196,8 @@ mod tests {
         let covered = |rss: Finding| is_covered(&rss.clone(), &[heap.clone(), rss]);
         assert!(covered(finding("rss", State::Inconclusive, false)));
         assert!(!covered(finding("rss", State::Inconclusive, true)));
+        let bounded = finding("heap", State::Plateau, true);
+        assert!(is_covered(&finding("rss", State::Inconclusive, true), &[bounded]), "the heap grows inside its lives");
         assert!(!is_covered(&finding("rss", State::Inconclusive, false), &[finding("heap", State::NotJudged, false)]));
     }
 }

@@ -1,6 +1,6 @@
 //! Every metric in every scenario, judged: the cells of the journal, replayed, with holders and causes added.
 
-use super::holders::{heap_growth, holders};
+use super::holders::{heap_growths, holders};
 use super::material::Material;
 use super::result::{Finding, Growth, State, Unit};
 use crate::cells::{Cell, Cells, METRICS, server_figure};
@@ -61,7 +61,9 @@ fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<pace::Sp
 }
 
 fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) -> Finding {
-    let grew = matches!(judgement.state, State::Leak | State::Inconclusive);
+    // A plateau that is steady grows inside the lives of a worker.
+    let grew = matches!(judgement.state, State::Leak | State::Inconclusive)
+        || (judgement.state == State::Plateau && judgement.steady);
     let holders = if grew { holders(material, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
     let mut evidence = judgement.evidence.clone();
     if grew && cell.metric.is_resident() {
@@ -104,14 +106,15 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
 
 /// Where memory grows and PHP's heap does not.
 fn outside_heap(cell: &Cell, judgement: &Judgement, material: &Material) -> String {
-    let Some((heap, work)) = heap_growth(material, &cell.scenario) else { return String::new() };
-    let (Some(growth), Some(first), Some(last)) = (judgement.growth, work.first(), work.last()) else {
-        return String::new();
-    };
-    if growth.per == GrowthPer::Hour || last <= first {
+    let heaps = heap_growths(material, &cell.scenario);
+    let (Some(growth), false) = (judgement.growth, heaps.is_empty()) else { return String::new() };
+    let work = || heaps.iter().flat_map(|(_, work)| work.iter().copied());
+    let done = work().max().unwrap_or(0).saturating_sub(work().min().unwrap_or(0));
+    if growth.per == GrowthPer::Hour || done == 0 {
         return String::new();
     }
-    let heap_per_1000 = heap.without_garbage() as f64 / (last - first) as f64 * 1000.0;
+    let heap: i64 = heaps.iter().map(|(heap, _)| heap.without_garbage()).sum();
+    let heap_per_1000 = heap as f64 / done as f64 * 1000.0;
     if heap_per_1000 < growth.value * HEAP_EXPLAINS {
         "; PHP's heap does not grow like this: the growth is outside PHP's heap (an extension or the C library)"
             .to_owned()

@@ -13,17 +13,20 @@ const CENSUSES: usize = 3;
 /// Holders that a finding names, at most: the greatest first.
 const MOST: usize = 6;
 
-/// The heap's growth in a scenario, taken apart; none where there are too few censuses.
+/// The heap's growth in a scenario, taken apart, and the work at each census; none where there are too few. Of several
+/// processes the one whose heap grew most: a worker that was replaced began anew, and a master does no work.
 pub fn heap_growth(material: &Material, scenario: &str) -> Option<(Growth, Vec<u64>)> {
-    let of = || material.censuses.iter().filter(|(scene, ..)| scene.scenario == scenario);
-    // Of several processes the one that was counted most often: a restarted worker's census begins anew.
-    let mut counts: BTreeMap<i32, usize> = BTreeMap::new();
-    of().for_each(|(_, pid, ..)| *counts.entry(*pid).or_default() += 1);
-    let pid = counts.into_iter().max_by_key(|(_, count)| *count)?.0;
-    let series: Vec<(u64, Census)> =
-        of().filter(|(_, own, ..)| *own == pid).map(|(_, _, work, census)| (*work, census.clone())).collect();
-    let work = series.iter().map(|(work, _)| *work).collect();
-    (series.len() >= CENSUSES).then(|| (growth(&series), work))
+    heap_growths(material, scenario).into_iter().max_by_key(|(growth, work)| (growth.without_garbage(), work.len()))
+}
+
+/// The same of each process.
+pub fn heap_growths(material: &Material, scenario: &str) -> Vec<(Growth, Vec<u64>)> {
+    let mut by_process: BTreeMap<i32, Vec<(u64, Census)>> = BTreeMap::new();
+    for (_, pid, work, census) in material.censuses.iter().filter(|(scene, ..)| scene.scenario == scenario) {
+        by_process.entry(*pid).or_default().push((*work, census.clone()));
+    }
+    let enough = by_process.into_values().filter(|series| series.len() >= CENSUSES);
+    enough.map(|series| (growth(&series), series.iter().map(|(work, _)| *work).collect())).collect()
 }
 
 /// Who holds the growth of a metric in a scenario.

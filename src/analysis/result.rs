@@ -91,7 +91,8 @@ pub struct Finding {
     pub ci95: Option<[f64; 2]>,
     /// A leak below this, in the metric's unit for 1,000 messages or sessions, could have been missed.
     pub could_have_missed: Option<f64>,
-    /// It grows as a leak does, also where the run was too short to say so.
+    /// It grows as a leak does, also where the run was too short to say so. A plateau that does is bounded by
+    /// restarts.
     #[serde(skip)]
     pub steady: bool,
     /// The evidence in words.
@@ -104,6 +105,18 @@ pub struct Finding {
     /// An entry of the accepted leaks covers it, for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,
+}
+
+impl Finding {
+    /// It grows inside the lives of a worker, and each is replaced before that shows.
+    pub fn is_bounded_by_restarts(&self) -> bool {
+        self.state == State::Plateau && self.steady
+    }
+
+    /// It was judged over the lives of a process that is replaced: no line goes through its floors.
+    pub fn is_of_lives(&self) -> bool {
+        self.is_bounded_by_restarts() || self.evidence.contains("laid end to end")
+    }
 }
 
 /// One floor: the figure after a wave, when the server had come to rest.

@@ -87,6 +87,9 @@ fn memory(result: &RunResult) -> Figure {
             let remark = finding.ci95.map_or(String::new(), |ci| words::interval(ci, unit, per));
             Figure::new(&name, format!("{sign}{}", words::amount(growth.value, unit, per)), remark)
         }
+        (_, Some(growth)) if finding.is_bounded_by_restarts() => {
+            Figure::new(&name, format!("+{}", words::amount(growth.value, unit, per)), "inside a life")
+        }
         _ => match finding.could_have_missed {
             Some(limit) => Figure::new(&name, format!("< {}", words::amount(limit, unit, per)), words::state(finding)),
             None => Figure::new(&name, words::state(finding), ""),

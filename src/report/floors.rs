@@ -146,6 +146,9 @@ fn axis(unit: Unit, dots: &[Dot]) -> Axis {
 fn caption(finding: &Finding, dots: &[Dot], unit: Unit) -> String {
     let amount = |value: f64| if unit == Unit::Bytes { bytes(value) } else { significant(value) };
     match (finding.state, finding.growth) {
+        (_, Some(growth)) if finding.is_bounded_by_restarts() => {
+            format!("{} inside a life, bounded by restarts", words::growth(growth))
+        }
         (State::Plateau, _) => {
             let still = still_from(dots);
             let rise = dots[still].value - dots[0].value;
@@ -194,6 +197,7 @@ fn paint(sheet: &Sheet<'_>, finding: &Finding, dots: &[Dot], axis: &Axis, work: 
 
     let ink = ink(finding.state);
     match finding.state {
+        _ if finding.is_of_lives() => {}
         State::Leak | State::Inconclusive => trend(sheet, finding, dots, &frame, ink)?,
         State::Plateau | State::Clean => level(sheet, finding, dots, &frame, ink)?,
         State::NotJudged => {}

@@ -132,6 +132,9 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
             let hour = if per == crate::analysis::result::Per::Hour { " an hour" } else { "" };
             format!("{sign}{}{hour}", amount.replace(" in 1,000", " / 1,000"))
         }),
+        State::Plateau if finding.is_bounded_by_restarts() => {
+            finding.growth.map_or(String::new(), |growth| format!("{} in a life", words::growth(growth)))
+        }
         State::Plateau => rise(result, finding).map_or(String::new(), |rise| {
             let sign = if rise > 0.0 { "+" } else { "" };
             let rise =

@@ -145,7 +145,8 @@ pub struct Judgement {
     pub would_decide: Option<MoreWork>,
     /// Whether the floors fell somewhere, so that `leak` needs a rest before each floor.
     pub wants_rest: bool,
-    /// It grows as a leak does: what is missing, if anything, is work, a second look or a rest.
+    /// It grows as a leak does: what is missing, if anything, is work, a second look or a rest. A plateau that does is
+    /// bounded by restarts.
     pub steady: bool,
 }
 

@@ -107,7 +107,7 @@ mod tests {
         let floors = floors(176.0);
         let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
         assert_eq!(judgement.state, State::Plateau, "{}", judgement.evidence);
-        assert!(judgement.evidence.contains("bounded by restarts"));
+        assert!(judgement.evidence.contains("bounded by restarts") && judgement.steady);
         assert!((175_000.0..177_000.0).contains(&judgement.growth.unwrap().value));
     }
 

@@ -27,6 +27,9 @@ impl Default for Budget {
     }
 }
 
+/// Waves of a server whose process is replaced are smaller, for several must fit into a life: so many times as many of them.
+const WAVES_OF_LIVES: usize = 3;
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
@@ -157,7 +160,9 @@ impl Looks {
     }
 
     fn used(&self, work: u64) -> bool {
-        self.floors.iter().filter(|floor| floor.wave > 0).count() >= self.budget.waves || work >= self.budget.work
+        let replaced = self.floors.windows(2).any(|pair| pair[0].pid != pair[1].pid && pair[0].wave > 0);
+        let waves = self.budget.waves.saturating_mul(if replaced { WAVES_OF_LIVES } else { 1 });
+        self.floors.iter().filter(|floor| floor.wave > 0).count() >= waves || work >= self.budget.work
     }
 
     /// The rest that `leak` still needs, if any: one before a floor, and waves worth a quarter of the work before it,
