@@ -168,9 +168,13 @@
       for (const [key, value] of Object.entries(set)) made.setAttribute(key, value);
       return made;
     };
-    const bars = (row, first, last) => {
-      const moves = row.counts.some((value) => value !== row.counts[0]) && !row.counts.includes(null);
-      const line = (moves ? row.counts : row.bytes).slice(first, last + 1);
+    const bars = (row, code, first, last) => {
+      // Other processes' censuses lie between.
+      const ends = [censuses.pids[first], censuses.pids[last]];
+      const of = (values) => values.filter((_, at) => first <= at && at <= last && ends.includes(censuses.pids[at]));
+      const counts = of(row.counts);
+      const moves = code && counts.some((value) => value !== counts[0]) && !counts.includes(null);
+      const line = moves ? counts : of(row.bytes);
       const highest = Math.max(1, ...line);
       const most = Math.min(16, line.length);
       const sheet = svg("svg", { class: "bars", width: 94, height: 18, viewBox: "0 0 94 18", preserveAspectRatio: "xMinYMid", "aria-hidden": "true" });
@@ -209,7 +213,7 @@
         const lines = differing.map(({ row, count: difference, bytes: size }, at) => {
           const line = element("tr", "", at >= censuses.shown && !open ? "more" : "");
           const drawing = element("td", "", "l");
-          drawing.append(bars(row, Math.min(from, to), Math.max(from, to)));
+          drawing.append(bars(row, group.code, Math.min(from, to), Math.max(from, to)));
           line.append(name(row, group.code), element("td", signed(difference, count)), element("td", signed(size, bytes)));
           line.append(drawing, element("td", count(row.counts[from])), element("td", count(row.counts[to])));
           return line;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::holders::{Bar, bars};
 use super::{Error, carry, words};
 use crate::analysis::result::State;
-use crate::analysis::view::{Counted, CountedRow, HeapGrowth, RunView, Taken};
+use crate::analysis::view::{self, Counted, CountedRow, HeapGrowth, RunView, Taken};
 use crate::units::{bytes, grouped};
 
 /// Rows of a kind that are shown before all are asked for.
@@ -132,7 +132,9 @@ pub(super) fn censuses(view: &RunView) -> Result<Option<Censuses>, Error> {
         growth: all.growth.iter().map(growth).collect(),
         labels: labels(&all.taken, pair),
         pair: pair.map(|at| label(&all.taken, at)),
-        groups: present().map(|(kind, title)| Group { title, rows: differences(of(*kind), pair) }).collect(),
+        groups: present()
+            .map(|(kind, title)| Group { title, rows: differences(of(*kind), &all.taken, pair) })
+            .collect(),
         data: carry::script_json(&data)?,
         left_out: all.left_out,
         open: leaking(view).is_some(),
@@ -145,16 +147,21 @@ fn leaking(view: &RunView) -> Option<&str> {
     view.result.findings.iter().find(leaks).map(|finding| finding.scenario.as_str())
 }
 
-/// First and last census of the scenario that has most to show: the one that leaks, else the one whose heap moved
-/// most.
+/// First and last census of the process whose heap grew most, in the scenario that has most to show: the one that leaks,
+/// else the one whose heap moved most.
 fn pair(view: &RunView) -> Option<[usize; 2]> {
-    let taken = &view.censuses.taken;
-    let moved = view.censuses.growth.iter().max_by_key(|growth| growth.heap.unsigned_abs());
+    let view::Censuses { taken, rows, growth, .. } = &view.censuses;
+    let moved = growth.iter().max_by_key(|growth| growth.heap.unsigned_abs());
     let scenario = leaking(view).or(moved.map(|growth| growth.scenario.as_str()));
+    let heap = |at: usize| rows.first().and_then(|heap| heap.bytes[at]).unwrap_or(0);
     let of = |scenario: &str| {
-        let first = taken.iter().position(|taken| taken.scenario == scenario)?;
-        let last = taken.iter().rposition(|own| own.scenario == scenario && own.pid == taken[first].pid)?;
-        (last > first).then_some([first, last])
+        let first = (0..taken.len()).filter(|&at| taken[at].scenario == scenario);
+        let pairs = first.filter_map(|first| {
+            let last = taken.iter().rposition(|own| own.scenario == scenario && own.pid == taken[first].pid)?;
+            (last > first).then_some([first, last])
+        });
+        // Of the same growth the longest stretch, which comes first.
+        pairs.min_by_key(|[first, last]| std::cmp::Reverse(heap(*last).saturating_sub(heap(*first))))
     };
     scenario.and_then(of).or((taken.len() > 1).then(|| [0, taken.len() - 1]))
 }
@@ -205,7 +212,9 @@ fn data_row(row: &CountedRow) -> DataRow {
 }
 
 /// The rows that differ between two censuses; parts of the heap always.
-fn differences<'a>(rows: impl Iterator<Item = &'a CountedRow>, [from, to]: [usize; 2]) -> Vec<Row> {
+fn differences<'a>(rows: impl Iterator<Item = &'a CountedRow>, taken: &[Taken], [from, to]: [usize; 2]) -> Vec<Row> {
+    // Other processes' censuses lie between.
+    let own = |at: &usize| taken[*at].pid == taken[from].pid || taken[*at].pid == taken[to].pid;
     let between = |values: &[Option<u64>]| Some(values[to]? as i64 - values[from]? as i64);
     let mut differing: Vec<_> = rows
         .map(|row| (row, between(&row.counts), between(&row.bytes)))
@@ -217,7 +226,8 @@ fn differences<'a>(rows: impl Iterator<Item = &'a CountedRow>, [from, to]: [usiz
         _ => Some(std::cmp::Reverse((bytes.unwrap_or(0), count.unwrap_or(0)))),
     });
     let row = |(row, count, difference): (&CountedRow, Option<i64>, Option<i64>)| {
-        let line: Vec<u64> = line(row)[from..=to].iter().map(|value| value.unwrap_or(0)).collect();
+        let of = |values: &[Option<u64>]| (from..=to).filter(own).map(|at| values[at]).collect::<Vec<_>>();
+        let line: Vec<u64> = line(row.kind, of(&row.counts), of(&row.bytes));
         Row {
             name: words::visible(&row.name),
             code: row.kind != Counted::Part,
@@ -233,10 +243,11 @@ fn differences<'a>(rows: impl Iterator<Item = &'a CountedRow>, [from, to]: [usiz
 }
 
 /// What the bars of a row show: its count, or its bytes where only those move or not all counts are known.
-fn line(row: &CountedRow) -> &[Option<u64>] {
-    let known = row.counts.iter().all(Option::is_some);
-    let moves = row.counts.iter().any(|count| *count != row.counts[0]);
-    if known && moves { &row.counts } else { &row.bytes }
+fn line(kind: Counted, counts: Vec<Option<u64>>, bytes: Vec<Option<u64>>) -> Vec<u64> {
+    let known = counts.iter().all(Option::is_some);
+    let moves = counts.iter().any(|count| *count != counts[0]);
+    let shown = if kind != Counted::Part && known && moves { counts } else { bytes };
+    shown.into_iter().map(|value| value.unwrap_or(0)).collect()
 }
 
 fn signed(value: i64) -> String {
