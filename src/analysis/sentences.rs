@@ -202,8 +202,10 @@ pub fn clean(findings: &[Finding], material: &Material) -> String {
         .map_or(String::new(), |limit| format!(" (at most {} a {each} could have been missed)", bytes(limit / 1000.0)));
     match (memory.state, memory.growth) {
         (_, Some(growth)) if memory.is_bounded_by_restarts() => format!(
-            "No leak for good: its worker is replaced before it shows; inside a life {name} grows by {} a {each}.",
-            bytes(growth.value / 1000.0)
+            "No leak for good: its worker is replaced before it shows; inside a life {name} grows by {} a {each}{}.",
+            bytes(growth.value / 1000.0),
+            // A heap is still when it is warm; a young process's resident memory creeps.
+            if memory.metric == "rss" { ", its warm-up included" } else { "" }
         ),
         (State::Plateau, _) => format!("No leak: {name} rose at first, then stood still up to {done}{missed}."),
         _ => format!("No leak found: after {done} {name} stands where it stood{missed}."),
