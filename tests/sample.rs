@@ -426,7 +426,8 @@ fn stream_select_at_1024_is_named() {
 
 #[test]
 fn php_out_of_its_memory_limit_is_named() {
-    let code = "$kept = []; while (true) { $kept[] = str_repeat('x', 100000); usleep(10); }";
+    // It is looked at before it falls.
+    let code = "usleep(300000); $kept = []; while (true) { $kept[] = str_repeat('x', 100000); usleep(10); }";
     let (mut php, witness, output) =
         run(Command::new("php").args(["-d", "memory_limit=8M", "-r", code]).env("XDEBUG_MODE", "off"));
     php.0.wait().unwrap();
