@@ -233,8 +233,9 @@ fn refusals_in_kept_sessions_go_on_with_the_next_message() {
     let tally = run(&job);
     expect(&tally, &[("rcpt_450", 20)], "kept");
     assert_eq!((tally.asked.refused, tally.sessions.asked), (20, 2));
-    let verbs = server.sessions()[0].commands.join(" ");
-    assert!(verbs.contains("RSET MAIL"), "{verbs}");
+    // One of the two may have been given a single message.
+    let verbs: Vec<String> = server.sessions().iter().map(|session| session.commands.join(" ")).collect();
+    assert!(verbs.iter().any(|verbs| verbs.contains("RSET MAIL")), "{verbs:?}");
 }
 
 #[test]
