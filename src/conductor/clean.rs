@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::attend::Asked;
-use super::floors::{Floors, Settled, Work};
+use super::course::{Course, descriptors};
+use super::floors::Settled;
 use super::halt::Halt;
 use super::run::Run;
 use super::session::Session;
-use super::sizing::{self, Known, Wave};
-use crate::cells::{Wish, mail_length};
+use super::sizing::{self, Wave};
+use crate::cells::Wish;
 use crate::journal::{Event, ProcessFloor, Scene};
 use crate::plan::Pass;
-use crate::plan::scenario::{PerConnection, Scenario, Unit};
+use crate::plan::scenario::{Scenario, Unit};
 use crate::sample::stall::{Diagnosis, Observations};
-use crate::tally::Tally;
 use crate::target::{log, stop};
 use crate::verdict::{GrowthPer, Judgement, Metric, Reason, State};
 
@@ -44,22 +44,6 @@ enum Outcome {
     Done(String),
     /// The server stalled or fell; at fewer sessions at once it may hold.
     Fell(Option<u64>),
-}
-
-/// A scenario that goes on.
-struct Course<'a> {
-    scenario: &'a Scenario,
-    floors: Floors,
-    known: Known,
-    work: Work,
-    began: f64,
-    share: Option<f64>,
-    /// Seconds that the last load took.
-    loaded: f64,
-    /// Descriptors at the first floor.
-    first_fd: u64,
-    /// The processes that are the server, and the floors that they lived through.
-    life: (Vec<i32>, u64),
 }
 
 impl Run<'_> {
@@ -357,89 +341,7 @@ impl Run<'_> {
     }
 }
 
-impl<'a> Course<'a> {
-    fn new(scenario: &'a Scenario, waves: Option<u32>, exact: bool, share: Option<f64>, began: f64) -> Self {
-        let known = Known {
-            total: scenario.total,
-            done: 0,
-            parallel: scenario.sessions,
-            per_connection: match scenario.per_connection {
-                PerConnection::AtMost(most) => u64::from(most),
-                PerConnection::Unlimited => scenario.total,
-            },
-            waves,
-            waves_run: 0,
-            seconds_each: 0.001,
-            settle: 0.5,
-            left: share,
-            exact,
-            length: mail_length(scenario),
-            descriptors: None,
-            kept_a_session: 0.0,
-            cut: 1,
-        };
-        Self {
-            scenario,
-            floors: Floors::default(),
-            known,
-            work: Work::default(),
-            began,
-            share,
-            loaded: 0.0,
-            first_fd: 0,
-            life: (Vec::new(), 0),
-        }
-    }
-
-    fn scene(&self, wave: u32) -> Scene {
-        Scene { pass: Pass::Clean, scenario: self.scenario.name.clone(), wave }
-    }
-
-    fn part_done(&self) -> f64 {
-        let waves = self.known.waves.unwrap_or(sizing::WAVES);
-        (f64::from(self.known.waves_run) / f64::from(waves.max(1))).min(0.95)
-    }
-
-    /// Takes what a load did.
-    fn take(&mut self, tally: &Tally) {
-        self.work.messages += tally.messages_accepted;
-        self.work.sessions += tally.sessions.finished + tally.sessions.refused + tally.sessions.failed;
-        self.known.done += tally.asked.asked;
-        self.loaded = tally.seconds;
-        let done = tally.asked.finished.max(1);
-        if tally.seconds > 0.0 {
-            self.known.seconds_each = tally.seconds / done as f64;
-        }
-    }
-
-    /// Takes whether the server is still the same process, or processes.
-    fn live(&mut self, processes: &[ProcessFloor]) {
-        let serving: Vec<i32> = processes.iter().filter(|process| process.server).map(|process| process.pid).collect();
-        if serving.is_empty() || serving == self.life.0 {
-            self.life.1 += 1;
-            return;
-        }
-        let (_, floors) = std::mem::replace(&mut self.life, (serving, 1));
-        if floors > 0 {
-            self.known.replaced_after(floors);
-        }
-    }
-
-    /// Takes how many descriptors are open at rest.
-    fn learn(&mut self, session: &Session, open: u64) {
-        self.known.descriptors = session.descriptor_limit.map(|limit| (open, limit));
-        if self.work.sessions > 0 {
-            self.known.kept_a_session = open.saturating_sub(self.first_fd) as f64 / self.work.sessions as f64;
-        }
-    }
-}
-
-/// Descriptors of the process that has most of them: the limit is each process's own.
-fn descriptors(processes: &[ProcessFloor]) -> u64 {
-    processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
-}
-
-/// The same, as the sampler saw it last.
+/// Descriptors of the process that has most of them, as the sampler saw it last.
 fn most_descriptors(session: &Session) -> u64 {
     session.sampler.latest().iter().map(|sample| u64::from(sample.fds)).max().unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 
 mod attend;
 mod clean;
+mod course;
 mod failures;
 mod floors;
 mod halt;
