@@ -49,6 +49,19 @@ impl Floor {
             peak_in_wave: None,
         }
     }
+
+    /// The work done until then.
+    pub fn work(&self, per: Per) -> u64 {
+        match per {
+            Per::Messages => self.messages,
+            Per::Sessions => self.sessions,
+        }
+    }
+
+    /// The value without the garbage that the collector will take.
+    pub fn own(&self) -> f64 {
+        self.value - self.garbage.unwrap_or(0.0)
+    }
 }
 
 /// What was measured.

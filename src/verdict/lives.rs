@@ -8,6 +8,16 @@ use super::rule::judge;
 /// Floors of the longest life, at least: its first wave is its warm-up, and growth wants two steps after it.
 const SHORTEST_LIFE: usize = 4;
 
+/// Of the growth inside lives, what must be given back at their ends for restarts to bound it: a life is met somewhere
+/// within its first wave, of four or more.
+const RETURNED: f64 = 0.75;
+
+/// Growth from life to life worth a word, as a share of that inside them: lives are met up to a wave apart.
+const SHARE: f64 = 0.1;
+
+/// Lives that show whether something rises from one to the next.
+const LIVES: usize = 4;
+
 /// Judges floors life by life where their processes differ, and as ever where they do not.
 ///
 /// The lives are laid end to end without the jumps between them and without the first wave of each (its warm-up), so
@@ -35,6 +45,13 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         return Judgement { would_decide, ..Judgement::not_judged(Reason::TooShort, evidence) };
     }
     let mut judgement = judge(&Case { floors: &stitched, ..*case }, bounds);
+    let leak = bounds.for_case(case).leak;
+    if judgement.state.holds() || judgement.state == State::Leak {
+        let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);
+        if (judgement.steady && returned(&lives) < RETURNED) || rise(&lives, case.per) > leak.max(inside * SHARE) {
+            return from_life_to_life(judgement, count);
+        }
+    }
     match judgement.state {
         State::Leak => {
             judgement.state = State::Plateau;
@@ -43,6 +60,43 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         _ => judgement.evidence = format!("over {count} lives, laid end to end, {}", judgement.evidence),
     }
     judgement
+}
+
+/// A judgement of lives that do not bound what grows.
+fn from_life_to_life(judgement: Judgement, count: usize) -> Judgement {
+    let what = "it also grows from life to life: a process that is not replaced keeps something";
+    Judgement {
+        state: State::Inconclusive,
+        evidence: format!("over {count} lives, laid end to end, {}; {what}", judgement.evidence),
+        failed_condition: Some(what.to_owned()),
+        would_decide: Some(MoreWork { work: 0, reason: "a run in which no process is replaced".to_owned() }),
+        ..judgement
+    }
+}
+
+/// Of what the lives grew by, the share that was given back when each ended.
+fn returned(lives: &[&[Floor]]) -> f64 {
+    let ends = lives.windows(2).filter_map(|pair| Some((pair[0].first()?, pair[0].last()?, pair[1].first()?)));
+    let (grew, fell) = ends.fold((0.0, 0.0), |(grew, fell), (first, last, next)| {
+        (grew + last.own() - first.own(), fell + last.own() - next.own())
+    });
+    if grew > 0.0 { fell / grew } else { 1.0 }
+}
+
+/// How the lowest floors of the lives rise, for a unit of work, if all of the later lives lie above all of the earlier. The
+/// first life is left out: it began with the server.
+fn rise(lives: &[&[Floor]], per: Per) -> f64 {
+    let lowest = |life: &&[Floor]| life.iter().min_by(|a, b| a.own().total_cmp(&b.own())).copied();
+    let lowest: Vec<Floor> = lives.iter().skip(1).filter_map(lowest).collect();
+    let (early, late) = lowest.split_at(lowest.len() / 2);
+    let values = |floors: &[Floor]| floors.iter().map(Floor::own).collect::<Vec<f64>>();
+    let highest = values(early).into_iter().fold(f64::NEG_INFINITY, f64::max);
+    if lowest.len() < LIVES || values(late).into_iter().any(|value| value <= highest) {
+        return 0.0;
+    }
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let done = |floors: &[Floor]| floors.iter().map(|floor| floor.work(per) as f64).collect::<Vec<f64>>();
+    (mean(values(late)) - mean(values(early))) / (mean(done(late)) - mean(done(early))).max(1.0)
 }
 
 /// The lives end to end: work goes on, and each life begins where the one before it ended.
@@ -54,8 +108,8 @@ fn stitch(lives: &[&[Floor]], per: Per) -> Vec<Floor> {
         let mut before: Option<&Floor> = None;
         for floor in *life {
             let Some(earlier) = before.replace(floor) else {
-                let last = out.last().map_or((0, floor.value), |last| (work(last, per), last.value));
-                skipped = work(floor, per) - last.0.min(work(floor, per));
+                let last = out.last().map_or((0, floor.value), |last| (last.work(per), last.value));
+                skipped = floor.work(per) - last.0.min(floor.work(per));
                 lifted = last.1 - floor.value;
                 if out.is_empty() {
                     skipped = 0;
@@ -63,20 +117,13 @@ fn stitch(lives: &[&[Floor]], per: Per) -> Vec<Floor> {
                 }
                 continue;
             };
-            debug_assert!(work(earlier, per) <= work(floor, per));
+            debug_assert!(earlier.work(per) <= floor.work(per));
             let mut moved = Floor { value: floor.value + lifted, ..*floor };
             *work_mut(&mut moved, per) -= skipped;
             out.push(moved);
         }
     }
     out
-}
-
-fn work(floor: &Floor, per: Per) -> u64 {
-    match per {
-        Per::Messages => floor.messages,
-        Per::Sessions => floor.sessions,
-    }
 }
 
 fn work_mut(floor: &mut Floor, per: Per) -> &mut u64 {
@@ -109,6 +156,26 @@ mod tests {
         assert_eq!(judgement.state, State::Plateau, "{}", judgement.evidence);
         assert!(judgement.evidence.contains("bounded by restarts") && judgement.steady);
         assert!((175_000.0..177_000.0).contains(&judgement.growth.unwrap().value));
+    }
+
+    #[test]
+    fn what_a_master_keeps_is_not_bounded_by_its_workers_restarts() {
+        // The floors are sums: the workers come and go, and what grows stays.
+        for per_message in [300.0, 1024.0] {
+            let mut floors = floors(0.0);
+            floors.iter_mut().for_each(|floor| floor.value += per_message * floor.messages as f64);
+            let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
+            assert_eq!(judgement.state, State::Inconclusive, "{}", judgement.evidence);
+            assert!(judgement.steady && judgement.evidence.contains("life to life"), "{}", judgement.evidence);
+        }
+        // Something is kept at each restart alone.
+        let mut restarted = floors(0.0);
+        restarted.iter_mut().for_each(|floor| floor.value += 40_000.0 * f64::from(floor.pid.unwrap() - 100));
+        assert_eq!(judge_lives(&Case::new(Metric::Heap, &restarted), &Bounds::default()).state, State::Inconclusive);
+        // Both leak, the master less.
+        let mut floors = floors(600.0);
+        floors.iter_mut().for_each(|floor| floor.value += 400.0 * floor.messages as f64);
+        assert_eq!(judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default()).state, State::Inconclusive);
     }
 
     #[test]

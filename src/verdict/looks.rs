@@ -106,7 +106,7 @@ impl Looks {
             decided => usize::from(decided),
         };
         self.last = Some(look.clone());
-        let used = self.used(work(&floor, case.per));
+        let used = self.used(floor.work(case.per));
         if self.agreed >= self.bounds.waves.agree {
             match (look.state == State::Leak).then(|| self.rest_before_leak(&look, case)).flatten() {
                 None => {
@@ -142,15 +142,15 @@ impl Looks {
     /// A rest that brought a fall shows that something is freed late: each floor needs its rest from then on.
     fn notice_fall(&mut self, per: Per) {
         let (Some(rest), [.., before, floor]) = (&mut self.rest, &self.floors[..]) else { return };
-        if floor.rested && !rest.each && own(floor) < own(before) {
-            *rest = Rest { at: work(before, per), each: true };
+        if floor.rested && !rest.each && floor.own() < before.own() {
+            *rest = Rest { at: before.work(per), each: true };
         }
     }
 
     /// Looks at all floors; at the rested ones alone once there are enough, where each floor is to be rested.
     fn look(&self, case: &Case) -> Judgement {
         if let Some(Rest { at, each: true }) = self.rest {
-            let since = |floor: &&Floor| floor.wave == 0 || (floor.rested && work(floor, case.per) > at);
+            let since = |floor: &&Floor| floor.wave == 0 || (floor.rested && floor.work(case.per) > at);
             let rested: Vec<Floor> = self.floors.iter().filter(since).copied().collect();
             if rested.iter().filter(|floor| floor.wave > 0).count() >= self.bounds.waves.least {
                 return judge_lives(&Case { floors: &rested, ..*case }, &self.bounds);
@@ -171,13 +171,13 @@ impl Looks {
         if !self.budget.rest {
             return None;
         }
-        let done = self.floors.last().map_or(0, |floor| work(floor, case.per));
+        let done = self.floors.last().map_or(0, |floor| floor.work(case.per));
         let rest = self.rest.get_or_insert(Rest { at: done, each: look.wants_rest });
         if look.wants_rest && !rest.each {
             *rest = Rest { at: done, each: true };
         }
         let Rest { at, each } = *rest;
-        let since: Vec<&Floor> = self.floors.iter().filter(|floor| work(floor, case.per) > at).collect();
+        let since: Vec<&Floor> = self.floors.iter().filter(|floor| floor.work(case.per) > at).collect();
         let rested = since.iter().filter(|floor| floor.rested).count();
         let enough = if each { rested == since.len() && rested >= self.bounds.waves.grew } else { rested > 0 };
         let needed = at + at / 4;
@@ -191,10 +191,10 @@ impl Looks {
     fn holds(&self, look: &Judgement, since: &[&Floor], case: &Case) -> bool {
         let Some(first) = since.iter().position(|floor| floor.rested) else { return false };
         let (Some(from), Some(to)) = (since.get(first), since.last()) else { return false };
-        let span = work(to, case.per).saturating_sub(work(from, case.per));
+        let span = to.work(case.per).saturating_sub(from.work(case.per));
         // A single floor since the rest: the look itself, which took it in, is all there is to go by.
         let found = look.growth.map_or(0.0, |growth| growth.value / 1000.0);
-        span == 0 || own(to) - own(from) >= self.bounds.waves.steady * found * span as f64
+        span == 0 || to.own() - from.own() >= self.bounds.waves.steady * found * span as f64
     }
 
     /// What can be said now: the verdict, or the last look as undecided.
@@ -208,17 +208,6 @@ impl Looks {
             (None, None) => Judgement::not_judged(Reason::TooShort, "no floors"),
         }
     }
-}
-
-fn work(floor: &Floor, per: Per) -> u64 {
-    match per {
-        Per::Messages => floor.messages,
-        Per::Sessions => floor.sessions,
-    }
-}
-
-fn own(floor: &Floor) -> f64 {
-    floor.value - floor.garbage.unwrap_or(0.0)
 }
 
 /// A look that no second one, or no rest, confirmed decides nothing.

@@ -1,6 +1,6 @@
 //! A case's floors as points (work, value), and what is read off them: falls, steps, halves, thirds.
 
-use super::floor::{Case, Per};
+use super::floor::Case;
 use super::stats::{LogFit, interpolate, median, theil_sen};
 
 /// Points that are judged at most; of longer series, the ends of groups of waves. The estimators cost their square.
@@ -39,12 +39,7 @@ impl Series {
     /// The series of a case. Garbage is taken out; of resident memory the lower of each floor and the next is
     /// taken, for memory that the next floor did without was not kept.
     pub fn of(case: &Case) -> Self {
-        let work = |messages: u64, sessions: u64| match case.per {
-            Per::Messages => messages as f64,
-            Per::Sessions => sessions as f64,
-        };
-        let point =
-            |floor: &super::Floor| (work(floor.messages, floor.sessions), floor.value - floor.garbage.unwrap_or(0.0));
+        let point = |floor: &super::Floor| (floor.work(case.per) as f64, floor.own());
         let start = case.floors.first().filter(|floor| floor.wave == 0).map(point);
         let mut x: Vec<f64> = Vec::with_capacity(case.floors.len());
         let mut y: Vec<f64> = Vec::with_capacity(case.floors.len());
