@@ -35,11 +35,8 @@ pub fn censuses(material: &Material) -> Censuses {
 }
 
 fn noun(material: &Material, scenario: &str) -> &'static str {
-    let of = |plan: &crate::plan::Plan| plan.scenarios.iter().find(|known| known.name == scenario).map(|s| s.unit());
-    match material.plan.as_ref().and_then(of) {
-        Some(Unit::Messages) => "messages",
-        _ => "sessions",
-    }
+    let known = material.plan.iter().flat_map(|plan| &plan.scenarios).find(|known| known.name == scenario);
+    known.map_or(Unit::Sessions, |known| known.unit()).noun()
 }
 
 fn growth(material: &Material) -> Vec<HeapGrowth> {

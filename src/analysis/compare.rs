@@ -153,6 +153,7 @@ fn judgement(finding: &Finding) -> Judgement {
         would_decide: None,
         wants_rest: false,
         steady: finding.steady,
+        lives: finding.lives,
     }
 }
 

@@ -107,9 +107,10 @@ fn never_judged(findings: &[Finding]) -> Vec<&'static str> {
         .collect()
 }
 
-/// What was not judged in the first scenario that was tried.
+/// What was not judged in the first scenario that was tried; what could be read, and knows what would decide, speaks first.
 fn first_not_judged(findings: &[Finding]) -> Option<&Finding> {
-    findings.iter().find(|f| f.state == State::NotJudged && f.scenario != "smoke")
+    let missing = || findings.iter().filter(|f| f.state == State::NotJudged && f.scenario != "smoke");
+    missing().find(|f| f.would_decide.is_some()).or_else(|| missing().next())
 }
 
 /// The server ended, stalled, or did nothing of what was asked.
@@ -183,6 +184,7 @@ mod tests {
             ci95: None,
             could_have_missed: None,
             steady,
+            lives: false,
             evidence: String::new(),
             would_decide: None,
             holders: Vec::new(),

@@ -61,9 +61,7 @@ fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<pace::Sp
 }
 
 fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) -> Finding {
-    // A plateau that is steady grows inside the lives of a worker.
-    let grew = matches!(judgement.state, State::Leak | State::Inconclusive)
-        || (judgement.state == State::Plateau && judgement.steady);
+    let grew = matches!(judgement.state, State::Leak | State::Inconclusive) || judgement.is_bounded_by_restarts();
     let holders = if grew { holders(material, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
     let mut evidence = judgement.evidence.clone();
     if grew && cell.metric.is_resident() {
@@ -92,6 +90,7 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
         ci95: judgement.ci95,
         could_have_missed: judgement.could_have_missed,
         steady: judgement.steady,
+        lives: judgement.lives,
         evidence,
         would_decide: judgement.would_decide.as_ref().map(|more| match more.work {
             0 => more.reason.clone(),

@@ -95,6 +95,9 @@ pub struct Finding {
     /// restarts.
     #[serde(skip)]
     pub steady: bool,
+    /// It was judged over the lives of a process that is replaced: no line goes through its floors.
+    #[serde(skip)]
+    pub lives: bool,
     /// The evidence in words.
     pub evidence: String,
     /// What would decide it, where it is undecided.
@@ -111,11 +114,6 @@ impl Finding {
     /// It grows inside the lives of a worker, and each is replaced before that shows.
     pub fn is_bounded_by_restarts(&self) -> bool {
         self.state == State::Plateau && self.steady
-    }
-
-    /// It was judged over the lives of a process that is replaced: no line goes through its floors.
-    pub fn is_of_lives(&self) -> bool {
-        self.is_bounded_by_restarts() || self.evidence.contains("laid end to end")
     }
 }
 

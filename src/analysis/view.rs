@@ -68,7 +68,7 @@ pub struct Taken {
     pub wave: u32,
     /// Work done in the scenario until then.
     pub work: u64,
-    /// What is counted as work: `messages`, `sessions`.
+    /// What is counted as work: `message`, `session`.
     pub noun: &'static str,
     /// The process.
     pub pid: i32,

@@ -7,7 +7,7 @@ use super::holders::{Bar, bars};
 use super::{Error, carry, words};
 use crate::analysis::result::State;
 use crate::analysis::view::{self, Counted, CountedRow, HeapGrowth, RunView, Taken};
-use crate::units::{bytes, grouped};
+use crate::units::{bytes, grouped, plural};
 
 /// Rows of a kind that are shown before all are asked for.
 const SHOWN: usize = 8;
@@ -23,6 +23,8 @@ pub(super) struct Censuses {
     pub pair: [String; 2],
     /// Its difference, by kind.
     pub groups: Vec<Group>,
+    /// Rows of a kind that are shown before all are asked for.
+    pub shown: usize,
     /// All of it for the script.
     pub data: String,
     /// Rows that are not in the page.
@@ -135,6 +137,7 @@ pub(super) fn censuses(view: &RunView) -> Result<Option<Censuses>, Error> {
         groups: present()
             .map(|(kind, title)| Group { title, rows: differences(of(*kind), &all.taken, pair) })
             .collect(),
+        shown: SHOWN,
         data: carry::script_json(&data)?,
         left_out: all.left_out,
         open: leaking(view).is_some(),
@@ -177,7 +180,7 @@ fn label(all: &[Taken], at: usize) -> String {
     let process = if several { format!(", pid {}", taken.pid) } else { String::new() };
     match taken.wave {
         0 => format!("{scenario}, before the load{process}"),
-        wave => format!("{scenario}, wave {wave}, after {} {}{process}", grouped(taken.work), taken.noun),
+        wave => format!("{scenario}, wave {wave}, after {}{process}", plural(taken.work, taken.noun)),
     }
 }
 

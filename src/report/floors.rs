@@ -197,7 +197,7 @@ fn paint(sheet: &Sheet<'_>, finding: &Finding, dots: &[Dot], axis: &Axis, work: 
 
     let ink = ink(finding.state);
     match finding.state {
-        _ if finding.is_of_lives() => {}
+        _ if finding.lives => {}
         State::Leak | State::Inconclusive => trend(sheet, finding, dots, &frame, ink)?,
         State::Plateau | State::Clean => level(sheet, finding, dots, &frame, ink)?,
         State::NotJudged => {}

@@ -148,9 +148,16 @@ pub struct Judgement {
     /// It grows as a leak does: what is missing, if anything, is work, a second look or a rest. A plateau that does is
     /// bounded by restarts.
     pub steady: bool,
+    /// It was judged over several lives of a process that is replaced.
+    pub lives: bool,
 }
 
 impl Judgement {
+    /// It grows inside the lives of a worker, and each is replaced before that shows.
+    pub fn is_bounded_by_restarts(&self) -> bool {
+        self.state == State::Plateau && self.steady
+    }
+
     /// A cell of which nothing can be said.
     pub fn not_judged(reason: Reason, evidence: impl Into<String>) -> Self {
         Judgement {
@@ -164,6 +171,7 @@ impl Judgement {
             would_decide: None,
             wants_rest: false,
             steady: false,
+            lives: false,
         }
     }
 }

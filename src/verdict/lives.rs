@@ -44,7 +44,7 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         let would_decide = (longest < SHORTEST_LIFE).then_some(MoreWork { work: 0, reason });
         return Judgement { would_decide, ..Judgement::not_judged(Reason::TooShort, evidence) };
     }
-    let mut judgement = judge(&Case { floors: &stitched, ..*case }, bounds);
+    let mut judgement = Judgement { lives: true, ..judge(&Case { floors: &stitched, ..*case }, bounds) };
     let leak = bounds.for_case(case).leak;
     if judgement.state.holds() || judgement.state == State::Leak {
         let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);

@@ -81,6 +81,7 @@ fn elements(case: &Case, bounds: &Bounds, limits: Limits, series: &Series) -> Op
         would_decide: None,
         wants_rest: look.fell(),
         steady: true,
+        lives: false,
     })
 }
 
@@ -294,6 +295,7 @@ impl<'a> Look<'a> {
             failed_condition: failed.map(|failed| failed.what),
             wants_rest: self.fell(),
             steady: self.slope.low > self.limits.leak && self.leak_shape().is_none(),
+            lives: false,
         }
     }
 }

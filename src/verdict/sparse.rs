@@ -63,6 +63,7 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
         would_decide: (!leak).then(|| MoreWork { work: series.work() as u64, reason: condition }),
         wants_rest: false,
         steady: leak,
+        lives: false,
     }
 }
 

@@ -422,6 +422,7 @@ pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
         growth: None,
         ci95: None,
         steady: false,
+        lives: false,
         could_have_missed: None,
         evidence: String::new(),
         would_decide: None,
@@ -452,6 +453,7 @@ fn clean_cell(metric: &str, scenario: &str) -> Finding {
         growth: Some(Growth { value: 0.0, unit, per }),
         ci95: Some([-limit / 4.0, limit / 3.0]),
         steady: false,
+        lives: false,
         could_have_missed: Some(limit),
         evidence: "Stands where it stood after wave 1.".into(),
         ..finding(metric, scenario, State::Clean)
@@ -462,6 +464,7 @@ fn too_short(metric: &str, scenario: &str) -> Finding {
     Finding {
         reason: Some(Reason::TooShort),
         steady: false,
+        lives: false,
         could_have_missed: Some(if metric == "heap" || metric == "rss" { 1_240_000.0 } else { 300.0 }),
         evidence: "10 messages; 5,000 are the least.".into(),
         would_decide: Some("4,990 more messages (4 s) would decide.".into()),
@@ -498,7 +501,7 @@ fn censuses() -> Censuses {
         scenario: scenario.into(),
         wave,
         work: u64::from(wave) * 1000,
-        noun: "messages",
+        noun: "message",
         pid,
     };
     let mut all: Vec<Taken> = (0..=12).map(|wave| taken("sequential", wave, 4711)).collect();

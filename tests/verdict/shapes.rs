@@ -106,6 +106,8 @@ pub struct Series {
     pub rate: f64,
     pub floors: Vec<Floor>,
     pub wave: u64,
+    /// Its floors are those of a leak, for as long as a verdict waits: no rule can tell.
+    pub undecidable: bool,
 }
 
 /// Makes a series of `waves` equal waves.
@@ -163,7 +165,8 @@ pub fn series(random: &mut Random, metric: Metric, shape: Shape, leak: Leak, wav
             Floor::new(w, x, x / 25, value)
         })
         .collect();
-    Series { rate, floors, wave }
+    let undecidable = shape == Shape::Collector && hides(wave as f64, shaped.length);
+    Series { rate, floors, wave, undecidable }
 }
 
 /// Descriptors: whole numbers, per session.
@@ -189,7 +192,7 @@ fn counts(random: &mut Random, shape: Shape, leak: Leak, waves: u32) -> Series {
             Floor::new(w, x * 10, x, base + leaked + over.round())
         })
         .collect();
-    Series { rate, floors, wave }
+    Series { rate, floors, wave, undecidable: false }
 }
 
 /// Capacity of a list that grows by an eighth, at `x` elements.
@@ -209,17 +212,12 @@ struct Shaped {
     steps: Vec<(f64, f64)>,
 }
 
-/// Messages between two runs of a collector. Left out are those of which waves of this size show nothing: each floor would
-/// be met a little later after a run than the one before, and climb for longer than a verdict waits.
-fn period(random: &mut Random, wave: f64) -> f64 {
+/// Whether waves of this size show nothing of a collector that runs so often: each floor is met a little later after a run
+/// than the one before, and they climb for longer than a verdict waits.
+fn hides(wave: f64, period: f64) -> bool {
     let waves = Bounds::default().heap.leak_work_garbage / wave;
-    loop {
-        let period = random.between(200.0, 10_000.0);
-        let (runs, later) = ((wave / period).round(), wave - (wave / period).round() * period);
-        if runs < 1.0 || later <= 0.0 || period / later < waves.max(8.0) {
-            return period;
-        }
-    }
+    let (runs, later) = ((wave / period).round(), wave - (wave / period).round() * period);
+    runs >= 1.0 && later > 0.0 && period / later >= waves.max(8.0)
 }
 
 impl Shaped {
@@ -231,7 +229,7 @@ impl Shaped {
             Shape::CacheInOrder => (random.scale(100.0, 4_000.0), random.between(500.0, 4_000.0)),
             Shape::CacheAtRandom => (random.scale(100.0, 2_000.0), random.between(300.0, 3_000.0)),
             Shape::Logarithm => (random.scale(1e4, 2e6), random.scale(10.0, 500.0)),
-            Shape::Collector => (random.scale(50.0, 2_000.0), period(random, wave as f64)),
+            Shape::Collector => (random.scale(50.0, 2_000.0), random.between(200.0, 10_000.0)),
             Shape::Noise => (random.scale(1e4, 1e6), 0.0),
             Shape::Outliers => (random.scale(1e4, 5e6), 0.0),
             // Allocators creep for longer than a heap of small blocks does.
