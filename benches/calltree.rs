@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use measure::{quartiles, version, wait, which};
-use profile_run::cachegrind::{Options, Recorder, read_bytes};
+use profile_run::profile::{Options, Recorder, read_bytes};
 use serde_json::{Value, json};
 use support::{chromium::Browser, speedscope};
 

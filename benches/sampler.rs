@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
-use profile_run::sample::{Effort, Rates, Sample, Sampler, Sink, SocketSample};
-use profile_run::units::Clock;
+use profile_run::model::Clock;
+use profile_run::sampler::{Effort, Rates, Sample, Sampler, Sink, SocketSample};
 
 const CONNECTIONS: usize = 5000;
 const SECONDS: u64 = 30;

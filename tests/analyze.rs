@@ -80,9 +80,9 @@ fn times(tree: &BTreeMap<String, i64>, factor: i64) -> BTreeMap<String, i64> {
     tree.iter().map(|(path, value)| (path.clone(), value * factor)).collect()
 }
 
-fn read(path: &Path) -> Option<profile_run::cachegrind::Profile> {
-    let options = profile_run::cachegrind::Options { threads: 1, streamed: false };
-    profile_run::cachegrind::read_paths(&[path.to_owned()], &options).ok()
+fn read(path: &Path) -> Option<profile_run::profile::Profile> {
+    let options = profile_run::profile::Options { threads: 1, streamed: false };
+    profile_run::profile::read_paths(&[path.to_owned()], &options).ok()
 }
 
 fn example() -> Written {

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use files::{gzip, put};
-use profile_run::analysis::parts::{self, WaveAt};
+use profile_run::analysis::slices::{self, WaveAt};
 use profile_run::analysis::waiting::Waiting;
-use profile_run::cachegrind::{Marks, Options, Profile, Slices, Span, read_sliced};
+use profile_run::profile::{Marks, Options, Profile, Slices, Span, read_sliced};
 use serde_json::Value;
 
 const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
@@ -205,7 +205,7 @@ fn a_load_of_too_few_rounds_is_not_looked_at() {
     let waits = Waiting::default().of(&profile);
     let drift = |rounds| {
         let wave = WaveAt { scenario: "churn".into(), wave: 1, messages: 2000, rounds };
-        parts::drift(&profile, &waits, &[wave], 2000, 10)
+        slices::drift(&profile, &waits, &[wave], 2000, 10)
     };
     let found = drift(20);
     assert_eq!(found.rows.len(), 1);

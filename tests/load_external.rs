@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use profile_run::load::{Address, Control, Job, SessionOptions, Tally, Tool, run_external};
-use profile_run::plan::scenario::{Length, Payload, Scenario, Unit};
+use profile_run::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use serde_json::Value;
 use smtp::{Act, Server};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use profile_run::load::{self, Address, Control, Job, SessionOptions, Step, Tally};
-use profile_run::plan::scenario::{Greeting, PerConnection, Scenario};
+use profile_run::model::plan::scenario::{Greeting, PerConnection, Scenario};
 use smtp::{Act, Server};
 
 /// Short, as the tests wait for it.

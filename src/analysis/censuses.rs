@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use super::history::Material;
 use super::holders::heap_growth;
-use super::material::Material;
 use super::view::{Censuses, Counted, CountedRow, HeapGrowth, Taken};
 use crate::heap::{Census, MOST_HOLDERS};
-use crate::plan::scenario::Unit;
+use crate::model::plan::scenario::Unit;
 
 /// Rows of a kind, at most: those that changed most.
 const MOST: usize = 100;
@@ -54,7 +54,12 @@ fn growth(material: &Material) -> Vec<HeapGrowth> {
             engine: growth.unexplained,
         })
     };
-    material.scenarios.iter().filter(|s| s.pass == crate::plan::Pass::Clean).filter_map(|s| of(&s.name)).collect()
+    material
+        .scenarios
+        .iter()
+        .filter(|s| s.pass == crate::model::plan::Pass::Clean)
+        .filter_map(|s| of(&s.name))
+        .collect()
 }
 
 fn row(kind: Counted, name: &str, of: &str) -> CountedRow {
@@ -161,7 +166,8 @@ mod tests {
                 holder("$s->log", "string", 1, 5_000),
             ]),
         );
-        let scene = |wave| crate::journal::Scene { pass: crate::plan::Pass::Clean, scenario: "small".into(), wave };
+        let scene =
+            |wave| crate::journal::Scene { pass: crate::model::plan::Pass::Clean, scenario: "small".into(), wave };
         let censuses = censuses(&Material {
             censuses: vec![(scene(0), 7, 0, first), (scene(1), 7, 30, last)],
             ..Material::default()

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::analyse::find;
 use super::result::{Finding, FunctionRow, LoadRow, Per, RunResult, Unit, Verdict};
-use super::run::find;
-use crate::units::{bytes, grouped, significant};
+use crate::phrase::{bytes, grouped, significant};
 use crate::verdict::baseline::{self, Change, Conditions};
 use crate::verdict::{Bounds, Judgement};
 

@@ -1,9 +1,9 @@
 //! From the findings to the verdict, its sentence and the exit code.
 
-use super::material::Material;
+use super::history::Material;
 use super::result::{Finding, State, Verdict};
 use super::sentences;
-use crate::plan::{FailOn, Pass};
+use crate::model::plan::{FailOn, Pass};
 
 /// The verdict of a run and what is said of it.
 #[derive(Debug, Clone)]

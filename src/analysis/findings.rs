@@ -1,13 +1,13 @@
 //! Every metric in every scenario, judged: the cells of the journal, replayed, with holders and causes added.
 
+use super::history::Material;
 use super::holders::{heap_growths, holders};
-use super::material::Material;
 use super::result::{Finding, Growth, State, Unit};
-use crate::cells::{Cell, Cells, METRICS, server_figure};
 use crate::journal::Journal;
-use crate::plan::Plan;
+use crate::matrix::{Cell, Cells, METRICS, server_figure};
+use crate::model::plan::Plan;
 use crate::verdict::accepted::{Acceptance, acceptance};
-use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, pace, until};
+use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, by_time, until};
 
 /// Of a growth of memory, the share that the heap must explain before it is said to be the heap's.
 const HEAP_EXPLAINS: f64 = 0.5;
@@ -38,7 +38,7 @@ pub fn findings(journal: &Journal, plan: &Plan, material: &Material, today: &str
 }
 
 /// The cell's floors, with an idle stretch before each that was rested: time without work.
-fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<pace::Split> {
+fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<by_time::Split> {
     let figure = METRICS.iter().find(|(name, ..)| *name == cell.name)?.2;
     let mut floors: Vec<Floor> = Vec::new();
     for floor in cell.floors() {
@@ -57,7 +57,7 @@ fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<pace::Sp
         parallel: Some(cell.parallel),
         garbage_known: true,
     };
-    pace::split(&case, bounds)
+    by_time::split(&case, bounds)
 }
 
 fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) -> Finding {
@@ -95,7 +95,7 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
         would_decide: judgement.would_decide.as_ref().map(|more| match more.work {
             0 => more.reason.clone(),
             work => {
-                format!("about {} more {} ({})", crate::units::significant(work as f64), noun(cell.per), more.reason)
+                format!("about {} more {} ({})", crate::phrase::significant(work as f64), noun(cell.per), more.reason)
             }
         }),
         holders,

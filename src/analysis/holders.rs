@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::material::Material;
+use super::history::Material;
 use super::result::Holder;
 use crate::heap::{Census, Growth, growth};
 use crate::verdict::{Metric, Per};

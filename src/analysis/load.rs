@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::material::{Material, Wave};
+use super::history::{Material, Wave};
 use super::result::{Latency, LoadRow, WaveRow};
 use super::view::Asked;
-use crate::plan::Pass;
-use crate::plan::scenario::{Depth, Ending, Scenario, Unit};
-use crate::tally::Tally;
-use crate::units::grouped;
+use crate::model::load_stats::Tally;
+use crate::model::plan::Pass;
+use crate::model::plan::scenario::{Depth, Ending, Scenario, Unit};
+use crate::phrase::grouped;
 
 /// One row of load.
 fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &Tally, server_cpu: f64) -> LoadRow {
@@ -185,7 +185,7 @@ pub fn not_exercised(scenarios: &[Scenario], errors: &BTreeMap<String, u64>) -> 
     let delivers = any(&|s| s.unit() == Unit::Messages && s.until == Depth::Data);
     say(delivers, "Whole messages (`--load sequential`).");
     say(any(&|s| s.sessions > 1), "Several sessions at once (`--load churn`).");
-    say(any(&|s| crate::cells::mail_length(s) >= 100_000), "Large messages (`--load large`).");
+    say(any(&|s| crate::matrix::mail_length(s) >= 100_000), "Large messages (`--load large`).");
     say(any(&|s| s.ending != Ending::Quit), "Clients that vanish in the middle (`--load abrupt`).");
     let refused = errors.keys().any(|kind| kind.contains("_4") || kind.contains("_5"));
     say(refused || any(&|s| s.name == "refused"), "Refused recipients (`--load refused`).");

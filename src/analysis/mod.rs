@@ -1,26 +1,26 @@
 //! From a run's folder to its result: verdicts, drift, comparison. Knows nothing of how it is shown.
 
-pub mod analyzed;
+mod analyse;
+pub mod analyze_json;
 mod censuses;
 mod compare;
 mod conclusion;
 pub mod csv;
 pub mod drift;
 mod findings;
+mod history;
 mod holders;
 mod load;
-mod material;
-pub mod parts;
 pub mod profile;
 pub mod result;
-mod run;
 mod sentences;
 mod settings;
+pub mod slices;
 mod thresholds;
 mod timeline;
 pub mod view;
 pub mod waiting;
 
+pub use analyse::{AnalysisError, analyse};
 pub use compare::{Comparison, compare};
-pub use run::{AnalysisError, analyse};
 pub use settings::{Figure, Settings, Threshold};

@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::parts::{self, WaveAt};
 use super::result::{FunctionRow, ProfileSummary};
+use super::slices::{self, WaveAt};
 use super::view::{self, Flame, Slice};
 use super::waiting::Waiting;
-use crate::cachegrind::export::folded;
-use crate::cachegrind::{self, CallTree, Dialect, Marks, Metric, Options, Profile, Slices, Span, split};
-use crate::units::grouped;
+use crate::phrase::grouped;
+use crate::profile::export::folded;
+use crate::profile::{self, CallTree, Dialect, Marks, Metric, Options, Profile, Slices, Span, split};
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -45,8 +45,8 @@ pub struct Recording {
 ///
 /// # Errors
 /// None of the files can be read.
-pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Result<Shown, cachegrind::Error> {
-    let profile = cachegrind::read_sliced(paths, &Options::default(), &recording.marks)?;
+pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Result<Shown, profile::Error> {
+    let profile = profile::read_sliced(paths, &Options::default(), &recording.marks)?;
     Ok(ready(&profile, recording, waiting))
 }
 
@@ -56,7 +56,7 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
     let tick = tick(profile);
     let nanoseconds = |ticks: i64| u64::try_from(ticks.saturating_mul(tick)).unwrap_or(0);
     let waits = waiting.of(profile);
-    let drift = parts::drift(profile, &waits, &recording.waves, messages, tick);
+    let drift = slices::drift(profile, &waits, &recording.waves, messages, tick);
     let mut functions: Vec<FunctionRow> = profile
         .functions
         .iter()
@@ -86,8 +86,8 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         total_ns: nanoseconds(total.time),
         waiting_ns: nanoseconds(waited),
         total_allocation: total.memory,
-        tenths: parts::tenths(profile, &waits, tick),
-        waves: parts::waves(profile, &waits, &recording.waves, tick),
+        tenths: slices::tenths(profile, &waits, tick),
+        waves: slices::waves(profile, &waits, &recording.waves, tick),
         drift: drift.rows,
         drift_looked_for: drift.looked,
         functions,
@@ -134,7 +134,7 @@ fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
         add(Slice::First, &Slices::tree(&profile.tree, first));
         add(Slice::Last, &Slices::tree(&profile.tree, last));
     }
-    for (load, parts) in parts::loads(profile, waves) {
+    for (load, parts) in slices::loads(profile, waves) {
         add(Slice::Load(load.to_owned()), &Slices::tree(&profile.tree, parts));
     }
     flames.retain(|flame| !flame.folded.is_empty());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use super::drift::{DriftRow, Grows};
-pub use super::parts::PartRow;
+pub use super::slices::PartRow;
 pub use crate::verdict::{GrowthPer as Per, Reason, State};
 
 /// The version of this shape.

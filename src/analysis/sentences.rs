@@ -1,8 +1,8 @@
 //! The verdict in one sentence, its evidence in two, and where to look.
 
-use super::material::Material;
+use super::history::Material;
 use super::result::{Finding, Holder, Per, State, Unit};
-use crate::units::{bytes, grouped, significant};
+use crate::phrase::{bytes, grouped, significant};
 
 /// Metrics by how directly they tell what leaks: a kept socket keeps memory too.
 const DIRECT: [&str; 5] = ["sockets", "fd", "heap", "rss", "threads"];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::result::LoadRow;
 use super::{Figure, Threshold};
-use crate::units::significant;
+use crate::phrase::significant;
 
 /// Every threshold that was crossed, or whose figure is not there, in a sentence.
 pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<String, f64>) -> Vec<String> {

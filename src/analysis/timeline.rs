@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::material::Material;
+use super::history::Material;
 use super::view::{Timeline, Track};
-use crate::cells::server_figure;
 use crate::journal::Row;
+use crate::matrix::server_figure;
 
 /// Points that a track keeps: more than a wide chart has pixels.
 const POINTS: usize = 1600;
@@ -65,7 +65,7 @@ pub fn timeline(rows: &[Row], material: &Material) -> Timeline {
 
 /// PHP's heap is read at floors alone.
 fn heap(material: &Material) -> Vec<(f64, f64)> {
-    let at = |floor: &super::material::FloorAt| {
+    let at = |floor: &super::history::FloorAt| {
         let wave = material.waves.iter().rev().find(|wave| wave.scene == floor.scene);
         let seconds = wave.map(|wave| wave.end.unwrap_or(wave.begin) + wave.settle.map_or(0.0, |(settle, _)| settle));
         Some((seconds?, server_figure(&floor.processes, "heap")?))

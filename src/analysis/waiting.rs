@@ -1,7 +1,7 @@
 //! Which functions wait rather than work. Time of their own is nobody's work; what they call is: a callback
 //! under an event loop's `run` keeps its time.
 
-use crate::cachegrind::{Dialect, Function, Pattern, Profile};
+use crate::profile::{Dialect, Function, Pattern, Profile};
 
 /// Functions of PHP and of its extensions that do nothing but wait. A method is named by its class in the
 /// profile, `Class->method` or `Class::method`.

@@ -9,11 +9,11 @@ use anyhow::Context;
 use super::config::Config;
 use super::exit::Exit;
 use super::floors;
-use crate::analysis::analyzed::Analyzed;
+use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
-use crate::cachegrind::export::{callgrind, folded, pprof, speedscope};
-use crate::cachegrind::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
+use crate::profile::export::{callgrind, folded, pprof, speedscope};
+use crate::profile::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
 use crate::report::{profile_html, write_whole};
 
 /// Arguments of `profile-run analyze`.
@@ -148,7 +148,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 }
 
 /// The profile seen by the metric that was asked for.
-fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), cachegrind::Error> {
+fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), profile::Error> {
     match metric {
         "time" => Ok((profile, Metric::Time)),
         "allocation" if profile.dialect == Dialect::Xdebug || profile.units.memory_event.is_some() => {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::out::{out, outln};
-use super::written::read_result;
+use super::outputs::read_result;
+use super::stdout::{out, outln};
 use crate::analysis::compare;
 use crate::verdict::Bounds;
 

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use crate::analysis::{Settings, Threshold};
-use crate::plan::scenario::Catalog;
+use crate::model::plan::scenario::Catalog;
 use crate::verdict::Bounds;
 use crate::verdict::accepted::Accepted;
 

@@ -5,12 +5,12 @@ use std::path::Path;
 use super::config::Config;
 use super::exit::Exit;
 use super::main_job;
-use super::out::outln;
+use super::stdout::outln;
 use crate::conductor;
 use crate::console::Style;
 use crate::journal::Event;
 use crate::proc::{Load, Meminfo, Process, fd_count_is_fast};
-use crate::target::php;
+use crate::server::php;
 
 /// Arguments of `profile-run doctor`: those of the run that is meant.
 #[derive(Debug, clap::Args)]
@@ -119,7 +119,7 @@ fn machine() -> Vec<Check> {
         });
     }
     if let Ok(memory) = Meminfo::read() {
-        let text = format!("{} of memory available", crate::units::bytes(memory.available as f64));
+        let text = format!("{} of memory available", crate::phrase::bytes(memory.available as f64));
         checks.push(if memory.available < LITTLE_MEMORY {
             Check::warning(text, "Resident memory is not to be trusted where the machine swaps.")
         } else {
@@ -189,5 +189,5 @@ fn writable(path: &Path) -> Check {
 }
 
 fn number(limit: u64) -> String {
-    if limit == u64::MAX { "unlimited".to_owned() } else { crate::units::grouped(limit) }
+    if limit == u64::MAX { "unlimited".to_owned() } else { crate::phrase::grouped(limit) }
 }

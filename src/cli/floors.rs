@@ -6,9 +6,9 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::out::outln;
+use super::stdout::outln;
 use crate::analysis::csv::{ColumnFinding, FloorTable};
-use crate::units::significant;
+use crate::phrase::significant;
 use crate::verdict::Bounds;
 
 #[derive(Debug, Serialize)]

@@ -11,7 +11,7 @@ use super::exit::Exit;
 use super::parse;
 use super::run::Show;
 use crate::load::Tool;
-use crate::plan::{Engine, FailOn, Mail, Pass, Plan};
+use crate::model::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
 #[derive(Debug, Clone, clap::Args)]

@@ -8,12 +8,12 @@ mod exit;
 mod floors;
 mod load;
 mod main_job;
-mod out;
+mod outputs;
 mod parse;
 mod report;
 mod run;
+mod stdout;
 mod watch;
-mod written;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Exit;
 
-use crate::target::watchdog;
+use crate::server::watchdog;
 
 /// Launch a server, load it, watch it, profile it, and write one report.
 #[derive(Debug, Parser)]

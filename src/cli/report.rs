@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::out::outln;
-use super::written;
+use super::outputs;
+use super::stdout::outln;
 use crate::analysis;
 use crate::journal::Folder;
 
@@ -25,9 +25,9 @@ pub struct Args {
 /// It is no run, or the reports cannot be written.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let folder = Folder::open(&args.run)?;
-    let baseline = args.baseline.as_deref().map(written::read_result).transpose()?;
+    let baseline = args.baseline.as_deref().map(outputs::read_result).transpose()?;
     let view = analysis::analyse(&folder, baseline.as_ref())?;
-    let report = written::write(&folder, &view)?;
+    let report = outputs::write(&folder, &view)?;
     outln!("{}", view.result.sentence);
     outln!("{}", report.display());
     Ok(Exit::Held)

@@ -8,15 +8,16 @@ use jiff::Zoned;
 use super::config::Config;
 use super::exit::Exit;
 use super::main_job::default_folder;
-use super::out::outln;
-use super::written;
+use super::outputs;
+use super::stdout::outln;
 use crate::analysis;
 use crate::analysis::view::RunView;
 use crate::conductor::{self, Interrupt, Order};
 use crate::console::{Closing, Console, Detail, JsonLines, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
-use crate::plan::Plan;
-use crate::units::{self, Clock};
+use crate::model::Clock;
+use crate::model::plan::Plan;
+use crate::phrase;
 
 /// Where runs lie whose folder was not given.
 const RUNS: &str = "profile-run-out";
@@ -42,7 +43,7 @@ pub struct Show {
 /// It could not be run at all; what was gathered until then lies in its folder.
 pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let (invocation, cwd) = conductor::understand(&plan)?;
-    let baseline = plan.baseline.as_deref().map(written::read_result).transpose().context("--baseline")?;
+    let baseline = plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")?;
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     let now = Zoned::now();
     let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();
@@ -75,7 +76,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     };
     conductor::run(order)?;
     let view = analysis::analyse(&folder, baseline.as_ref())?;
-    let report = written::write(&folder, &view)?;
+    let report = outputs::write(&folder, &view)?;
     if show.json {
         outln!("{}", serde_json::json!({ "event": "result", "result": view.result }));
     }
@@ -109,9 +110,9 @@ fn summary(view: &RunView, report: &Path) -> Closing {
             "load".to_owned(),
             format!(
                 "{} accepted, {}, {} refused or failed",
-                units::plural(accepted, "message"),
-                units::plural(sessions, "session"),
-                units::grouped(errors)
+                phrase::plural(accepted, "message"),
+                phrase::plural(sessions, "session"),
+                phrase::grouped(errors)
             ),
         ));
     }
@@ -119,14 +120,14 @@ fn summary(view: &RunView, report: &Path) -> Closing {
     if let (Some(rss), Some(fds)) = (peak("rss_peak"), peak("fd_peak")) {
         lines.push((
             "peak".to_owned(),
-            format!("RSS {}, {}", units::bytes(rss), units::plural(fds as u64, "descriptor")),
+            format!("RSS {}, {}", phrase::bytes(rss), phrase::plural(fds as u64, "descriptor")),
         ));
     }
     if let Some(profile) = &result.profile {
         let slower = profile
             .overhead
-            .map_or(String::new(), |times| format!(", {} times slower than without", units::significant(times)));
-        lines.push(("profile".to_owned(), format!("{}{slower}", units::plural(profile.records, "call"))));
+            .map_or(String::new(), |times| format!(", {} times slower than without", phrase::significant(times)));
+        lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.records, "call"))));
     }
     Closing {
         verdict: verdict.unwrap_or_default(),

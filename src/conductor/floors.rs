@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 
 use serde_json::to_value;
 
-use super::halt::Halt;
 use super::run::Run;
+use super::sample_log::Moving;
 use super::session::Session;
-use super::trace::Moving;
+use super::stop_reason::Halt;
 use crate::heap::{Census, CopyMode, Inspector, Status};
 use crate::journal::{Event, HolderCount, ProcessFloor, Scene};
-use crate::sample::{Floor, Reader};
+use crate::sampler::{Floor, Reader};
 
 /// A census that costs more than this, in ms, is taken at few floors alone.
 const DEAR_CENSUS: f64 = 100.0;
@@ -213,7 +213,7 @@ impl Run<'_> {
             .plan
             .scenarios
             .iter()
-            .any(|s| s.name == scene.scenario && s.unit() == crate::plan::scenario::Unit::Messages);
+            .any(|s| s.name == scene.scenario && s.unit() == crate::model::plan::scenario::Unit::Messages);
         for (pid, census) in measured.censuses {
             let census = to_value(census).map_err(std::io::Error::from)?;
             let work = if messages { work.messages } else { work.sessions };

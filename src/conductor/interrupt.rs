@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::halt::Halt;
+use super::stop_reason::Halt;
 
 /// Names by the number that the note holds; 0 is none.
 const NAMES: [&str; 4] = ["", "SIGINT", "SIGTERM", "SIGHUP"];

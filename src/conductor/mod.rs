@@ -1,24 +1,24 @@
 //! The order of a run: launch, ready, preflight, waves, settle, stop. What happens goes into the journal.
 
-mod attend;
-mod clean;
-mod course;
-mod failures;
+mod diagnosis;
+mod environment;
 mod floors;
-mod halt;
 mod interrupt;
-mod launching;
-mod notebook;
+mod launch;
+mod measure_pass;
 mod preflight;
-mod profiles;
+mod profile_pass;
+mod recorder;
 mod run;
+mod sample_log;
+mod scenario_run;
 mod session;
 mod settle;
-mod sizing;
-mod surroundings;
-mod trace;
+mod stop_reason;
+mod wave;
+mod wave_size;
 
-pub use halt::Halt;
+pub use environment::warnings;
 pub use interrupt::Interrupt;
 pub use run::{Order, run, understand};
-pub use surroundings::warnings;
+pub use stop_reason::Halt;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::halt::Halt;
 use super::run::Run;
 use super::session::Session;
+use super::stop_reason::Halt;
 use crate::journal::{Event, PreflightStep};
 use crate::load::{Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions, preflight};
-use crate::plan::scenario::TlsMode;
-use crate::plan::{Engine, Plan};
+use crate::model::plan::scenario::TlsMode;
+use crate::model::plan::{Engine, Plan};
 
 /// Between two looks at a preflight that goes on.
 const LOOK: Duration = Duration::from_millis(20);

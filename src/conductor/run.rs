@@ -6,18 +6,18 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::halt::Halt;
+use super::environment;
 use super::interrupt::Interrupt;
-use super::notebook::Notebook;
-use super::surroundings;
-use super::trace::Trace;
-use crate::cells::Cells;
+use super::recorder::Notebook;
+use super::sample_log::Trace;
+use super::stop_reason::Halt;
 use crate::journal::{Event, Folder, SCHEMA, Writer};
-use crate::plan::{Pass, Plan};
-use crate::target::command::Invocation;
-use crate::target::php::{self, PhpFacts};
-use crate::target::watchdog::Watchdog;
-use crate::target::{TargetError, tree};
+use crate::matrix::Cells;
+use crate::model::plan::{Pass, Plan};
+use crate::server::command::Invocation;
+use crate::server::php::{self, PhpFacts};
+use crate::server::watchdog::Watchdog;
+use crate::server::{TargetError, tree};
 use crate::verdict::Bounds;
 
 /// What a run is started with.
@@ -117,18 +117,18 @@ pub fn run(order: Order) -> Result<(), Halt> {
 
 impl Run<'_> {
     fn carry_out(&mut self, started: String, settings: Value) -> Result<(), Halt> {
-        let (commit, dirty) = surroundings::source(&self.cwd);
+        let (commit, dirty) = environment::source(&self.cwd);
         self.book.write(Event::Header {
             schema: SCHEMA,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started,
-            host: surroundings::host(),
+            host: environment::host(),
             commit,
             dirty,
         })?;
         self.book.write(Event::Plan { plan: Box::new(self.plan.clone()), settings })?;
         self.ask_php();
-        for event in surroundings::warnings(self.plan, &self.invocation, self.php.as_ref(), &self.cwd) {
+        for event in environment::warnings(self.plan, &self.invocation, self.php.as_ref(), &self.cwd) {
             self.book.write(event)?;
         }
         for pass in &self.plan.passes {

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::trace::Trace;
-use crate::plan::Pass;
-use crate::sample::stall::Witness;
-use crate::sample::{Idle, Moment, SamplerHandle, listening};
-use crate::target::{Target, log, tree};
+use super::sample_log::Trace;
+use crate::diagnose::Witness;
+use crate::model::plan::Pass;
+use crate::sampler::{Idle, Moment, SamplerHandle};
+use crate::server::listeners::listening;
+use crate::server::{Target, log, tree};
 
 /// A target that greets.
 #[derive(Debug)]
@@ -113,7 +114,7 @@ impl Session {
 
     /// CPU seconds of all processes so far.
     pub fn cpu(&self) -> f64 {
-        self.sampler.latest().iter().map(crate::sample::Sample::cpu).sum()
+        self.sampler.latest().iter().map(crate::sampler::Sample::cpu).sum()
     }
 
     /// Resident memory of all processes.
@@ -140,11 +141,11 @@ impl Session {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sample(root: i32, clock: crate::units::Clock, trace: &Trace) -> Result<SamplerHandle, crate::sample::Error> {
-    crate::sample::Sampler::spawn(
+pub fn sample(root: i32, clock: crate::model::Clock, trace: &Trace) -> Result<SamplerHandle, crate::sampler::Error> {
+    crate::sampler::Sampler::spawn(
         move |all| tree::members_of(all, root),
         clock,
-        crate::sample::Rates::default(),
+        crate::sampler::Rates::default(),
         trace.clone(),
     )
 }

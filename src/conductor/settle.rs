@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::floors::Settled;
-use super::halt::Halt;
 use super::run::Run;
 use super::session::Session;
+use super::stop_reason::Halt;
 use crate::journal::Live;
 use crate::proc::{Host, Load};
-use crate::sample::{Quiet, QuietRule, Rest, Unrest};
+use crate::sampler::{Quiet, QuietRule, Rest, Unrest};
 
 /// Between two looks at the figures; the sampler reads them at about this pace.
 const LOOK: Duration = Duration::from_millis(25);

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::Style;
 use crate::journal::{Event, Line, Live, Observer, Scene};
-use crate::units;
+use crate::phrase;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ impl Console {
                     "ready",
                     &format!(
                         "{address} in {}, pid {pid}{others}",
-                        units::duration(std::time::Duration::from_secs_f64(*seconds))
+                        phrase::duration(std::time::Duration::from_secs_f64(*seconds))
                     ),
                 );
             }
@@ -132,7 +132,7 @@ impl Console {
             Event::Rest { seconds, why, .. } => {
                 self.step(
                     "rest",
-                    &format!("{} without load: {why}", units::duration(std::time::Duration::from_secs_f64(*seconds))),
+                    &format!("{} without load: {why}", phrase::duration(std::time::Duration::from_secs_f64(*seconds))),
                 );
             }
             Event::Warning { text, advice, .. } => self.stay(&format!(
@@ -147,7 +147,7 @@ impl Console {
             )),
             Event::Profiled { profiled, messages } => self.step(
                 "profile",
-                &format!("{} over {}", units::bytes(profiled.bytes as f64), units::plural(*messages, "message")),
+                &format!("{} over {}", phrase::bytes(profiled.bytes as f64), phrase::plural(*messages, "message")),
             ),
             Event::Interrupted { signal } => {
                 self.step("interrupted", &format!("by {signal}; the target is stopped, the report is written"))
@@ -160,11 +160,11 @@ impl Console {
         let sums = &self.scenario;
         let (work, noun) = if sums.messages > 0 { (sums.messages, "msg") } else { (sums.sessions, "sessions") };
         let waves = u64::from(sums.waves.max(1));
-        let size = format!("{} x {}", sums.waves, units::grouped(work / waves));
-        let speed = if sums.seconds > 0.0 { units::rate(work as f64 / sums.seconds, noun) } else { "-".to_owned() };
+        let size = format!("{} x {}", sums.waves, phrase::grouped(work / waves));
+        let speed = if sums.seconds > 0.0 { phrase::rate(work as f64 / sums.seconds, noun) } else { "-".to_owned() };
         let mut text = format!("{scenario:<11} {size:<12} {speed:<14}");
         if sums.refused_or_failed > 0 {
-            text.push_str(&format!("  {} refused or failed", units::grouped(sums.refused_or_failed)));
+            text.push_str(&format!("  {} refused or failed", phrase::grouped(sums.refused_or_failed)));
         }
         text.push_str(&self.verdict());
         if sums.waves == 0 {
@@ -227,9 +227,9 @@ impl Observer for Console {
             live.left.map_or(String::new(), |left| format!("  {}:{:02} left", left as u64 / 60, left as u64 % 60));
         bar.set_message(format!(
             "RSS {}  {} open  {} errors{left}",
-            units::bytes(live.rss as f64),
-            units::grouped(live.open),
-            units::grouped(live.errors)
+            phrase::bytes(live.rss as f64),
+            phrase::grouped(live.open),
+            phrase::grouped(live.errors)
         ));
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::plan::{Pass, Plan};
-use crate::tally::Tally;
+use crate::model::load_stats::Tally;
+use crate::model::plan::{Pass, Plan};
 
 /// The version of this format. Readers refuse newer ones and read older ones.
 pub const SCHEMA: u32 = 1;

@@ -10,7 +10,7 @@ mod reader;
 mod samples;
 mod writer;
 
-pub use crate::plan::Pass;
+pub use crate::model::plan::Pass;
 pub use event::{Event, HolderCount, Line, PreflightStep, ProcessFloor, Profiled, SCHEMA, Scene};
 pub use folder::{Folder, FolderError};
 pub use reader::{Journal, JournalError};

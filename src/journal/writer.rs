@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::event::{Event, Line};
-use crate::units::Clock;
+use crate::model::Clock;
 
 /// What moves while a wave runs; shown, never written down.
 #[derive(Debug, Clone, Default, PartialEq)]

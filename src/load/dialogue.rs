@@ -1,11 +1,11 @@
 //! A session's side of the conversation: replies in, what to do next out. Knows no socket and no clock.
 
-use crate::plan::scenario::{Depth, Ending, Expect, TlsMode};
+use crate::model::plan::scenario::{Depth, Ending, Expect, TlsMode};
 
 use super::job::Mechanism;
 use super::reply;
 use super::script::{Command, Script};
-use crate::tally::Step;
+use crate::model::load_stats::Step;
 
 /// A session that leaves before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::plan::scenario::{Scenario, TlsMode};
+use crate::model::plan::scenario::{Scenario, TlsMode};
 
 use super::address::{Address, Family};
 

@@ -24,7 +24,7 @@ pub mod script;
 mod summary;
 mod tls;
 
-pub use crate::tally::{Count, Latency, Stall, Step, Tally};
+pub use crate::model::load_stats::{Count, Latency, Stall, Step, Tally};
 pub use address::{Address, Endpoint, Family, Resolved};
 pub use engine::run;
 pub use error::LoadError;

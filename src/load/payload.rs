@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::plan::scenario::{Length, Payload};
+use crate::model::plan::scenario::{Length, Payload};
 
 use super::error::LoadError;
 use super::rng::Rng;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConnection, StreamOwned};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::scenario::{Greeting, Scenario, TlsMode, Unit};
+use crate::model::plan::scenario::{Greeting, Scenario, TlsMode, Unit};
 
 use super::address::{Address, Endpoint};
 use super::dialogue::{Dialogue, Next};
@@ -21,8 +21,8 @@ use super::reply::{self, Parsed};
 use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
 use super::tls;
-use crate::tally::Step;
-use crate::tally::Tally;
+use crate::model::load_stats::Step;
+use crate::model::load_stats::Tally;
 
 /// Between two tries of a recipient that was put off.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);

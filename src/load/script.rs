@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::plan::scenario::{Depth, Ending, Expect, Greeting, PerConnection, Scenario, TlsMode};
+use crate::model::plan::scenario::{Depth, Ending, Expect, Greeting, PerConnection, Scenario, TlsMode};
 
 use super::base64;
 use super::error::LoadError;

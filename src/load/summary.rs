@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::scenario::Unit;
+use crate::model::plan::scenario::Unit;
 
-use crate::tally::Latency;
-use crate::tally::Step;
-use crate::tally::{Count, Stall, Tally};
+use crate::model::load_stats::Latency;
+use crate::model::load_stats::Step;
+use crate::model::load_stats::{Count, Stall, Tally};
 
 /// Quantiles in milliseconds; 0 where nothing was counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 //! Everything hangs on [`Process`], a handle that keeps `/proc/PID` open: a reused pid can never be
 //! mistaken for the process that was meant. The room knows nothing of servers, loads or verdicts.
 
+mod addresses;
 mod cgroup;
 mod counters;
 mod diag;
@@ -22,6 +23,7 @@ mod syscalls;
 mod tcp;
 mod tree;
 
+pub use addresses::{is_own_address, own_addresses};
 pub use cgroup::{Cgroup, Version as CgroupVersion};
 pub use counters::{NetCounters, Segments, oom_kills};
 pub use diag::{Diag, Family};

@@ -4,10 +4,10 @@
 use serde::Serialize;
 
 use super::holders::{Bar, bars};
-use super::{Error, carry, words};
+use super::{Error, embed, words};
 use crate::analysis::result::State;
 use crate::analysis::view::{self, Counted, CountedRow, HeapGrowth, RunView, Taken};
-use crate::units::{bytes, grouped, plural};
+use crate::phrase::{bytes, grouped, plural};
 
 /// Rows of a kind that are shown before all are asked for.
 const SHOWN: usize = 8;
@@ -138,7 +138,7 @@ pub(super) fn censuses(view: &RunView) -> Result<Option<Censuses>, Error> {
             .map(|(kind, title)| Group { title, rows: differences(of(*kind), &all.taken, pair) })
             .collect(),
         shown: SHOWN,
-        data: carry::script_json(&data)?,
+        data: embed::script_json(&data)?,
         left_out: all.left_out,
         open: leaking(view).is_some(),
     }))

@@ -5,7 +5,7 @@ use super::functions::nanoseconds;
 use super::holders::{Bar, bars};
 use super::words;
 use crate::analysis::result::{DriftRow, Grows};
-use crate::units::significant;
+use crate::phrase::significant;
 
 /// Rows in the page; the result has them all.
 const MOST: usize = 10;

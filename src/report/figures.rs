@@ -3,7 +3,7 @@
 use super::words;
 use crate::analysis::result::{Finding, LoadRow, RunResult, State};
 use crate::analysis::view::RunView;
-use crate::units::{bytes, grouped, millis, significant};
+use crate::phrase::{bytes, grouped, millis, significant};
 
 /// One figure with its name and a remark.
 #[derive(Debug, PartialEq)]

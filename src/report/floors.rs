@@ -1,11 +1,11 @@
 //! The evidence itself: one plot for each metric and scenario that was judged. A dot a wave, the trend
 //! that the verdict found with its 95% band, or the level at which growth stopped.
 
-use super::plot::{Anchor, Frame, Ink, Sheet, draw};
-use super::ticks::Axis;
+use super::axis::Axis;
+use super::sheet::{Anchor, Frame, Ink, Sheet, draw};
 use super::{Error, words};
 use crate::analysis::result::{Finding, FloorRow, Per, RunResult, State, Unit};
-use crate::units::{bytes, grouped, significant};
+use crate::phrase::{bytes, grouped, significant};
 
 /// How many plots stand open on the page; the others are folded away below them.
 const OPEN: usize = 6;

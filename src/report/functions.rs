@@ -4,7 +4,7 @@ use super::flame::{counted, inclusive};
 use super::words;
 use crate::analysis::result::{DriftRow, FunctionRow, Grows};
 use crate::analysis::view::Flame;
-use crate::units::{bytes, duration, grouped, significant};
+use crate::phrase::{bytes, duration, grouped, significant};
 use std::time::Duration;
 
 /// Rows in the page; the result has them all.

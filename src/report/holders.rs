@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::analysis::result::{Holder, RunResult, State};
-use crate::units::{grouped, significant};
+use crate::phrase::{grouped, significant};
 
 /// One holder.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use super::figures::{totals, work};
 use super::words;
 use crate::analysis::result::LoadRow;
 use crate::analysis::view::RunView;
-use crate::units::{grouped, significant};
+use crate::phrase::{grouped, significant};
 
 /// One scenario.
 #[derive(Debug, Default)]

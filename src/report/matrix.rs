@@ -3,7 +3,7 @@
 use super::words;
 use crate::analysis::result::{Finding, RunResult, State, Unit};
 use crate::analysis::view::RunView;
-use crate::units::{bytes, significant};
+use crate::phrase::{bytes, significant};
 
 /// The matrix.
 #[derive(Debug, Default)]

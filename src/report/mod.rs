@@ -3,27 +3,27 @@
 //! Everything here turns a [`RunView`](crate::analysis::view::RunView) into text and measures nothing
 //! itself. The parts of the report have a file each, in the order in which they stand on the page.
 
-mod carry;
+mod axis;
 mod censuses;
 mod drift;
+mod embed;
 mod error;
 mod figures;
 mod flame;
 mod floors;
 mod functions;
 mod holders;
+mod how_it_ran;
 mod load;
 mod markdown;
 mod matrix;
 mod page;
-mod plot;
-mod setup;
-mod ticks;
+mod sheet;
 mod timeline;
 mod whole;
 mod words;
 
-pub use carry::{RESULT_ID, read_result};
+pub use embed::{RESULT_ID, read_result};
 pub use error::Error;
 pub use markdown::markdown;
 pub use page::{html, profile_html};

@@ -5,11 +5,11 @@ use askama::Template;
 use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
-use super::{Error, carry, censuses, figures, floors, holders, load, matrix, setup, timeline, words};
+use super::{Error, censuses, embed, figures, floors, holders, how_it_ran, load, matrix, timeline, words};
 use crate::analysis::profile::Shown;
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
-use crate::units::{duration, grouped, significant};
+use crate::phrase::{duration, grouped, significant};
 use std::time::Duration;
 
 #[derive(Template)]
@@ -31,7 +31,7 @@ struct Report {
     profile: Profile,
     load: Vec<load::Row>,
     load_notes: Vec<Vec<words::Piece>>,
-    setup: setup::Setup,
+    setup: how_it_ran::Setup,
     version: &'static str,
     result: String,
 }
@@ -82,7 +82,7 @@ struct Profile {
 /// Only faults of this program: a template, a chart or the result's JSON could not be made.
 pub fn html(view: &RunView) -> Result<String, Error> {
     let result = &view.result;
-    let command = result.target.command.iter().map(|word| setup::quoted(word)).collect::<Vec<_>>().join(" ");
+    let command = result.target.command.iter().map(|word| how_it_ran::quoted(word)).collect::<Vec<_>>().join(" ");
     let command = words::visible(&command);
     let report = Report {
         assets: ASSETS,
@@ -101,9 +101,9 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         profile: profile(view)?,
         load: load::load(view),
         load_notes: view.load_notes.iter().map(|note| words::pieces(note)).collect(),
-        setup: setup::setup(view),
+        setup: how_it_ran::setup(view),
         version: env!("CARGO_PKG_VERSION"),
-        result: carry::script_json(result)?,
+        result: embed::script_json(result)?,
     };
     Ok(report.render()?)
 }

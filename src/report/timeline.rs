@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use super::plot::{Anchor, Frame, Ink, Sheet, draw};
-use super::ticks::Axis;
+use super::axis::Axis;
+use super::sheet::{Anchor, Frame, Ink, Sheet, draw};
 use super::{Error, words};
 use crate::analysis::result::{RunResult, State};
 use crate::analysis::view::{RunView, Track};
@@ -162,7 +162,7 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
             .collect(),
         wide: paint(&WIDE)?,
         narrow: paint(&NARROW)?,
-        data: super::carry::script_json(&data)?,
+        data: super::embed::script_json(&data)?,
     }))
 }
 

@@ -1,7 +1,7 @@
 //! How results are said: names of metrics and states, growth for a unit of work, code inside sentences.
 
 use crate::analysis::result::{Finding, Growth, Per, Reason, State, Unit};
-use crate::units::{bytes, significant};
+use crate::phrase::{bytes, significant};
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -62,7 +62,7 @@ pub fn acceptance(
     let allowed: f64 = matching.iter().map(|entry| entry.limit).sum();
     let grows = judgement.ci95.map_or(f64::INFINITY, |[_, high]| high);
     if grows > allowed {
-        let figures = [grows, allowed].map(crate::units::significant);
+        let figures = [grows, allowed].map(crate::phrase::significant);
         return Acceptance::Refused(format!("grows by up to {}, {} are accepted", figures[0], figures[1]));
     }
     Acceptance::Accepted(matching.iter().map(|entry| entry.reason.clone()).collect())

@@ -134,7 +134,7 @@ impl Metric {
 
     /// An amount of it, for a sentence.
     pub fn amount(self, value: f64) -> String {
-        if self.is_count() { crate::units::significant(value) } else { crate::units::bytes(value) }
+        if self.is_count() { crate::phrase::significant(value) } else { crate::phrase::bytes(value) }
     }
 }
 

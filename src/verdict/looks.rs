@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Bounds;
 use super::floor::{Case, Floor, Per};
 use super::judgement::{Judgement, MoreWork, Reason, State};
-use super::lives::judge_lives;
+use super::restarts::judge_lives;
+use super::thresholds::Bounds;
 
 /// How long a run may go on for a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,26 +7,24 @@
 
 pub mod accepted;
 pub mod baseline;
-mod bounds;
-mod ceiling;
+pub mod by_time;
+mod detectable;
 mod floor;
-mod high_water;
 mod judgement;
-mod limit;
-mod lives;
 mod looks;
-pub mod pace;
+mod restarts;
 mod rule;
 mod series;
 mod sparse;
 mod stats;
+mod thresholds;
+mod time_to_limit;
 
-pub use bounds::{Bounds, CountLimits, HeapLimits, Heavy, Limits, RssLimits, Waves};
-pub use ceiling::{Until, until};
 pub use floor::{Case, Floor, Metric, Per};
-pub use high_water::set_by_concurrency;
 pub use judgement::{Growth, GrowthPer, Judgement, MoreWork, Reason, State};
-pub use lives::judge_lives;
 pub use looks::{Budget, Looks, Next};
+pub use restarts::judge_lives;
 pub use rule::judge;
 pub use sparse::{is_sparse, judge_sparse};
+pub use thresholds::{Bounds, CountLimits, HeapLimits, Heavy, Limits, RssLimits, Waves};
+pub use time_to_limit::{Until, until};

@@ -1,12 +1,12 @@
 //! The rule: one look at the floors of one metric. `docs/verdict.md` explains it and names the data behind it.
 
-use super::bounds::{Bounds, Limits};
+use super::detectable;
 use super::floor::{Case, Floor, Metric};
 use super::judgement::{Growth, Judgement, MoreWork, Reason, State};
-use super::limit;
 use super::series::{Noise, Series};
 use super::stats::{LogFit, Slope, slope};
-use crate::units::{grouped, plural, significant};
+use super::thresholds::{Bounds, Limits};
+use crate::phrase::{grouped, plural, significant};
 
 /// A condition that failed, and the work in all at which it may hold.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +114,7 @@ impl<'a> Look<'a> {
     fn judge(&self) -> Judgement {
         let leak = self.leak();
         let seen = self.slope.low > self.limits.leak;
-        let limit = limit::later_half(self.case, self.bounds, &self.series);
+        let limit = detectable::later_half(self.case, self.bounds, &self.series);
         if leak.is_none() {
             return self.say(State::Leak, None, limit);
         }
@@ -125,7 +125,7 @@ impl<'a> Look<'a> {
             let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
             return self.say(state, None, limit);
         }
-        if !only_short && let Some(slowed) = limit::slowing(self.case, self.bounds, &self.limits, &self.series) {
+        if !only_short && let Some(slowed) = detectable::slowing(self.case, self.bounds, &self.limits, &self.series) {
             return self.say(State::Plateau, None, slowed);
         }
         let failed = if seen { leak } else { clean.or(leak) };
@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
     fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {
         let metric = self.case.metric;
         let per = super::GrowthPer::from(self.case.per);
-        let limit = limit::stated(self.case, &self.limits, &self.series, limit);
+        let limit = detectable::stated(self.case, &self.limits, &self.series, limit);
         let work = self.series.work();
         let rate = |value: f64| format!("{} {}", metric.amount(value * 1000.0), per.phrase());
         let over = format!("{} {} in {} waves", grouped(work as u64), self.case.per.noun(), self.series.len());

@@ -1,10 +1,10 @@
 //! Floors far apart, as people publish them (after 1, 10, 100 ... requests): too few for the rule, and judged by
 //! what is left of the slope when growth as the logarithm is taken away.
 
-use super::bounds::Bounds;
 use super::floor::{Case, Per};
 use super::judgement::{Growth, GrowthPer, Judgement, MoreWork, Reason, State};
 use super::series::Series;
+use super::thresholds::Bounds;
 
 /// Floors with work that are needed: three parameters are fitted, and an interval wants a few degrees of freedom.
 const LEAST: usize = 6;
@@ -47,7 +47,7 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
         amount(high),
         per.phrase(),
         x.len(),
-        crate::units::grouped(series.work() as u64),
+        crate::phrase::grouped(series.work() as u64),
         case.per.noun(),
     );
     let leak = low > limits.leak && series.work() >= limits.leak_work;

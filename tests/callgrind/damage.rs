@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use profile_run::cachegrind::export::{callgrind, folded, json, pprof, speedscope};
-use profile_run::cachegrind::{Metric, Pattern, Profile};
+use profile_run::profile::export::{callgrind, folded, json, pprof, speedscope};
+use profile_run::profile::{Metric, Pattern, Profile};
 use proptest::prelude::*;
 
 use crate::{fixture, fixtures, gzip, put, read};

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use files::{gzip, put};
-use profile_run::cachegrind::{Options, Profile, read_paths};
+use profile_run::profile::{Options, Profile, read_paths};
 use serde_json::Value;
 
 /// The handwritten files.

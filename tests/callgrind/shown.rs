@@ -112,7 +112,7 @@ fn the_export_keeps_every_edge() {
         let path = fixture(name);
         assert!(analyze(&["--format", "callgrind", "-o", out.to_str().unwrap()], &[&path]).status.success(), "{name}");
         let (before, after) = (crate::read(&path).unwrap(), crate::read(&out).unwrap());
-        let edges = |profile: &profile_run::cachegrind::Profile| {
+        let edges = |profile: &profile_run::profile::Profile| {
             let graph = profile.graph.clone().unwrap();
             let name = |id: u32| {
                 let function = profile.names.get(id);

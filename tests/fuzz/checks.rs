@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use profile_run::cachegrind::export::{callgrind as callgrind_file, folded, json, pprof, speedscope};
-use profile_run::cachegrind::{Dialect, Metric, Options, Pattern, Profile, read_bytes};
+use profile_run::profile::export::{callgrind as callgrind_file, folded, json, pprof, speedscope};
+use profile_run::profile::{Dialect, Metric, Options, Pattern, Profile, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
     read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed }).ok()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
-use profile_run::units::grouped;
+use profile_run::phrase::grouped;
 use serde_json::json;
 
 const KIB: f64 = 1024.0;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use profile_run::cachegrind::{Profile, ROOT};
+use profile_run::profile::{Profile, ROOT};
 
 use crate::{folded, read};
 

@@ -213,7 +213,7 @@ fn mechanism(text: &str) -> Result<Mechanism, String> {
 }
 
 pub(super) fn span(text: &str) -> Result<Duration, String> {
-    crate::plan::scenario::parse_span(text)
+    crate::model::plan::scenario::parse_span(text)
 }
 
 fn rate(text: &str) -> Result<f64, String> {

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use super::args::{Args, Engine};
 use crate::load::{Family, Job, Rate, SessionOptions, Tool};
-use crate::plan::scenario::{
+use crate::model::plan::scenario::{
     Catalog, Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario, ScenarioError, TlsMode,
 };
 

@@ -2,7 +2,7 @@
 
 use crate::load::{Address, Endpoint, Family, Job};
 use crate::proc::{Process, Tree, clock_ticks};
-use crate::sample::{holders, listeners_at};
+use crate::server::listeners::{holders, listeners_at};
 
 /// The processes that answer at an address.
 #[derive(Debug, Default)]

@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 
 use serde_json::json;
 
-use super::super::out::{out, outln};
+use super::super::stdout::{out, outln};
 use super::args::Args;
 use crate::load::{Job, Live, LoadSummary, Resolved, Tally};
-use crate::units::{bytes, grouped, millis, plural, rate, significant};
+use crate::phrase::{bytes, grouped, millis, plural, rate, significant};
 
 /// Where it goes.
 pub struct Show {

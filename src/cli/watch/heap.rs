@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::heap::{Census, ClassCount, CopyMode, Figures, Frame, Inspector, ResourceCount, Status};
-use crate::units;
+use crate::phrase;
 
 /// Rows of classes and of containers that the table shows; JSON has all.
 const ROWS: usize = 8;
@@ -118,7 +118,7 @@ impl HeapLook {
         let mut rows = Vec::new();
         match (self.heap.size, self.heap.peak, self.heap.real_size) {
             (Some(size), Some(peak), Some(real)) => {
-                let [size, peak, real] = [size, peak, real].map(|bytes| units::bytes(bytes as f64));
+                let [size, peak, real] = [size, peak, real].map(|bytes| phrase::bytes(bytes as f64));
                 rows.push(("php heap", format!("{size}, highest {peak}, from the system {real}")));
             }
             _ => rows.push(("php heap", "not read".to_owned())),
@@ -130,11 +130,11 @@ impl HeapLook {
         let named = |name: &'static str, lines: Vec<String>| {
             lines.into_iter().enumerate().map(move |(i, line)| (if i == 0 { name } else { "" }, line))
         };
-        let counted = |count: u64, what: String| format!("{:>9} {what}", units::grouped(count));
+        let counted = |count: u64, what: String| format!("{:>9} {what}", phrase::grouped(count));
         let classes = self.classes.iter().take(ROWS);
         rows.extend(named(
             "classes",
-            classes.map(|c| counted(c.count, format!("{}, {}", c.name, units::bytes(c.bytes as f64)))).collect(),
+            classes.map(|c| counted(c.count, format!("{}, {}", c.name, phrase::bytes(c.bytes as f64)))).collect(),
         ));
         let holders = self.holders.iter().take(ROWS);
         rows.extend(named(

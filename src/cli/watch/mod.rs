@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::parse;
-use crate::sample::{Floor, Reader, Watcher};
-use crate::{proc, units};
+use crate::sampler::{Floor, Reader, Watcher};
+use crate::{phrase, proc};
 use heap::{HeapLook, HeapWatch};
 
 /// Arguments of `profile-run watch`.
@@ -135,7 +135,7 @@ fn since_start(floor: &Floor) -> f64 {
 /// The whole look; on a terminal it takes the place of the one before.
 fn table(out: &mut impl Write, look: &Look, refresh: Option<u64>) -> std::io::Result<()> {
     let f = look.floor;
-    let mib = |bytes: u64| units::bytes(bytes as f64);
+    let mib = |bytes: u64| phrase::bytes(bytes as f64);
     let mut text = String::new();
     let mut row = |name: &str, value: String| {
         let _ = writeln!(text, "{name:<12} {value}");
@@ -146,15 +146,15 @@ fn table(out: &mut impl Write, look: &Look, refresh: Option<u64>) -> std::io::Re
     row("vsz", mib(f.vsz));
     row(
         "cpu",
-        format!("{:.1}% of one processor, {} used", look.cpu, units::duration(Duration::from_secs_f64(f.cpu_seconds))),
+        format!("{:.1}% of one processor, {} used", look.cpu, phrase::duration(Duration::from_secs_f64(f.cpu_seconds))),
     );
     row("threads", f.threads.to_string());
-    let limit = f.nofile.map_or(String::new(), |n| format!(" of {}", units::grouped(n)));
+    let limit = f.nofile.map_or(String::new(), |n| format!(" of {}", phrase::grouped(n)));
     let kinds = counts(f.fds.kinds.iter().map(|(kind, n)| (kind.name(), *n)));
-    row("fds", format!("{}{limit}{kinds}", units::grouped(u64::from(f.fds.total))));
+    row("fds", format!("{}{limit}{kinds}", phrase::grouped(u64::from(f.fds.total))));
     let sockets: u32 = f.sockets.values().sum();
     let states = counts(f.sockets.iter().map(|(state, n)| (state.name(), *n)));
-    row("tcp sockets", format!("{}{states}", units::grouped(u64::from(sockets))));
+    row("tcp sockets", format!("{}{states}", phrase::grouped(u64::from(sockets))));
     for (i, group) in f.descriptors.iter().take(8).enumerate() {
         row(if i == 0 { "open" } else { "" }, group.sentence());
     }
@@ -170,7 +170,7 @@ fn table(out: &mut impl Write, look: &Look, refresh: Option<u64>) -> std::io::Re
 
 /// `: 3 file, 17 socket`, or nothing for none.
 fn counts<'a>(counts: impl Iterator<Item = (&'a str, u32)>) -> String {
-    let parts: Vec<String> = counts.map(|(name, n)| format!("{} {name}", units::grouped(u64::from(n)))).collect();
+    let parts: Vec<String> = counts.map(|(name, n)| format!("{} {name}", phrase::grouped(u64::from(n)))).collect();
     if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
 }
 
@@ -202,9 +202,9 @@ fn line(out: &mut impl Write, look: &Look, lines: u64) -> std::io::Result<()> {
         out,
         "{:>9.1} {:>10} {:>10} {:>10} {:>6.1} {:>7} {:>6}  {}",
         look.seconds,
-        units::bytes(f.rss as f64),
-        units::bytes(f.rss_anon as f64),
-        units::bytes(f.vsz as f64),
+        phrase::bytes(f.rss as f64),
+        phrase::bytes(f.rss_anon as f64),
+        phrase::bytes(f.vsz as f64),
         look.cpu,
         f.threads,
         f.fds.total,

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::scenario::Unit;
+use crate::model::plan::scenario::Unit;
 
 use super::super::job::Live;
-use crate::tally::Latency;
-use crate::tally::Step;
-use crate::tally::Tally;
+use crate::model::load_stats::Latency;
+use crate::model::load_stats::Step;
+use crate::model::load_stats::Tally;
 
 /// Why a session was refused or broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

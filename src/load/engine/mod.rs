@@ -5,12 +5,12 @@
 //! allocation a message falsifies the measurement. Events are edge-triggered and asked for once for the life
 //! of a connection; one buffer serves all reads; deadlines are looked at once a second.
 
+mod commands;
+mod connect;
 mod count;
-mod drive;
-mod flow;
+mod deadlines;
+mod events;
 mod session;
-mod start;
-mod sweep;
 
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use mio::{Events, Poll, Token};
 use rustls::pki_types::ServerName;
 
-use crate::plan::scenario::TlsMode;
+use crate::model::plan::scenario::TlsMode;
 
 use self::count::Counters;
 use self::session::{Session, State, Timer};
@@ -35,7 +35,7 @@ use super::payload::Bodies;
 use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
 use super::tls;
-use crate::tally::Tally;
+use crate::model::load_stats::Tally;
 
 /// Reads go into one buffer of this size.
 const READ_BUFFER: usize = 64 * 1024;

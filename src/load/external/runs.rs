@@ -11,8 +11,8 @@ use super::template;
 use crate::load::error::LoadError;
 use crate::load::job::{Control, Job, Live};
 use crate::load::pace::Pace;
-use crate::plan::scenario::Unit;
-use crate::tally::{Stall, Step, Tally};
+use crate::model::load_stats::{Stall, Step, Tally};
+use crate::model::plan::scenario::Unit;
 
 /// The longest that a request to stop may wait.
 const LOOK: Duration = Duration::from_millis(50);

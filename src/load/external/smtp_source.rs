@@ -3,7 +3,7 @@
 use crate::load::address::{Address, Family};
 use crate::load::error::LoadError;
 use crate::load::job::Job;
-use crate::plan::scenario::{Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, TlsMode};
+use crate::model::plan::scenario::{Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, TlsMode};
 
 /// What is true of every load that smtp-source makes, to be said wherever its figures are shown.
 pub const LIMITS: &str = "smtp-source resets each connection at its end, tells no latency, ends at the first refusal, \
@@ -149,7 +149,7 @@ fn step_of(phrase: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::load::SessionOptions;
-    use crate::plan::scenario::{Scenario, built_in};
+    use crate::model::plan::scenario::{Scenario, built_in};
     use std::time::Duration;
 
     fn job(scenario: Scenario) -> Job {

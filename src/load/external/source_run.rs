@@ -8,8 +8,8 @@ use super::process::Process;
 use super::smtp_source::{self, Ended};
 use crate::load::error::LoadError;
 use crate::load::job::{Control, Job, Live};
-use crate::plan::scenario::{PerConnection, Unit};
-use crate::tally::{Stall, Step, Tally};
+use crate::model::load_stats::{Stall, Step, Tally};
+use crate::model::plan::scenario::{PerConnection, Unit};
 
 /// How often the counter is looked at.
 const LOOK: Duration = Duration::from_millis(50);

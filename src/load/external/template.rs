@@ -60,7 +60,7 @@ fn quote(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::load::SessionOptions;
-    use crate::plan::scenario::Scenario;
+    use crate::model::plan::scenario::Scenario;
     use std::time::Duration;
 
     fn job(from: &str, target: &str) -> Job {

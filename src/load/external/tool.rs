@@ -1,7 +1,7 @@
 //! The tools themselves: what each means by a scenario, and how a load is run with it.
 
-use crate::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenario};
-use crate::tally::Tally;
+use crate::model::load_stats::Tally;
+use crate::model::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenario};
 
 use super::super::error::LoadError;
 use super::super::job::{Control, Job};

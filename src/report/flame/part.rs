@@ -10,7 +10,7 @@ use super::draw::picture;
 use super::kind::Kind;
 use super::tree::Tree;
 use crate::analysis::view::{Cost, Flame, Slice};
-use crate::report::{Error, carry, words};
+use crate::report::{Error, embed, words};
 
 /// Frames below this share of the whole are left out.
 const LEAST: f64 = 0.0005;
@@ -125,7 +125,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     part.estimated = flames.iter().any(|flame| flame.estimated);
     part.left_out = words::percent(least);
     part.waiting_share = waiting_share(flames, &waiting);
-    part.data = carry::script_json(&data)?;
+    part.data = embed::script_json(&data)?;
     Ok(Some(part))
 }
 

@@ -1,1 +1,0 @@
-//! The profile while it is still being written: follow, compact, release.

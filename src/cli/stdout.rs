@@ -1,0 +1,16 @@
+//! Standard output that may go away: `profile-run ... | head` is no error, and a run's exit code still tells.
+
+use std::fmt::Arguments;
+use std::io::Write;
+
+/// Writes what was formatted. Nobody may read it any more, and then it is lost.
+pub fn out(text: Arguments) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_fmt(text).and_then(|()| stdout.flush());
+}
+
+/// As `println!`, by [`out`].
+macro_rules! outln {
+    ($($text:tt)*) => { $crate::cli::stdout::out(format_args!("{}\n", format_args!($($text)*))) };
+}
+pub(crate) use outln;

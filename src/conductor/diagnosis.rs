@@ -1,0 +1,55 @@
+//! A stall or an end, told in the journal.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use super::run::Run;
+use super::stop_reason::Halt;
+use crate::diagnose::{Diagnosis, Ended, Observations, diagnose};
+use crate::journal::{Event, Scene};
+use crate::model::load_stats::Step;
+
+/// How a process ended, as a diagnosis takes it.
+pub fn ended(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Code(code),
+        (None, Some(signal)) => Ended::Signal(signal),
+        (None, None) => Ended::Code(0),
+    }
+}
+
+/// Where a session stood that waited at a step, in words.
+pub fn waiting(step: Step) -> &'static str {
+    match step {
+        Step::Connect => "while they were connecting",
+        Step::Banner => "waiting for its greeting",
+        Step::Tls => "within the TLS handshake",
+        Step::Helo => "after EHLO",
+        Step::Starttls => "after STARTTLS",
+        Step::Auth => "after AUTH",
+        Step::Mail => "after MAIL FROM",
+        Step::Rcpt => "after RCPT TO",
+        Step::Data => "after DATA",
+        Step::Message => "after the final dot",
+        Step::Rset => "after RSET",
+        Step::Quit => "after QUIT",
+        Step::Close => "waiting for it to close",
+        Step::Run => "within a run of the load's program",
+    }
+}
+
+impl Run<'_> {
+    /// Writes down what befell the server.
+    pub(super) fn failure(&mut self, scene: &Scene, seen: &Observations) -> Result<Diagnosis, Halt> {
+        let diagnosis = diagnose(seen);
+        let kind = serde_json::to_value(diagnosis.cause).ok().and_then(|value| value.as_str().map(str::to_owned));
+        self.book.write(Event::Failure {
+            scene: scene.clone(),
+            kind: kind.unwrap_or_default(),
+            sentence: diagnosis.sentence.clone(),
+            advice: diagnosis.advice.clone(),
+            details: diagnosis.evidence.clone(),
+        })?;
+        Ok(diagnosis)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the run stands in: machine, project, and what of it falsifies the figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::journal::Event;
+use crate::model::plan::{Pass, Plan};
+use crate::proc::{Host, Load, Meminfo};
+use crate::server::command::{Invocation, typed_setting};
+use crate::server::php::PhpFacts;
+
+/// Below this a `memory_limit` is likely to end a leaking run before the leak is proven.
+const TIGHT_MEMORY_LIMIT: i64 = 64 << 20;
+
+/// The machine, as far as figures depend on it.
+pub fn host() -> BTreeMap<String, Value> {
+    let mut facts = BTreeMap::new();
+    if let Ok(host) = Host::read() {
+        facts.insert("kernel".to_owned(), json!(host.kernel));
+        facts.insert("cpu".to_owned(), json!(host.cpu));
+        facts.insert("cpus".to_owned(), json!(host.cpus));
+        facts.insert("memory".to_owned(), json!(host.memory));
+    }
+    if let Ok(memory) = Meminfo::read() {
+        facts.insert("memory_available".to_owned(), json!(memory.available));
+    }
+    if let Ok(load) = Load::read() {
+        facts.insert("load_average".to_owned(), json!(load.averages));
+    }
+    facts.insert("profile_run".to_owned(), json!(env!("CARGO_PKG_VERSION")));
+    facts
+}
+
+/// Commit of the project under test, and whether it has changes that are not committed.
+pub fn source(cwd: &Path) -> (Option<String>, Option<bool>) {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .args(arguments)
+            .current_dir(cwd)
+            // Looking must not take git's locks.
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .output()
+            .ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "HEAD"]).filter(|commit| !commit.is_empty());
+    let dirty = commit.as_ref().and_then(|_| git(&["status", "--porcelain", "--untracked-files=no"]));
+    (commit, dirty.map(|changes| !changes.is_empty()))
+}
+
+fn warning(kind: &str, text: impl Into<String>, advice: impl Into<String>) -> Event {
+    Event::Warning { kind: kind.to_owned(), text: text.into(), advice: advice.into() }
+}
+
+/// What falsifies a run that starts like this.
+pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cwd: &Path) -> Vec<Event> {
+    let mut all = debug_environment(plan, cwd);
+    if invocation.without_configuration() {
+        all.push(warning(
+            "php_without_configuration",
+            "php runs with -n, so that it reads no configuration and loads no Xdebug.",
+            "Leave -n out to have a profile; the clean pass is not touched by it.",
+        ));
+    }
+    let Some(php) = php else { return all };
+    let given = std::env::var("XDEBUG_MODE").ok();
+    let planned = plan.env.iter().rev().find(|(name, _)| name == "XDEBUG_MODE").map(|(_, value)| value.clone());
+    let typed = typed_setting(&invocation.argv, "xdebug.mode");
+    let mode = planned.or(given).or(typed).unwrap_or_else(|| php.xdebug_mode.clone());
+    if php.xdebug.is_some() && mode.split(',').any(|mode| matches!(mode.trim(), "develop" | "coverage" | "trace")) {
+        all.push(warning(
+            "xdebug_mode",
+            format!("Xdebug is set to `{mode}`, which slows the server down and keeps more memory."),
+            "The clean pass runs with XDEBUG_MODE=off; in production leave Xdebug out.",
+        ));
+    }
+    if plan.passes.contains(&Pass::Profile) && php.xdebug.is_some() && !php.pcntl {
+        all.push(warning(
+            "no_pcntl",
+            "PHP has no pcntl functions here, so that the server cannot be stopped in order under the profiler.",
+            "Its profile ends in the middle of the calls that were still running; install or enable pcntl.",
+        ));
+    }
+    if php.memory_limit > 0 && php.memory_limit < TIGHT_MEMORY_LIMIT {
+        all.push(warning(
+            "memory_limit",
+            format!(
+                "memory_limit is {}; a leak may end the server before it is proven.",
+                crate::phrase::bytes(php.memory_limit as f64)
+            ),
+            "Raise it for the run: php -d memory_limit=512M ...",
+        ));
+    }
+    all
+}
+
+/// `APP_ENV=dev` and `APP_DEBUG` keep what production does not: from the environment, else from `.env`.
+fn debug_environment(plan: &Plan, cwd: &Path) -> Vec<Event> {
+    let files = [".env.local", ".env"].map(|name| std::fs::read_to_string(cwd.join(name)).unwrap_or_default());
+    let of = |key: &str| {
+        let planned = plan.env.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.clone());
+        let own = || std::env::var(key).ok();
+        let file = || files.iter().find_map(|text| dotenv(text, key));
+        planned
+            .map(|v| (v, "--env"))
+            .or_else(|| own().map(|v| (v, "the environment")))
+            .or_else(|| file().map(|v| (v, ".env")))
+    };
+    let mut found = Vec::new();
+    if let Some((value, place)) = of("APP_ENV")
+        && matches!(value.as_str(), "dev" | "test" | "local" | "development")
+    {
+        found.push(warning(
+            "app_env",
+            format!("APP_ENV is `{value}` (from {place}): such an environment collects data with each message, which looks like a leak."),
+            "Run with --env APP_ENV=prod.",
+        ));
+    }
+    if let Some((value, place)) = of("APP_DEBUG")
+        && !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "off" | "no")
+    {
+        found.push(warning(
+            "app_debug",
+            format!("APP_DEBUG is `{value}` (from {place}): debug tooling keeps data with each message, which looks like a leak."),
+            "Run with --env APP_DEBUG=0.",
+        ));
+    }
+    found
+}
+
+/// The value of a key in the text of a `.env` file.
+fn dotenv(text: &str, key: &str) -> Option<String> {
+    text.lines().rev().find_map(|line| {
+        let line = line.trim();
+        let (name, value) = line.strip_prefix("export ").unwrap_or(line).split_once('=')?;
+        (name.trim() == key).then(|| value.trim().trim_matches(['"', '\'']).to_owned())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_a_dotenv_file() {
+        let text = "# APP_ENV=no\nAPP_ENV=dev\nexport APP_DEBUG=\"1\"\n";
+        assert_eq!(dotenv(text, "APP_ENV").as_deref(), Some("dev"));
+        assert_eq!(dotenv(text, "APP_DEBUG").as_deref(), Some("1"));
+        assert_eq!(dotenv(text, "OTHER"), None);
+    }
+}

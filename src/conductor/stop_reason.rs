@@ -1,0 +1,34 @@
+//! Why a run ends before its plan is carried out.
+
+use std::io;
+
+use crate::server::TargetError;
+
+/// A reason to stop; what was gathered is kept and reported.
+#[derive(Debug, thiserror::Error)]
+pub enum Halt {
+    /// A signal came.
+    #[error("interrupted by {0}")]
+    Interrupted(&'static str),
+    /// The target, or what it answered, makes going on senseless.
+    #[error("{sentence}")]
+    Early {
+        /// A stable word; the exit code follows from it.
+        why: &'static str,
+        /// What happened and what to do.
+        sentence: String,
+    },
+    /// The target could not be launched.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The run's folder cannot be written any more.
+    #[error("the run's folder cannot be written: {0}")]
+    Folder(#[from] io::Error),
+}
+
+impl Halt {
+    /// An early end.
+    pub fn early(why: &'static str, sentence: impl Into<String>) -> Self {
+        Halt::Early { why, sentence: sentence.into() }
+    }
+}

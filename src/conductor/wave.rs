@@ -1,0 +1,258 @@
+//! One load against the target, attended: signals, the target's end, mail that leaves the machine, progress.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use super::preflight::{address, session_options};
+use super::run::Run;
+use super::session::Session;
+use super::stop_reason::Halt;
+use crate::diagnose::{Observations, Witness};
+use crate::journal::{Event, Live, Scene};
+use crate::load::{self, Control, Job, Tool};
+use crate::model::load_stats::Tally;
+use crate::model::plan::Engine;
+use crate::model::plan::scenario::Scenario;
+use crate::server::listeners::outside_mail_connections;
+
+/// Between two looks at the load.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Between two looks at what is dearer: processes, connections of theirs.
+const DEAR_LOOK: Duration = Duration::from_millis(250);
+
+/// What came of a load.
+#[derive(Debug)]
+pub struct Attended {
+    /// Counts.
+    pub tally: Tally,
+    /// What was seen of the server while it was silent, or after it fell.
+    pub trouble: Option<Observations>,
+}
+
+/// What is asked of one load.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// Messages or sessions.
+    pub count: u64,
+    /// Sessions at once.
+    pub parallel: u64,
+    /// Sessions of the scenario that ended before.
+    pub sessions_before: u64,
+    /// Part of the scenario that was done before, for the bar.
+    pub done: f64,
+    /// What to call it.
+    pub label: &'a str,
+    /// Second of the run at which the pass should end.
+    pub deadline: Option<f64>,
+    /// It ends after so long, whatever is left.
+    pub at_most: Option<Duration>,
+}
+
+impl Run<'_> {
+    /// Runs one load to its end, and writes its begin and end down.
+    pub(super) fn load(&mut self, session: &mut Session, scene: &Scene, asked: Asked) -> Result<Attended, Halt> {
+        self.interrupt.check()?;
+        let (count, parallel) = (asked.count, asked.parallel as u32);
+        self.book.write(Event::WaveBegin { scene: scene.clone(), count, parallel })?;
+        self.trace.moving.forget_peaks();
+        let messages_before = self.trace.moving.messages.load(Ordering::Relaxed);
+        let cpu_before = session.cpu();
+        let control = Arc::new(Control::new());
+        let (finished, news) = channel();
+        let work = self.work(session, &asked, Arc::clone(&control));
+        let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
+            // Nobody listens only where the run has given up.
+            let _ = finished.send(work());
+        })?;
+        let mut watch = Watch::new(session, self.plan.stall_timeout);
+        let mut halt = None;
+        let outcome = loop {
+            match news.recv_timeout(LOOK) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Halt::early("environment", "the load's thread panicked"));
+                }
+            }
+            let live = control.live();
+            self.trace.moving.messages.store(messages_before + live.accepted, Ordering::Relaxed);
+            self.trace.moving.open.store(live.open, Ordering::Relaxed);
+            session.tend_log();
+            if halt.is_none()
+                && let Err(reason) = self.look(session, &mut watch, live)
+            {
+                halt = Some(reason);
+                control.stop();
+            }
+            if watch.fallen {
+                control.stop();
+            }
+            let part = live.accepted.max(live.sessions) as f64 / count.max(1) as f64;
+            self.book.live(&Live {
+                step: asked.label.to_owned(),
+                done: Some((asked.done + part * (1.0 - asked.done)).min(1.0)),
+                rss: session.rss(),
+                open: live.open,
+                errors: live.errors,
+                left: asked.deadline.map(|deadline| (deadline - self.elapsed()).max(0.0)),
+            });
+        };
+        let _ = thread.join();
+        let tally = outcome.map_err(|error| Halt::early("environment", format!("the load cannot run: {error}")))?;
+        self.trace.moving.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
+        self.trace.moving.open.store(0, Ordering::Relaxed);
+        let server_cpu = (session.cpu() - cpu_before).max(0.0);
+        self.book.write(Event::WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu })?;
+        if let Some(halt) = halt {
+            return Err(halt);
+        }
+        let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
+        let trouble =
+            (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally, asked.sessions_before));
+        Ok(Attended { tally, trouble })
+    }
+
+    /// What the load's thread does.
+    fn work(
+        &self,
+        session: &Session,
+        asked: &Asked,
+        control: Arc<Control>,
+    ) -> impl FnOnce() -> Result<Tally, load::LoadError> + Send + 'static {
+        let mut scenario = asked.scenario.clone();
+        scenario.sessions = asked.parallel;
+        scenario.total = asked.count;
+        let mut options = session_options(self.plan);
+        options.duration = asked.at_most;
+        let job = Job {
+            scenario,
+            target: address(session),
+            count: asked.count,
+            stall_timeout: self.plan.stall_timeout,
+            seed: self.plan.seed,
+            options,
+        };
+        let tool = match self.plan.engine {
+            Engine::Builtin => None,
+            Engine::SmtpSource => Some(Tool::SmtpSource),
+            Engine::Command => Some(Tool::Command(self.plan.load_command.clone().unwrap_or_default())),
+        };
+        move || match tool {
+            None => load::run(&job, &control),
+            Some(tool) => load::run_external(&job, &tool, &control),
+        }
+    }
+
+    fn look(&mut self, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {
+        self.interrupt.check()?;
+        watch.progress(session, live);
+        if watch.dear.elapsed() < DEAR_LOOK {
+            return Ok(());
+        }
+        watch.dear = Instant::now();
+        let pids = session.target.alive();
+        for pid in &pids {
+            self.watchdog.follow(*pid);
+        }
+        watch.fallen =
+            pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();
+        if !self.plan.allow_forward
+            && let Some(outside) = outside_mail_connections(&pids).unwrap_or_default().first()
+        {
+            return Err(Halt::early(
+                "forward",
+                format!(
+                    "the server (pid {}) connected to {}: it delivers this load's mail to another machine. The load was stopped. \
+                     Switch delivery off for the run (in Symfony: MAILER_DSN=null://null), or allow it with --allow-forward",
+                    outside.pid, outside.remote
+                ),
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn used(witness: &Witness) -> [Option<f64>; 2] {
+    [witness.cpu_seconds(), witness.waited_seconds()]
+}
+
+/// Watches the load's progress, so that a silent server is looked at while it is silent.
+struct Watch {
+    dear: Instant,
+    last: load::Live,
+    moved: Instant,
+    /// CPU time, and time ready without a processor.
+    used: [Option<f64>; 2],
+    silence: Duration,
+    seen: Option<Observations>,
+    fallen: bool,
+}
+
+impl Watch {
+    fn new(session: &Session, stall_timeout: Duration) -> Self {
+        Self {
+            dear: Instant::now(),
+            last: load::Live::default(),
+            moved: Instant::now(),
+            used: session.witness.as_ref().map_or([None; 2], used),
+            silence: stall_timeout.mul_f64(0.8),
+            seen: None,
+            fallen: false,
+        }
+    }
+
+    fn progress(&mut self, session: &Session, live: load::Live) {
+        let Some(witness) = &session.witness else { return };
+        if live != self.last {
+            self.last = live;
+            self.moved = Instant::now();
+            self.used = used(witness);
+            self.seen = None;
+            return;
+        }
+        if self.seen.is_none() && self.moved.elapsed() >= self.silence {
+            let mut seen = witness.look();
+            let silent = self.moved.elapsed().as_secs_f64();
+            seen.silent_seconds = silent;
+            let now = used(witness);
+            let share = |at: usize| Some((now[at]? - self.used[at]?).max(0.0) / silent);
+            (seen.cpu, seen.waited) = (share(0).unwrap_or(0.0), share(1).unwrap_or(0.0));
+            seen.open_sessions = live.open;
+            seen.sessions_done = live.sessions;
+            seen.stack = super::floors::stack(session.server);
+            self.seen = Some(seen);
+        }
+    }
+
+    /// All that was seen, with what is known only afterwards.
+    fn observations(self, session: &mut Session, tally: &Tally, sessions_before: u64) -> Observations {
+        let mut seen = self.seen.or_else(|| session.witness.as_ref().map(|witness| witness.look())).unwrap_or_default();
+        seen.output = session.output();
+        if seen.sessions_done == 0 {
+            seen.sessions_done = tally.sessions.finished;
+        }
+        // What a reader counts is the scenario, not the wave.
+        seen.sessions_done += sessions_before;
+        if let Some(stall) = &tally.stalled {
+            seen.open_sessions = seen.open_sessions.max(stall.open_sessions);
+            seen.silent_seconds = seen.silent_seconds.max(stall.last_reply_seconds_ago);
+            seen.stage = Some(super::diagnosis::waiting(stall.stage).to_owned());
+        } else {
+            seen.open_sessions = seen.open_sessions.max(self.last.open);
+        }
+        // A process that fell is reaped a moment after its sockets closed.
+        for _ in 0..20 {
+            if session.target.exited().is_some() || !self.fallen {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        seen.ended = session.target.exited().map(super::diagnosis::ended);
+        seen
+    }
+}

@@ -1,0 +1,217 @@
+//! All cells of a run, fed from its journal's events.
+
+use std::collections::BTreeMap;
+
+use super::cell::{Cell, Wish};
+use crate::journal::{Event, ProcessFloor};
+use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
+use crate::model::plan::{Pass, Plan};
+use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
+
+/// Every metric that is judged, in the order of the report: name, meaning, and the figure of a floor.
+pub const METRICS: [(&str, Metric, &str); 5] = [
+    ("heap", Metric::Heap, "heap"),
+    ("rss", Metric::RssAnon, "rss_anon"),
+    ("fd", Metric::Descriptors, "fd"),
+    ("sockets", Metric::Sockets, "sockets"),
+    ("threads", Metric::Threads, "threads"),
+];
+
+/// Mails from this many bytes on are judged by the mail.
+const LARGE_MAIL: u64 = 100_000;
+
+/// Of the sessions of a wave, at least this share must go as the scenario means them to.
+const AS_MEANT: f64 = 0.95;
+
+/// Floors of resident memory after which a clean heap decides that no further wave is worth its time.
+const WEARY: usize = 20;
+
+/// The cells of a run.
+#[derive(Debug, Clone)]
+pub struct Cells {
+    bounds: Bounds,
+    budget: Budget,
+    scenarios: Vec<Scenario>,
+    cells: Vec<Cell>,
+    refused: BTreeMap<String, String>,
+    launches: u32,
+}
+
+impl Cells {
+    /// No floors yet.
+    pub fn new(plan: &Plan, bounds: &Bounds) -> Self {
+        let budget = Budget { rest: true, rest_seconds: plan.rest.as_secs_f64(), ..Budget::default() };
+        Self {
+            bounds: bounds.clone(),
+            budget,
+            scenarios: plan.scenarios.clone(),
+            cells: Vec::new(),
+            refused: BTreeMap::new(),
+            launches: 0,
+        }
+    }
+
+    /// Takes an event of the clean pass; others pass by.
+    pub fn take(&mut self, event: &Event, t: f64) {
+        match event {
+            Event::Launch { pass: Pass::Clean, .. } => self.launches += 1,
+            Event::Scenario { pass: Pass::Clean, scenario, .. } => self.begin(scenario),
+            Event::WaveBegin { scene, parallel, .. } if scene.pass == Pass::Clean => {
+                for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
+                    cell.parallel = cell.parallel.max(*parallel);
+                }
+            }
+            Event::WaveEnd { scene, tally, .. } if scene.pass == Pass::Clean && scene.wave > 0 => {
+                let share = tally.as_meant_share();
+                if share < AS_MEANT && !tally.interrupted {
+                    self.refused.entry(scene.scenario.clone()).or_insert_with(|| {
+                        let kinds: Vec<String> = tally.errors.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+                        format!(
+                            "in wave {} only {:.0}% of the sessions went as the scenario means them to ({})",
+                            scene.wave,
+                            share * 100.0,
+                            kinds.join(", ")
+                        )
+                    });
+                }
+            }
+            Event::Floor { scene, messages, sessions, rested, processes, .. } if scene.pass == Pass::Clean => {
+                for at in 0..self.cells.len() {
+                    if self.cells[at].scenario == scene.scenario {
+                        let figure = METRICS.iter().find(|(name, ..)| *name == self.cells[at].name).map_or("", |m| m.2);
+                        let floor = sum(processes, figure).map(|(value, garbage, peak, pid)| Floor {
+                            pid: Some(pid),
+                            seconds: Some(t),
+                            rested: *rested,
+                            garbage,
+                            elements: elements(processes, figure),
+                            peak_in_wave: peak,
+                            ..Floor::new(scene.wave, *messages, *sessions, value)
+                        });
+                        self.cells[at].feed(floor);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, name: &str) {
+        let Some(scenario) = self.scenarios.iter().find(|s| s.name == name) else { return };
+        // One that is run again, at fewer sessions, begins anew.
+        self.cells.retain(|cell| cell.scenario != name);
+        self.refused.remove(name);
+        let per_message = scenario.unit() == Unit::Messages;
+        let length = mail_length(scenario);
+        for (metric_name, metric, _) in METRICS {
+            let per = if per_message && !metric.is_count() { Per::Messages } else { Per::Sessions };
+            let large = (per_message && length >= LARGE_MAIL).then_some(length as f64);
+            self.cells.push(Cell::new(metric_name, metric, name, per, large, &self.bounds, &self.budget));
+        }
+    }
+
+    /// The cells of a scenario.
+    pub fn of<'a>(&'a self, scenario: &'a str) -> impl Iterator<Item = &'a Cell> {
+        self.cells.iter().filter(move |cell| cell.scenario == scenario)
+    }
+
+    /// All cells.
+    pub fn all(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// What the scenario's cells want next: a rest before a wave before nothing.
+    pub fn wish(&self, scenario: &str) -> Wish {
+        if self.refused.contains_key(scenario) {
+            return Wish::Nothing;
+        }
+        let mut wish = Wish::Nothing;
+        // Resident memory swings for long; where the heap is clean it alone keeps nobody waiting for ever.
+        let heap_holds = self.of(scenario).any(|cell| cell.metric == Metric::Heap && cell.outcome().state.holds());
+        let weary = |cell: &Cell| cell.metric.is_resident() && heap_holds && cell.floors().len() > WEARY;
+        for cell in self.of(scenario).filter(|cell| !weary(cell)) {
+            match (cell.wish(), &wish) {
+                (rest @ Wish::Rest { .. }, _) => return rest,
+                (wave @ Wish::Wave { .. }, Wish::Nothing) if cell.name != "threads" => wish = wave,
+                _ => {}
+            }
+        }
+        wish
+    }
+
+    /// What can be said of a cell.
+    pub fn outcome(&self, cell: &Cell) -> Judgement {
+        match self.refused.get(&cell.scenario) {
+            Some(why) => Judgement::not_judged(Reason::Refused, why.clone()),
+            None => cell.outcome(),
+        }
+    }
+
+    /// Why the scenario is not judged, where too few sessions went as meant.
+    pub fn refused(&self, scenario: &str) -> Option<&str> {
+        self.refused.get(scenario).map(String::as_str)
+    }
+}
+
+/// Bytes of the longest mail of a scenario.
+pub fn mail_length(scenario: &Scenario) -> u64 {
+    match &scenario.payload {
+        Payload::Generated(length) => length.longest(),
+        Payload::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
+        Payload::Short | Payload::Folder(_) => Length::Fixed(0).longest(),
+    }
+}
+
+/// A figure over the processes that are the server, its garbage, its peak, and a number for this set of lives.
+fn sum(processes: &[ProcessFloor], figure: &str) -> Option<(f64, Option<f64>, Option<f64>, u32)> {
+    let mut value = 0.0;
+    let mut garbage = Some(0.0);
+    let mut peak = None;
+    let mut lives: u32 = 0;
+    let mut any = false;
+    for process in processes.iter().filter(|process| process.server) {
+        value += process.figures.get(figure)?;
+        any = true;
+        garbage = garbage.zip(process.figures.get(&format!("{figure}_garbage"))).map(|(sum, own)| sum + own);
+        if let Some(own) = process.figures.get(&format!("{figure}_peak")) {
+            peak = Some(peak.unwrap_or(0.0) + own);
+        }
+        // One process: its pid. Several: a number that changes when any of them is replaced.
+        lives = lives.wrapping_mul(31).wrapping_add(process.pid as u32);
+    }
+    any.then_some((value, garbage, peak, lives))
+}
+
+/// A figure summed over the processes that are the server; none where one of them could not be read.
+pub fn server_figure(processes: &[ProcessFloor], figure: &str) -> Option<f64> {
+    sum(processes, figure).map(|(value, ..)| value)
+}
+
+/// Elements of the container that grew most, where a census counted them.
+fn elements(processes: &[ProcessFloor], figure: &str) -> Option<u64> {
+    let name = format!("{figure}_elements");
+    let counted = processes.iter().filter(|process| process.server).map(|process| process.figures.get(&name));
+    counted.sum::<Option<f64>>().map(|sum| sum as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(pid: i32, server: bool, heap: Option<f64>) -> ProcessFloor {
+        let figures = heap.map(|heap| ("heap".to_owned(), heap)).into_iter().collect();
+        ProcessFloor { pid, server, figures }
+    }
+
+    #[test]
+    fn the_server_is_what_listens_and_every_one_of_it_must_be_readable() {
+        let both = [process(7, true, Some(10.0)), process(8, true, Some(5.0)), process(9, false, Some(99.0))];
+        let (value, garbage, peak, lives) = sum(&both, "heap").unwrap();
+        assert_eq!((value, garbage, peak), (15.0, None, None));
+        let replaced = [process(7, true, Some(10.0)), process(10, true, Some(5.0))];
+        assert_ne!(sum(&replaced, "heap").unwrap().3, lives);
+        assert_eq!(sum(&[process(7, true, Some(1.0)), process(8, true, None)], "heap"), None);
+        assert_eq!(sum(&[process(7, true, Some(1.0))], "heap").unwrap().3, 7);
+        assert_eq!(sum(&[], "heap"), None);
+    }
+}

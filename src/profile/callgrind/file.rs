@@ -1,0 +1,143 @@
+//! One file of the format, from its bytes to its graph, with what is said of it.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::super::contents::{Dialect, FileSummary};
+use super::super::defect::{Defect, DefectKind};
+use super::super::error::Error;
+use super::super::names::Functions;
+use super::super::read::FileProfile;
+use super::super::source::Source;
+use super::super::tree::{CallTree, Cost};
+use super::ending::finish;
+use super::graph::Graph;
+use super::reader::{Found, Reader};
+use super::shown::units;
+use crate::profile::slices::Slices;
+
+/// A file whose costs are relative to others in more than one of so many lines is written that way, not
+/// damaged.
+const DAMAGE: u64 = 100;
+
+/// Reads a file; its functions get ids of the profile.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::NoProfile`] where there is no cost in the file or none that can be read right.
+pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions) -> Result<FileProfile, Error> {
+    let mut reader = Reader::new();
+    let cut_compression = match source {
+        Source::Mapped(map) => {
+            map.chunks(1 << 20).for_each(|part| reader.push(part));
+            false
+        }
+        Source::Stream(stream) => {
+            read_all(stream, &mut reader).map_err(|error| Error::io(path, error))?;
+            false
+        }
+        Source::Gzip(stream) => read_all(stream, &mut reader).is_err(),
+    };
+    finish(&mut reader);
+    if cut_compression {
+        let (line, offset) = (reader.lines.count(), reader.lines.bytes());
+        reader.body.defect(Defect { line, offset, kind: DefectKind::CutCompression });
+    }
+    let bytes = reader.lines.bytes();
+    let (found, sums) = (reader.body.found, reader.body.sums);
+    if let Some(reason) = refusal(&found, bytes) {
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let cachegrind = !found.callgrind && !found.header.cmd.is_empty() && sums.lines.is_some();
+    let dialect = if cachegrind { Dialect::Cachegrind } else { Dialect::Callgrind };
+    let total = sums.first();
+    let graph = Graph::new(&found, &reader.body.names, sums, names);
+    let declared = found.summary.as_ref().or(found.totals.as_ref()).map(|sum| first(sum));
+    let summary = FileSummary {
+        path: path.to_owned(),
+        records: found.records,
+        complete: found.defects == 0,
+        recovered_share: 1.0 - found.lost_bytes.min(bytes) as f64 / bytes.max(1) as f64,
+        own: Cost { time: total, memory: 0 },
+        runs: found.parts.max(1),
+        writers: 1,
+        declared: declared.map(|time| Cost { time, memory: 0 }),
+        held_by_fibers: Cost::default(),
+        first_defect: found.first_defect.clone(),
+        defects: found.defects,
+        warnings: warnings(&found, total, dialect),
+        header: found.header,
+    };
+    Ok(FileProfile {
+        units: units(&graph.events, 0),
+        summary,
+        dialect,
+        tree: CallTree::new(),
+        slices: Slices::default(),
+        graph: Some(graph),
+    })
+}
+
+fn read_all(mut stream: Box<dyn Read>, reader: &mut Reader) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => reader.push(&buffer[..length]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn first(costs: &[i64]) -> i64 {
+    costs.first().copied().unwrap_or(0)
+}
+
+/// Why nothing can be said of a file.
+fn refusal(found: &Found, bytes: u64) -> Option<String> {
+    if let Some(reason) = &found.refused {
+        return Some(reason.clone());
+    }
+    if found.compressed * DAMAGE > found.records
+        && let Some(first) = &found.first_compressed
+    {
+        return Some(format!("{first}; the format does not say relative to what, so the file is not read"));
+    }
+    if found.records > 0 {
+        return None;
+    }
+    let events = match found.events.as_slice() {
+        [] => "no `events:`".to_owned(),
+        events => format!("events {}", events.join(" ")),
+    };
+    let writer = match found.header.creator.as_str() {
+        "" => String::new(),
+        creator => format!(", written by {creator}"),
+    };
+    Some(match &found.first_defect {
+        _ if bytes == 0 => "the file is empty".to_owned(),
+        Some(defect) => format!("no cost could be read ({events}{writer}): {defect}"),
+        None => format!("a header without any cost line ({events}{writer}): nothing was counted in this part"),
+    })
+}
+
+fn warnings(found: &Found, total: i64, dialect: Dialect) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (name, declared) in [("summary:", &found.summary), ("totals:", &found.totals)] {
+        if let Some(declared) = declared.as_deref().map(first).filter(|declared| *declared != total) {
+            warnings.push(format!(
+                "its `{name}` declares {declared}, its cost lines sum up to {total}: shares are of the sum"
+            ));
+        }
+    }
+    if let Some(id) = found.unknown_object {
+        warnings.push(format!("object ({id}) was never defined: functions in it have no object's name"));
+    }
+    if found.nameless {
+        warnings.push("cost lines before any function was named stand under [no function]".to_owned());
+    }
+    if dialect == Dialect::Cachegrind {
+        warnings.push("cachegrind's files hold no calls: every function stands alone".to_owned());
+    }
+    warnings
+}

@@ -1,0 +1,205 @@
+//! From paths to a profile: opens what is there, tells the dialects apart, merges the files.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use super::callgrind::{self, Graph, Head};
+use super::contents::{Dialect, FileSummary, Profile, Units};
+use super::error::Error;
+use super::names::Functions;
+use super::slices::{Place, Slices, Time};
+use super::source::{self, Source};
+use super::tree::{CallTree, Cost};
+use super::xdebug;
+
+/// How to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Threads to use at most.
+    pub threads: usize,
+    /// Read whole files as what still grows is read: from front to end, by one thread, into the compact form.
+    pub streamed: bool,
+}
+
+impl Default for Options {
+    /// As many threads as there are cores for us.
+    fn default() -> Self {
+        Options { threads: std::thread::available_parallelism().map_or(1, usize::from), streamed: false }
+    }
+}
+
+/// One file's tree or graph, keyed by the functions of the whole profile.
+pub(crate) struct FileProfile {
+    pub summary: FileSummary,
+    pub dialect: Dialect,
+    pub units: Units,
+    pub tree: CallTree,
+    pub slices: Slices,
+    /// In the tree's place, of files that hold no calls in order.
+    pub graph: Option<Graph>,
+}
+
+/// Reads files and folders (walked for profiles) into one profile. A file of a folder that holds no
+/// profile is passed over; the result is an error only where nothing was readable.
+pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error> {
+    read(paths, options, None)
+}
+
+/// Bytes that files had at moments of interest, ascending: behind each mark a new segment of the slices begins.
+pub type Marks = HashMap<PathBuf, Vec<u64>>;
+
+/// Reads as [`read_paths`], and the profile has its slices, cut at the marks too. That takes up to 40 MB more, and
+/// for trees of very many paths a third more time.
+pub fn read_sliced(paths: &[PathBuf], options: &Options, marks: &Marks) -> Result<Profile, Error> {
+    read(paths, options, Some(marks))
+}
+
+/// Reads the bytes of one file, whole in memory, under a name for what is said of it.
+pub fn read_bytes(name: &Path, bytes: &[u8], options: &Options) -> Result<Profile, Error> {
+    let mut names = Functions::default();
+    let file = read_source(name, &|| source::of_bytes(name, bytes), options, None, &mut names)?;
+    Ok(profile(vec![file.summary.clone()], file, names))
+}
+
+fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<Profile, Error> {
+    let mut names = Functions::default();
+    let mut merged: Option<FileProfile> = None;
+    let mut files: Vec<FileSummary> = Vec::new();
+    let mut refused = Vec::new();
+    for (path, _asked_for) in source::files(paths)? {
+        let of_file = marks.map(|marks| marks.get(&path).map_or(&[][..], Vec::as_slice));
+        let mut file = match read_file(&path, options, of_file, &mut names) {
+            Ok(file) => file,
+            Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
+                refused.push(error.to_string());
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        match &mut merged {
+            None => {
+                files.push(file.summary.clone());
+                merged = Some(file);
+            }
+            Some(sum) => {
+                sum.absorb(&mut file)?;
+                files.push(file.summary);
+            }
+        }
+    }
+    let Some(merged) = merged else {
+        let reason = match refused.is_empty() {
+            true => "the folder holds no file".to_owned(),
+            false => refused.join("; "),
+        };
+        return Err(Error::NothingReadable(reason));
+    };
+    if let Some(first) = files.first_mut() {
+        first.warnings.extend(refused.into_iter().map(|reason| format!("passed over: {reason}")));
+    }
+    Ok(profile(files, merged, names))
+}
+
+fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Profile {
+    let FileProfile { dialect, units, tree, slices, graph, .. } = merged;
+    match graph {
+        Some(graph) => Profile::from_graph(dialect, 0, files, names, graph),
+        None => {
+            let mut profile = Profile::from_tree(dialect, units, files, names, tree);
+            profile.slices = slices;
+            profile
+        }
+    }
+}
+
+impl FileProfile {
+    /// Adds another file's costs; what is to be said of it is added to its summary.
+    fn absorb(&mut self, file: &mut FileProfile) -> Result<(), Error> {
+        let same = self.dialect == file.dialect;
+        if let (Some(graph), Some(other)) = (&mut self.graph, &file.graph)
+            && same
+            && self.units.time_event == file.units.time_event
+        {
+            graph.absorb(other);
+            return Ok(());
+        }
+        let scales = common_scale(same && self.graph.is_none(), &self.units, &file.units);
+        let Some((scale_old, scale_new)) = scales else {
+            let events = |file: &FileProfile| match same {
+                true => file.units.time_event.clone(),
+                false => format!("{} of {:?}", file.units.time_event, file.dialect),
+            };
+            return Err(Error::Mixed {
+                path: file.summary.path.clone(),
+                events: events(file),
+                first: self.summary.path.clone(),
+                first_events: events(self),
+            });
+        };
+        if scale_old != 1 {
+            self.tree = self.tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
+            self.slices = self.slices.moved(|node| Some(Place { time: Time::Times(scale_old), ..Place::all(node) }));
+            self.units = file.units.clone();
+        }
+        let places = self.tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
+        let place = |node: u32| Place { time: Time::Times(scale_new), ..Place::all(places[node as usize]) };
+        self.slices.absorb(&file.slices.moved(|node| Some(place(node))));
+        if (scale_old, scale_new) != (1, 1) {
+            file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Factors that bring the old sum and a new file to one unit.
+fn common_scale(same_dialect: bool, old: &Units, new: &Units) -> Option<(i64, i64)> {
+    if !same_dialect {
+        return None;
+    }
+    match (old.nanoseconds_per_tick, new.nanoseconds_per_tick) {
+        (Some(old), Some(new)) if old >= new && old % new == 0 => Some(((old / new) as i64, 1)),
+        (Some(old), Some(new)) if new % old == 0 => Some((1, (new / old) as i64)),
+        (None, None) if old.time_event == new.time_event => Some((1, 1)),
+        _ => None,
+    }
+}
+
+fn scaled(cost: Cost, factor: i64) -> Cost {
+    Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
+}
+
+fn read_file(
+    path: &Path,
+    options: &Options,
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let size = std::cell::Cell::new(None);
+    let open = || {
+        let source = source::open(path)?;
+        if let Source::Mapped(map) = &source {
+            size.set(Some(map.len() as u64));
+        }
+        Ok(source)
+    };
+    let mut file = read_source(path, &open, options, marks, names)?;
+    let now = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if let Some(offset) = size.get().filter(|size| now > *size) {
+        file.summary.grew(offset, || source::line_at(path, offset));
+    }
+    Ok(file)
+}
+
+fn read_source(
+    path: &Path,
+    open: &dyn Fn() -> Result<Source, Error>,
+    options: &Options,
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let (head, source) = callgrind::peek(open()?);
+    if head == Head::Callgrind {
+        return callgrind::read(path, source, names);
+    }
+    xdebug::read(path, source, open, options, marks, names)
+}

@@ -1,0 +1,209 @@
+//! The recorder: bytes of one Xdebug file in, as they come; the compact form out, and at the end the
+//! exact tree. It serves whole files and files that are still being written alike.
+
+use std::io::{self, Read, Seek, Write};
+
+use super::build::{Builder, STILL_RUNNING};
+use super::claims::{Outcome, Unclaimed};
+use super::compact::{Children, Compact, Reader, Writer};
+use super::defect::DefectKind;
+use super::error::Error;
+use super::fibers::Role;
+use super::lexer::{Found, Lexer, Record, Sink};
+use super::slices::Slices;
+use super::tree::{CallTree, Cost};
+
+/// Takes the bytes of one profile file in order and keeps the compact form in `S`.
+#[derive(Debug)]
+pub struct Recorder<S> {
+    lexer: Lexer,
+    recording: Recording<S>,
+}
+
+#[derive(Debug)]
+struct Recording<S> {
+    unclaimed: Unclaimed,
+    writer: Writer<S>,
+    records: u64,
+    own: Cost,
+    lost: u64,
+    run_lost: u64,
+    lost_time: i64,
+    /// Self time of the run's records that are no switches between fibers.
+    run_worked: i64,
+    switching: i64,
+    first_lost: Option<(u64, u64)>,
+    /// Bytes of the file at each mark, ascending, and the record that is the first behind it.
+    marks: Vec<u64>,
+    marked: Vec<u64>,
+}
+
+impl<S: Write> Sink for Recording<S> {
+    fn record(&mut self, record: &Record, fibers: bool) -> io::Result<()> {
+        let ordinal = self.records;
+        self.records += 1;
+        self.own.add(record.cost);
+        if !record.role.is_switch() {
+            self.run_worked = self.run_worked.saturating_add(record.cost.time);
+        }
+        while self.marks.get(self.marked.len()).is_some_and(|mark| *mark <= record.place.1) {
+            self.marked.push(ordinal);
+        }
+        let number = record.pair + 1;
+        match self.unclaimed.end_of_call(ordinal, record, fibers) {
+            Outcome::Agrees(count) => self.writer.agreeing(number, record.cost, count),
+            Outcome::Matched { ordinals, lost, lost_time } => {
+                if lost > 0 {
+                    self.first_lost.get_or_insert(record.place);
+                }
+                self.lost = self.lost.saturating_add(lost);
+                self.run_lost = self.run_lost.saturating_add(lost);
+                self.lost_time = self.lost_time.saturating_add(lost_time.max(0));
+                let distances: Vec<u64> = ordinals.iter().map(|child| ordinal - child).collect();
+                self.writer.matched(number, record.cost, ordinals.len() as u64 + lost, &distances)
+            }
+        }
+    }
+
+    fn end_of_run(&mut self, complete: bool) -> io::Result<()> {
+        let complete = complete && self.run_lost == 0;
+        self.run_lost = 0;
+        self.switching = self.switching.saturating_add(self.switched());
+        self.run_worked = 0;
+        self.writer.end(self.unclaimed.all().count() as u64, complete)?;
+        self.unclaimed.clear();
+        Ok(())
+    }
+}
+
+impl<S> Recording<S> {
+    /// What the run's switches between fibers cost by themselves. Each of them has the time of what ran meanwhile for its
+    /// own, and that of one fiber may lie within another's. But the script's time is all that there was, so what no
+    /// other call accounts for is theirs. Zero where the script has no end.
+    fn switched(&self) -> i64 {
+        let mains = || self.unclaimed.all().filter(|root| root.role == Role::Main);
+        let Some(last) = mains().map(|main| main.ordinal).max() else { return 0 };
+        let all = mains().fold(0i64, |sum, main| sum.saturating_add(main.inclusive));
+        // What is no fiber's and ends behind the script (shutdown functions, destructors) ran behind it, too.
+        let behind = self.unclaimed.all().filter(|root| root.ordinal > last && !root.suspended);
+        let behind = behind.fold(0i64, |sum, root| sum.saturating_add(root.inclusive));
+        all.saturating_add(behind).saturating_sub(self.run_worked).max(0)
+    }
+}
+
+impl<S: Write> Recorder<S> {
+    /// A recorder that writes the compact form to `sink`.
+    pub fn new(sink: S) -> Self {
+        Self::marked(sink, Vec::new())
+    }
+
+    /// The same, and the slices know which records stand behind which mark: bytes of the file, ascending.
+    pub fn marked(sink: S, marks: Vec<u64>) -> Self {
+        let recording = Recording {
+            unclaimed: Unclaimed::default(),
+            writer: Writer::new(sink),
+            records: 0,
+            own: Cost::default(),
+            lost: 0,
+            run_lost: 0,
+            lost_time: 0,
+            run_worked: 0,
+            switching: 0,
+            first_lost: None,
+            marks,
+            marked: Vec::new(),
+        };
+        Recorder { lexer: Lexer::new(), recording }
+    }
+
+    /// Takes the next bytes of the file, cut anywhere. Fails only where the sink fails.
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.lexer.push(bytes, &mut self.recording)
+    }
+
+    /// Records taken so far.
+    pub fn records(&self) -> u64 {
+        self.recording.records
+    }
+
+    /// Sum of the self costs so far.
+    pub fn total(&self) -> Cost {
+        self.recording.own
+    }
+
+    /// The file has ended: closes the compact form.
+    pub fn finish(mut self) -> io::Result<Recorded<S>> {
+        self.lexer.finish(&mut self.recording)?;
+        let mut found = self.lexer.found;
+        let recording = self.recording;
+        if let Some((line, offset)) = recording.first_lost {
+            found.defects = found.defects.saturating_add(recording.lost - 1);
+            found.defect(line, offset, DefectKind::LostRecord);
+        }
+        let complete = found.runs > 0 && found.complete_runs == found.runs && recording.lost == 0;
+        let sink = recording.writer.finish()?;
+        Ok(Recorded {
+            found,
+            own: recording.own,
+            lost: recording.lost,
+            lost_time: recording.lost_time,
+            switching: recording.switching,
+            complete,
+            records: recording.records,
+            marked: recording.marked,
+            sink,
+        })
+    }
+}
+
+/// A whole file in compact form.
+#[derive(Debug)]
+pub struct Recorded<S> {
+    pub(crate) found: Found,
+    pub(crate) own: Cost,
+    /// Calls without a record.
+    pub(crate) lost: u64,
+    pub(crate) lost_time: i64,
+    /// Time of the switches between fibers themselves, as far as it is known.
+    pub(crate) switching: i64,
+    pub(crate) complete: bool,
+    records: u64,
+    /// The first record behind each mark that was reached.
+    marked: Vec<u64>,
+    sink: S,
+}
+
+impl<S: Read + Seek> Recorded<S> {
+    /// Builds the tree from the compact form, and its slices where they are wanted. Keys are the file's pairs, or [`STILL_RUNNING`].
+    pub(crate) fn tree(&mut self, sliced: bool) -> Result<(CallTree, Slices), Error> {
+        let mut reader = Reader::new(&mut self.sink)?;
+        let mut builder = if sliced { Builder::sliced() } else { Builder::default() };
+        let mut marked = &self.marked[..];
+        builder.enter(marked.len() as u32);
+        while let Some(record) = reader.previous()? {
+            while let Some((_, before)) =
+                marked.split_last().filter(|(first, _)| self.records - builder.taken() <= **first)
+            {
+                marked = before;
+                builder.enter(marked.len() as u32);
+            }
+            match record {
+                Compact::End { roots, complete } => builder.end_of_run(roots, complete),
+                Compact::Record { pair, cost, children } => match children {
+                    Children::Last(count) => builder.record(u64::from(pair - 1), cost, count),
+                    Children::At(distances) => builder.record_at(u64::from(pair - 1), cost, &distances),
+                },
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// File and name of a key of [`tree`](Recorded::tree).
+    pub(crate) fn function(&self, key: u64) -> (&[u8], &[u8]) {
+        if key == STILL_RUNNING {
+            return (b"", super::contents::STILL_RUNNING_NAME.as_bytes());
+        }
+        let (file, name) = self.found.pairs.get(key as u32);
+        (self.found.strings.get(file), self.found.strings.get(name))
+    }
+}

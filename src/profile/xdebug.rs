@@ -1,0 +1,268 @@
+//! One file of Xdebug's, from its bytes to its tree, with what is said of it.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+
+use super::build::STILL_RUNNING;
+use super::contents::{Dialect, FileSummary, STILL_RUNNING_NAME, Units};
+use super::defect::{Defect, DefectKind};
+use super::error::Error;
+use super::fibers::Role;
+use super::header::Header;
+use super::mapped::{self, Mapped};
+use super::names::Functions;
+use super::read::{FileProfile, Options};
+use super::record::{Recorded, Recorder};
+use super::slices::{Place, Time};
+use super::source::Source;
+use super::spill::Spill;
+use super::tree::{CallTree, Cost, Node};
+
+/// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `open` opens it
+/// anew, for a second look at it.
+pub(crate) fn read(
+    path: &Path,
+    source: Source,
+    open: &dyn Fn() -> Result<Source, Error>,
+    options: &Options,
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let twice = !matches!(source, Source::Stream(_));
+    if let Source::Mapped(map) = &source
+        && !options.streamed
+        && let Some(mapped) = mapped::read(map, options.threads, marks)
+    {
+        refuse_others(path, &mapped.header)?;
+        return Ok(mapped_profile(path, mapped, map.len() as u64, names));
+    }
+    let (recorded, cut_compression) = record(path, source, u64::MAX, marks)?;
+    refuse_others(path, &recorded.found.header)?;
+    let writers = writers(&recorded);
+    if writers < 2 {
+        return xdebug_profile(path, recorded, cut_compression, marks.is_some(), names);
+    }
+    // Behind the first place where the writers' blocks mix, an id may mean another process's name.
+    let first = recorded.found.first_defect.clone();
+    let certain = first.as_ref().map_or(0, |defect| defect.offset / WRITE_BLOCK * WRITE_BLOCK);
+    let (all, defects) = (recorded.found.bytes, recorded.found.defects);
+    if !twice {
+        let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let (part, _) = record(path, open()?, certain, marks)?;
+    if part.found.records == 0 {
+        let reason =
+            format!("written by {writers} processes whose records mix from the start: profile with one worker");
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let mut file = xdebug_profile(path, part, false, marks.is_some(), names)?;
+    file.summary.complete = false;
+    file.summary.writers = writers;
+    file.summary.recovered_share = certain as f64 / all as f64;
+    (file.summary.first_defect, file.summary.defects) = (first, defects);
+    file.summary.warnings.push(format!(
+        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix, are credited to functions"
+    ));
+    Ok(file)
+}
+
+/// Xdebug writes its buffer in blocks of this size.
+const WRITE_BLOCK: u64 = 4096;
+
+/// Processes that wrote into the file, as far as can be told.
+fn writers(recorded: &Recorded<Spill>) -> u64 {
+    1 + recorded.found.second_summaries.max(u64::from(recorded.found.redefined > 0))
+}
+
+/// Files of other programs have the same grammar but another meaning: their edges are no calls in order.
+fn refuse_others(path: &Path, header: &Header) -> Result<(), Error> {
+    let creator = header.creator.as_str();
+    let counts = header.events.first().map_or("", String::as_str);
+    let other = match (creator, counts) {
+        ("", "") => return Ok(()),
+        ("", events) if !events.starts_with("Time") => format!("events {events}"),
+        (creator, _) if !creator.is_empty() && !creator.starts_with("xdebug") => creator.to_owned(),
+        _ => return Ok(()),
+    };
+    let reason = format!("no profile of Xdebug's ({other}): files of other programs are not read");
+    Err(Error::NoProfile { path: path.to_owned(), reason })
+}
+
+/// The first `limit` bytes of a file in compact form, and whether its compression was cut.
+fn record(path: &Path, source: Source, limit: u64, marks: Option<&[u64]>) -> Result<(Recorded<Spill>, bool), Error> {
+    // Marks are bytes as they lie on the disk.
+    let marks = if matches!(source, Source::Gzip(_)) { Vec::new() } else { marks.unwrap_or(&[]).to_vec() };
+    let mut recorder = Recorder::marked(Spill::new(), marks);
+    let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
+    let mut cut_compression = false;
+    match source {
+        Source::Mapped(map) => {
+            for part in map[..map.len().min(usize::try_from(limit).unwrap_or(usize::MAX))].chunks(1 << 20) {
+                recorder.push(part).map_err(sink_error)?;
+            }
+        }
+        Source::Stream(stream) => read_all(path, &mut stream.take(limit), &mut recorder)?,
+        Source::Gzip(stream) => match read_all(path, &mut stream.take(limit), &mut recorder) {
+            Ok(()) => {}
+            Err(Error::Io { .. }) => cut_compression = true,
+            Err(error) => return Err(error),
+        },
+    }
+    Ok((recorder.finish().map_err(sink_error)?, cut_compression))
+}
+
+fn read_all(path: &Path, stream: &mut dyn Read, recorder: &mut Recorder<Spill>) -> Result<(), Error> {
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let length = match stream.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Error::io(path, error)),
+        };
+        let outcome = recorder.push(&buffer[..length]);
+        outcome.map_err(|error| Error::Compact { offset: 0, reason: error.to_string() })?;
+    }
+}
+
+/// What the short way found of a file.
+fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions) -> FileProfile {
+    let (line, offset) = mapped.end;
+    let complete = mapped.summary.is_some();
+    let lost = if complete { 0 } else { bytes - offset };
+    let mut ids = HashMap::new();
+    let mut tree = CallTree::new();
+    let places = tree.absorb(&mapped.tree, &mut |_, node| {
+        let id = *ids.entry(node.key).or_insert_with(|| match node.key {
+            STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
+            key => {
+                let (file, function) = mapped::ids(key);
+                names.intern(&text(&mapped.files[&file]), &text(&mapped.functions[&function]))
+            }
+        });
+        Some((u64::from(id), node.cost))
+    });
+    let slices = mapped.slices.moved(|node| Some(Place::all(places[node as usize])));
+    let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
+    let mut summary = FileSummary {
+        path: path.to_owned(),
+        records: mapped.records,
+        complete,
+        recovered_share: 1.0 - lost as f64 / bytes as f64,
+        own: mapped.own,
+        runs: 1,
+        writers: 1,
+        declared: mapped.summary,
+        held_by_fibers: Cost::default(),
+        first_defect: (!complete).then_some(Defect { line, offset, kind }),
+        defects: if complete { 0 } else { 1 + u64::from(lost > 0) },
+        warnings: Vec::new(),
+        header: mapped.header,
+    };
+    summary.warnings.extend(misfit(summary.declared, tree.total().time));
+    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree, slices, graph: None }
+}
+
+/// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
+fn misfit(declared: Option<Cost>, total: i64) -> Option<String> {
+    let declared = declared?.time;
+    (declared.abs_diff(total) > declared.unsigned_abs().max(total.unsigned_abs()) / 100).then(|| {
+        format!("its summary declares a time of {declared}, its calls sum up to {total}: shares are of the sum")
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn xdebug_units(header: &Header) -> Units {
+    Units {
+        nanoseconds_per_tick: Some(header.nanoseconds_per_tick()),
+        time_event: header.events.first().cloned().unwrap_or_else(|| "Time".to_owned()),
+        memory_event: header.events.iter().find(|event| event.starts_with("Memory")).cloned(),
+    }
+}
+
+/// What an Xdebug file amounts to.
+fn xdebug_profile(
+    path: &Path,
+    mut recorded: Recorded<Spill>,
+    cut_compression: bool,
+    sliced: bool,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let (tree, slices) = recorded.tree(sliced)?;
+    if cut_compression {
+        let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
+        recorded.found.defect(lines, bytes, DefectKind::CutCompression);
+        recorded.complete = false;
+    }
+    let found = &recorded.found;
+    if found.runs == 0 {
+        let reason = match (found.bytes, &found.first_defect) {
+            (0, _) => "the file is empty: the server was stopped before Xdebug wrote, or profiling was off".to_owned(),
+            (_, Some(defect)) => format!("no profile: {defect}"),
+            _ => "no profile".to_owned(),
+        };
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    if found.records == 0 {
+        let reason = "a header without any record: no call had ended when the file was read".to_owned();
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    let role = |node: &Node| match node.key {
+        STILL_RUNNING => Role::Plain,
+        key => Role::of(recorded.function(key).1),
+    };
+    let switches: Vec<bool> =
+        tree.nodes().iter().enumerate().map(|(id, node)| id > 0 && role(node).is_switch()).collect();
+    let (mut switched, mut held) = (0, Cost::default());
+    for (node, _) in tree.nodes().iter().zip(&switches).filter(|(_, switch)| **switch) {
+        switched += node.calls;
+        held.add(node.cost);
+    }
+    // What they cost by themselves is known of all together: each call gets as much of it.
+    let each = match switched {
+        0 => 0,
+        calls => (recorded.switching.min(held.time).max(0) as u64 + calls / 2) / calls,
+    } as i64;
+    held.time -= each * switched as i64;
+    let mut ids = HashMap::new();
+    let mut merged = CallTree::new();
+    let places = merged.absorb(&tree, &mut |at, node| {
+        let (file, name) = recorded.function(node.key);
+        let id = *ids.entry(node.key).or_insert_with(|| names.intern(&text(file), &text(name)));
+        let own = if switches[at as usize] { Cost { time: each * node.calls as i64, memory: 0 } } else { node.cost };
+        Some((u64::from(id), own))
+    });
+    let slices = slices.moved(|node| {
+        let place = Place::all(places[node as usize]);
+        Some(if switches[node as usize] { Place { time: Time::ForACall(each), memory: false, ..place } } else { place })
+    });
+    let time_share = match recorded.own.time.max(0) as f64 {
+        0.0 if recorded.lost > 0 => 0.0,
+        0.0 => 1.0,
+        own => own / (own + recorded.lost_time as f64),
+    };
+    let byte_share = 1.0 - found.lost_bytes.min(found.bytes) as f64 / found.bytes as f64;
+    let units = xdebug_units(&found.header);
+    let mut summary = FileSummary {
+        path: path.to_owned(),
+        header: found.header.clone(),
+        records: found.records,
+        complete: recorded.complete,
+        recovered_share: time_share.min(byte_share),
+        own: recorded.own,
+        runs: found.runs,
+        writers: writers(&recorded),
+        declared: found.summary,
+        held_by_fibers: held,
+        first_defect: found.first_defect.clone(),
+        defects: found.defects,
+        warnings: Vec::new(),
+    };
+    summary.warnings.extend(misfit(summary.declared, merged.total().time));
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, graph: None })
+}

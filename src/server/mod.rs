@@ -1,0 +1,17 @@
+//! The server under test: launch, process tree, readiness, Xdebug's settings, the stop ladder.
+
+pub mod command;
+mod error;
+mod launch;
+pub mod listeners;
+pub mod log;
+pub mod php;
+mod prepend;
+pub mod ready;
+pub mod settings;
+pub mod stop;
+pub mod tree;
+pub mod watchdog;
+
+pub use error::TargetError;
+pub use launch::{Launch, Target, describe};

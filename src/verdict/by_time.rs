@@ -1,0 +1,158 @@
+//! Growth with time apart from growth with work. Waves at two paces and an idle control tell them apart: a timer that
+//! keeps something grows while nobody asks anything of the server.
+
+use serde::{Deserialize, Serialize};
+
+use super::floor::Case;
+use super::judgement::{Growth, GrowthPer, Judgement};
+use super::series::Series;
+use super::thresholds::Bounds;
+
+/// An estimate with its 95% interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The estimate.
+    pub value: f64,
+    /// Lower limit.
+    pub low: f64,
+    /// Upper limit.
+    pub high: f64,
+}
+
+/// What growth goes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// With the work alone.
+    Work,
+    /// With time alone.
+    Time,
+    /// With each.
+    Both,
+    /// With neither, above the bounds.
+    Neither,
+}
+
+/// Growth taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// Per 1,000 messages or sessions.
+    pub per_work: Estimate,
+    /// Per hour.
+    pub per_hour: Estimate,
+    /// Which of them lies above its bound.
+    pub cause: Cause,
+}
+
+/// Takes the growth of floors that carry their seconds apart: least squares of each wave's growth on its work and its
+/// time. `None` where the pace hardly changed, so that the two cannot be told apart, or where seconds are missing.
+pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
+    let work = |floor: &super::Floor| match case.per {
+        super::Per::Messages => floor.messages as f64,
+        super::Per::Sessions => floor.sessions as f64,
+    };
+    let own = |floor: &super::Floor| floor.value - floor.garbage.unwrap_or(0.0);
+    // The warm-up grows with neither: begin where the rule's window does.
+    let from = bounds.waves.window * Series::of(case).work();
+    let floors: Vec<&super::Floor> = case.floors.iter().filter(|floor| floor.wave > 0 && work(floor) >= from).collect();
+    let mut steps = Vec::with_capacity(floors.len());
+    for pair in floors.windows(2) {
+        let seconds = pair[1].seconds? - pair[0].seconds?;
+        steps.push([work(pair[1]) - work(pair[0]), seconds / 3600.0, own(pair[1]) - own(pair[0])]);
+    }
+    let n = steps.len();
+    if n < 5 {
+        return None;
+    }
+    let sum = |a: usize, b: usize| steps.iter().map(|step| step[a] * step[b]).sum::<f64>();
+    let (ww, tt, wt) = (sum(0, 0), sum(1, 1), sum(0, 1));
+    // The share of the time's spread that the work does not explain.
+    let apart = 1.0 - wt * wt / (ww * tt);
+    if ww <= 0.0 || tt <= 0.0 || apart < 0.05 {
+        return None;
+    }
+    let determinant = ww * tt - wt * wt;
+    let per_work = (sum(0, 2) * tt - sum(1, 2) * wt) / determinant;
+    let per_hour = (sum(1, 2) * ww - sum(0, 2) * wt) / determinant;
+    let residual: f64 = steps.iter().map(|[w, t, y]| (y - per_work * w - per_hour * t).powi(2)).sum();
+    // A grain of the metric at each end is the least that a step is off by.
+    let grain = case.metric.grain().powi(2) / 6.0;
+    let variance = (residual / (n - 2) as f64).max(grain);
+    let reach = |weight: f64| 2.1 * (variance * weight / determinant).sqrt();
+    let estimate = |value: f64, reach: f64, scale: f64| Estimate {
+        value: value * scale,
+        low: (value - reach) * scale,
+        high: (value + reach) * scale,
+    };
+    let per_work = estimate(per_work, reach(tt), 1000.0);
+    let per_hour = estimate(per_hour, reach(ww), 1.0);
+    let with_work = per_work.low > bounds.for_case(case).leak * 1000.0;
+    let with_time = per_hour.low > bounds.hour(case.metric);
+    let cause = match (with_work, with_time) {
+        (true, true) => Cause::Both,
+        (true, false) => Cause::Work,
+        (false, true) => Cause::Time,
+        (false, false) => Cause::Neither,
+    };
+    Some(Split { per_work, per_hour, cause })
+}
+
+impl Split {
+    /// States a judgement's growth by the hour where it goes with time alone.
+    pub fn restate(&self, mut judgement: Judgement) -> Judgement {
+        if self.cause == Cause::Time
+            && let Some(growth) = judgement.growth
+        {
+            judgement.growth = Some(Growth { value: self.per_hour.value, per: GrowthPer::Hour, ..growth });
+            judgement.ci95 = judgement.ci95.map(|_| [self.per_hour.low, self.per_hour.high]);
+            judgement.evidence = format!("{}; it grows with time, not with the work", judgement.evidence);
+        }
+        judgement
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::{Floor, Metric};
+
+    /// Twelve fast waves, twelve slow ones, and two idle ones.
+    fn floors(per_message: f64, per_hour: f64) -> Vec<Floor> {
+        let (mut seconds, mut messages) = (0.0, 0);
+        let floor = |wave: u32| {
+            let (work, time) = match wave {
+                0 => (0, 0.0),
+                1..=12 => (500, 1.0),
+                13..=24 => (500, 4.0),
+                _ => (0, 30.0),
+            };
+            messages += work;
+            seconds += time;
+            let value = 458_264.0 + per_message * messages as f64 + per_hour * seconds / 3600.0;
+            Floor { seconds: Some(seconds), ..Floor::new(wave, messages, messages / 25, value.round()) }
+        };
+        (0..=26).map(floor).collect()
+    }
+
+    #[test]
+    fn a_timer_that_keeps_something_is_told_from_messages_that_leak() {
+        for (per_message, per_hour, cause) in [
+            (0.0, 3_600_000.0, Cause::Time),
+            (16.0, 0.0, Cause::Work),
+            (16.0, 3_600_000.0, Cause::Both),
+            (0.0, 0.0, Cause::Neither),
+        ] {
+            let floors = floors(per_message, per_hour);
+            let split = split(&Case::new(Metric::Heap, &floors), &Bounds::default()).unwrap();
+            assert_eq!(split.cause, cause, "{split:?}");
+            assert!(split.per_work.low <= 1000.0 * per_message && 1000.0 * per_message <= split.per_work.high);
+            assert!(split.per_hour.low <= per_hour && per_hour <= split.per_hour.high);
+        }
+    }
+
+    #[test]
+    fn one_pace_tells_nothing() {
+        let floors: Vec<Floor> = floors(16.0, 0.0).into_iter().take(13).collect();
+        assert_eq!(split(&Case::new(Metric::Heap, &floors), &Bounds::default()), None);
+    }
+}
