@@ -39,7 +39,7 @@ test: tools lint
 
 truth: tools build
 	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
-	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test verdict -- --nocapture
+	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
 	sh tests/truth/heap.sh
 
 bench: tools-bench

@@ -1,6 +1,9 @@
 //! What several tests share.
 #![allow(dead_code)] // each test uses a part of it
 
+pub mod calls;
 pub mod chromium;
+pub mod files;
+pub mod smtp;
 pub mod speedscope;
 pub mod views;

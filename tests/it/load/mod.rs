@@ -1,0 +1,7 @@
+//! The load engine and other engines against servers of many kinds.
+
+mod counts;
+mod external;
+mod hostile;
+mod secure;
+mod sink;

@@ -1,0 +1,7 @@
+//! Profile files: read, damaged, exported, shown.
+
+mod analyze;
+mod callgrind;
+mod drift;
+mod speedscope;
+mod xdebug;

@@ -1,0 +1,65 @@
+//! Xdebug's files from machines whose truth is known, and from the real one.
+
+mod fibers;
+mod forms;
+mod machine;
+mod memory;
+mod real;
+#[path = "../../../../benches/support/profile.rs"]
+#[allow(dead_code)]
+mod written;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use profile_run::profile::{Error, Metric, Options, Profile, export, read_bytes};
+
+fn read(text: &[u8], streamed: bool) -> Result<Profile, Error> {
+    read_bytes(Path::new("cachegrind.out.1"), text, &Options { threads: 2, streamed })
+}
+
+/// Self time of each path.
+fn folded(profile: &Profile) -> BTreeMap<String, i64> {
+    let mut text = Vec::new();
+    export::folded::write(profile, &profile.tree, Metric::Time, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    text.lines()
+        .map(|line| line.rsplit_once(' ').unwrap())
+        .map(|(path, value)| (path.to_owned(), value.parse().unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_read_is_said_to() {
+    let record = "fl=(1) /srv/a.php\nfn=(1) tick\n3 10 0\n\n";
+    let header = "version: 1\ncreator: xdebug 3.2.0\ncmd: a\npart: 1\npositions: line\n\n\
+                  events: Time_(10ns) Memory_(bytes)\n\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = crate::support::files::put(
+        folder.path(),
+        "cachegrind.out.1",
+        (header.to_owned() + &record.repeat(50_000)).as_bytes(),
+    );
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let profile = std::thread::scope(|scope| {
+        let mut file = std::fs::File::options().append(true).open(&path).unwrap();
+        file.write_all(record.as_bytes()).unwrap();
+        let (begun, growing) = std::sync::mpsc::channel();
+        let done = &done;
+        scope.spawn(move || {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                file.write_all(record.as_bytes()).unwrap();
+                let _ = begun.send(());
+            }
+        });
+        growing.recv().unwrap();
+        let profile =
+            profile_run::profile::read_paths(std::slice::from_ref(&path), &Options { threads: 2, streamed: true });
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        profile.unwrap()
+    });
+    assert!(!profile.complete());
+    assert!(profile.records() > 50_000);
+    assert!(profile.files[0].warnings[0].contains("still growing"), "{:?}", profile.files[0].warnings);
+}

@@ -1,0 +1,3 @@
+//! The report in a browser.
+
+mod page;
