@@ -1,31 +1,20 @@
-//! Profile files: lexer, names, the compact record form, the call tree. Bytes in, trees out.
+//! Profile files: their readers, the call tree, exports. Bytes in, trees out. Knows nothing of runs or servers.
 //!
-//! Xdebug writes one record for each call, when the call ends, so the exact call tree is in the
-//! file, in post-order. The [`Recorder`] takes the bytes as they come and keeps four to five bytes a
-//! record; read from its end that is pre-order, and the tree is built with each parent known.
+//! `xdebug/` reads files that hold each call, `callgrind/` those that hold sums and edges; both end in one
+//! [`Profile`], and `export/` writes that in the formats of other tools.
 
-mod build;
 mod callgrind;
-mod claims;
-mod compact;
 mod contents;
 mod defect;
-mod digits;
 mod error;
 pub mod export;
-mod fibers;
 mod header;
-mod lexer;
-mod mapped;
 mod names;
 mod number;
 mod read;
-mod record;
 mod select;
 mod slices;
 mod source;
-mod spill;
-mod strict;
 mod tree;
 mod xdebug;
 
@@ -36,7 +25,7 @@ pub use error::Error;
 pub use header::Header;
 pub use names::{Function, Functions};
 pub use read::{Marks, Options, read_bytes, read_paths, read_sliced};
-pub use record::{Recorded, Recorder};
 pub use select::{HIDDEN_NAME, Pattern};
 pub use slices::{Cell, Slices, Span, split};
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
+pub use xdebug::{Recorded, Recorder};

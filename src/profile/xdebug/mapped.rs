@@ -12,10 +12,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::build::STILL_RUNNING;
 use super::fibers::Role;
-use super::header::Header;
-use super::slices::{Slicer, Slices};
 use super::strict::{Batch, Definition, PADDING, RawKey};
-use super::tree::{CallTree, Cost, ROOT};
+use crate::profile::header::Header;
+use crate::profile::slices::{Slicer, Slices};
+use crate::profile::tree::{CallTree, Cost, ROOT};
 
 /// Raw bytes that a thread lexes at one go.
 const CHUNK: usize = 128 << 10;

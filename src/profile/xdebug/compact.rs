@@ -12,8 +12,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::error::Error;
-use super::tree::Cost;
+use crate::profile::error::Error;
+use crate::profile::tree::Cost;
 
 /// A block is closed once it holds this many bytes.
 const BLOCK: usize = 1 << 20;

@@ -6,12 +6,12 @@ use std::io::{self, Read, Seek, Write};
 use super::build::{Builder, STILL_RUNNING};
 use super::claims::{Outcome, Unclaimed};
 use super::compact::{Children, Compact, Reader, Writer};
-use super::defect::DefectKind;
-use super::error::Error;
 use super::fibers::Role;
 use super::lexer::{Found, Lexer, Record, Sink};
-use super::slices::Slices;
-use super::tree::{CallTree, Cost};
+use crate::profile::defect::DefectKind;
+use crate::profile::error::Error;
+use crate::profile::slices::Slices;
+use crate::profile::tree::{CallTree, Cost};
 
 /// Takes the bytes of one profile file in order and keeps the compact form in `S`.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ impl<S: Read + Seek> Recorded<S> {
     /// File and name of a key of [`tree`](Recorded::tree).
     pub(crate) fn function(&self, key: u64) -> (&[u8], &[u8]) {
         if key == STILL_RUNNING {
-            return (b"", super::contents::STILL_RUNNING_NAME.as_bytes());
+            return (b"", crate::profile::contents::STILL_RUNNING_NAME.as_bytes());
         }
         let (file, name) = self.found.pairs.get(key as u32);
         (self.found.strings.get(file), self.found.strings.get(name))

@@ -5,19 +5,19 @@ use std::io::Read;
 use std::path::Path;
 
 use super::build::STILL_RUNNING;
-use super::contents::{Dialect, FileSummary, STILL_RUNNING_NAME, Units};
-use super::defect::{Defect, DefectKind};
-use super::error::Error;
 use super::fibers::Role;
-use super::header::Header;
 use super::mapped::{self, Mapped};
-use super::names::Functions;
-use super::read::{FileProfile, Options};
 use super::record::{Recorded, Recorder};
-use super::slices::{Place, Time};
-use super::source::Source;
 use super::spill::Spill;
-use super::tree::{CallTree, Cost, Node};
+use crate::profile::contents::{Dialect, FileSummary, STILL_RUNNING_NAME, Units};
+use crate::profile::defect::{Defect, DefectKind};
+use crate::profile::error::Error;
+use crate::profile::header::Header;
+use crate::profile::names::Functions;
+use crate::profile::read::{FileProfile, Options};
+use crate::profile::slices::{Place, Time};
+use crate::profile::source::Source;
+use crate::profile::tree::{CallTree, Cost, Node};
 
 /// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `open` opens it
 /// anew, for a second look at it.

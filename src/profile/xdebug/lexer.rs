@@ -3,12 +3,12 @@
 
 use std::io;
 
-use super::defect::{Defect, DefectKind};
 use super::fibers::Role;
-use super::header::Header;
-use super::names::{IdTable, Interner, NameField, Pairs};
-use super::number::{Number, decimal, wrapped_at_32_bits};
-use super::tree::Cost;
+use crate::profile::defect::{Defect, DefectKind};
+use crate::profile::header::Header;
+use crate::profile::names::{IdTable, Interner, NameField, Pairs};
+use crate::profile::number::{Number, decimal, wrapped_at_32_bits};
+use crate::profile::tree::Cost;
 
 /// A line longer than this belongs to no profile (names of 100 kB do).
 const LONGEST_LINE: usize = 4 << 20;

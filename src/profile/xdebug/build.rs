@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use super::slices::{Slicer, Slices};
-use super::tree::{CallTree, Cost, ROOT};
+use crate::profile::slices::{Slicer, Slices};
+use crate::profile::tree::{CallTree, Cost, ROOT};
 
 /// Key of the frame that stands above the roots of an incomplete run.
 pub(crate) const STILL_RUNNING: u64 = u64::MAX;

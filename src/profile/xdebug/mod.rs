@@ -1,0 +1,20 @@
+//! Xdebug's files, of any version and in any state: the exact call tree out of the order of their records.
+//!
+//! Xdebug writes one record for each call, when the call ends, so the exact call tree is in the
+//! file, in post-order. The [`Recorder`] takes the bytes as they come and keeps four to five bytes a
+//! record; read from its end that is pre-order, and the tree is built with each parent known.
+
+mod build;
+mod claims;
+mod compact;
+mod digits;
+mod fibers;
+mod file;
+mod lexer;
+mod mapped;
+mod record;
+mod spill;
+mod strict;
+
+pub(super) use file::read;
+pub use record::{Recorded, Recorder};
