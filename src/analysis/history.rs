@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Settings;
 use crate::heap::Census;
 use crate::journal::{Event, HolderCount, Journal, ProcessFloor, Scene};
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 use crate::model::plan::{Pass, Plan};
 
 /// A wave, from its begin to its floor.
@@ -24,7 +24,7 @@ pub struct Wave {
     /// Sessions at once.
     pub parallel: u32,
     /// What came of it.
-    pub tally: Option<Tally>,
+    pub tally: Option<LoadStats>,
     /// CPU seconds of the server.
     pub server_cpu: f64,
     /// Seconds of settling, and whether the deadline passed.
@@ -276,7 +276,7 @@ impl Material {
     }
 
     /// Waves of a pass that came to an end, with their tallies.
-    pub fn done(&self, pass: Pass) -> impl Iterator<Item = (&Wave, &Tally)> {
+    pub fn done(&self, pass: Pass) -> impl Iterator<Item = (&Wave, &LoadStats)> {
         self.waves
             .iter()
             .filter(move |wave| wave.scene.pass == pass)

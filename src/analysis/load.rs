@@ -3,40 +3,29 @@
 use std::collections::BTreeMap;
 
 use super::history::{Material, Wave};
-use super::result::{Latency, LoadRow, WaveRow};
+use super::result::WaveRow;
 use super::view::Asked;
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::model::plan::Pass;
 use crate::model::plan::scenario::{Depth, Ending, Scenario, Unit};
 use crate::phrase::grouped;
 
 /// One row of load.
-fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &Tally, server_cpu: f64) -> LoadRow {
-    let of = |share| tally.whole.quantile_ms(share).unwrap_or(0.0);
-    LoadRow {
-        scenario: scenario.to_owned(),
-        wave,
-        pass: pass.name().to_owned(),
-        messages_sent: tally.messages_sent,
-        messages_accepted: tally.messages_accepted,
-        sessions: tally.as_meant,
-        asked: tally.asked.asked,
-        errors: tally.errors.clone(),
-        seconds: tally.seconds,
-        latency_ms: Latency { p50: of(0.5), p90: of(0.9), p99: of(0.99), max: tally.whole.max_ms().unwrap_or(0.0) },
-        peak_open: tally.peak_open,
-        client_cpu_seconds: tally.client_cpu_seconds,
-        server_cpu_seconds: server_cpu,
-    }
+fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_cpu: f64) -> LoadRow {
+    LoadRow::new(scenario, wave, pass.name(), tally, Some(server_cpu))
 }
 
 /// The load of each scenario as a whole, the preflight first, then that of each wave.
 pub fn rows(material: &Material) -> Vec<LoadRow> {
     let mut rows = Vec::new();
     for (pass, sessions, messages, refused) in &material.preflights {
-        let mut tally = Tally::new(Unit::Messages, 1);
+        let mut tally = LoadStats::new(Unit::Messages, 1);
         (tally.as_meant, tally.messages_sent, tally.messages_accepted) = (*sessions, *messages, *messages);
-        if refused.is_some() {
+        tally.asked.not_started = 0;
+        if refused.is_none() {
+            tally.asked.finished = 1;
+        } else {
+            tally.asked.refused = 1;
             tally.errors.insert("refused".to_owned(), 1);
         }
         rows.push(row(*pass, "preflight", None, &tally, 0.0));
@@ -56,8 +45,8 @@ pub fn rows(material: &Material) -> Vec<LoadRow> {
 }
 
 /// Every scenario of a pass, its waves merged, in the order in which they ran.
-pub fn totals(material: &Material, pass: Pass) -> Vec<(String, Tally, f64)> {
-    let mut all: Vec<(String, Tally, f64)> = Vec::new();
+pub fn totals(material: &Material, pass: Pass) -> Vec<(String, LoadStats, f64)> {
+    let mut all: Vec<(String, LoadStats, f64)> = Vec::new();
     for (wave, tally) in material.done(pass) {
         match all.iter_mut().find(|(name, ..)| *name == wave.scene.scenario) {
             Some((_, sum, cpu)) => {

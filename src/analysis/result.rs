@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub use super::drift::{DriftRow, Grows};
 pub use super::slices::PartRow;
+pub use crate::model::load_stats::{LoadRow, Quantiles};
 pub use crate::verdict::{GrowthPer as Per, Reason, State};
 
 /// The version of this shape.
@@ -157,54 +158,6 @@ pub struct WaveRow {
     pub sessions: u64,
     /// Sessions in flight at once, at most.
     pub parallel: u32,
-}
-
-/// Latency in milliseconds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Latency {
-    /// Median.
-    pub p50: f64,
-    /// 90th percentile.
-    pub p90: f64,
-    /// 99th percentile.
-    pub p99: f64,
-    /// Largest.
-    pub max: f64,
-}
-
-/// The load of one wave, or of a whole scenario (`wave` null).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LoadRow {
-    /// Scenario, `preflight` for the first conversation.
-    pub scenario: String,
-    /// Wave; null for the whole scenario.
-    pub wave: Option<u32>,
-    /// `clean` or `profile`.
-    pub pass: String,
-    /// Messages that were sent whole.
-    pub messages_sent: u64,
-    /// Messages that the server accepted.
-    pub messages_accepted: u64,
-    /// Sessions that went as the scenario means them to.
-    pub sessions: u64,
-    /// What was asked for by name: messages, or sessions where the scenario has no messages.
-    #[serde(default)]
-    pub asked: u64,
-    /// Refusals by step and code, failures by kind.
-    pub errors: BTreeMap<String, u64>,
-    /// From the first connection to the last session's end.
-    pub seconds: f64,
-    /// From connect to the final reply of each message (or of each session without messages).
-    pub latency_ms: Latency,
-    /// Most sessions open at once.
-    #[serde(default)]
-    pub peak_open: u64,
-    /// CPU of the load itself, seconds.
-    #[serde(default)]
-    pub client_cpu_seconds: f64,
-    /// CPU of the server's tree meanwhile, seconds.
-    #[serde(default)]
-    pub server_cpu_seconds: f64,
 }
 
 /// One function of the profile. Costs in nanoseconds and bytes.

@@ -33,7 +33,7 @@ pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<St
 }
 
 fn of_scenario(figure: Figure, row: &LoadRow) -> f64 {
-    let done = if row.messages_accepted > 0 { row.messages_accepted } else { row.sessions } as f64;
+    let done = row.work() as f64;
     match figure {
         Figure::P50Ms => row.latency_ms.p50,
         Figure::P90Ms => row.latency_ms.p90,
@@ -41,7 +41,7 @@ fn of_scenario(figure: Figure, row: &LoadRow) -> f64 {
         Figure::MaxMs => row.latency_ms.max,
         Figure::PerSecond => done / row.seconds.max(1e-9),
         Figure::Errors => row.errors.values().sum::<u64>() as f64,
-        Figure::ServerCpuMs => row.server_cpu_seconds * 1000.0 / done.max(1.0),
+        Figure::ServerCpuMs => row.server_cpu_seconds.unwrap_or(0.0) * 1000.0 / done.max(1.0),
         Figure::RssPeak | Figure::FdPeak => 0.0,
     }
 }

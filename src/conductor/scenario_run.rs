@@ -5,7 +5,7 @@ use super::session::Session;
 use super::wave_size::{self, Known};
 use crate::journal::{ProcessFloor, Scene};
 use crate::matrix::mail_length;
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 use crate::model::plan::Pass;
 use crate::model::plan::scenario::{PerConnection, Scenario};
 
@@ -78,7 +78,7 @@ impl<'a> Course<'a> {
     }
 
     /// Takes what a load did.
-    pub fn take(&mut self, tally: &Tally) {
+    pub fn take(&mut self, tally: &LoadStats) {
         self.work.messages += tally.messages_accepted;
         self.work.sessions += tally.sessions.finished + tally.sessions.refused + tally.sessions.failed;
         self.known.done += tally.asked.asked;

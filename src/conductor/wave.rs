@@ -12,7 +12,7 @@ use super::stop_reason::Halt;
 use crate::diagnose::{Observations, Witness};
 use crate::journal::{Event, Live, Scene};
 use crate::load::{self, Control, Job, Tool};
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 use crate::model::plan::Engine;
 use crate::model::plan::scenario::Scenario;
 use crate::server::listeners::outside_mail_connections;
@@ -27,7 +27,7 @@ const DEAR_LOOK: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub struct Attended {
     /// Counts.
-    pub tally: Tally,
+    pub tally: LoadStats,
     /// What was seen of the server while it was silent, or after it fell.
     pub trouble: Option<Observations>,
 }
@@ -123,7 +123,7 @@ impl Run<'_> {
         session: &Session,
         asked: &Asked,
         control: Arc<Control>,
-    ) -> impl FnOnce() -> Result<Tally, load::LoadError> + Send + 'static {
+    ) -> impl FnOnce() -> Result<LoadStats, load::LoadError> + Send + 'static {
         let mut scenario = asked.scenario.clone();
         scenario.sessions = asked.parallel;
         scenario.total = asked.count;
@@ -230,7 +230,7 @@ impl Watch {
     }
 
     /// All that was seen, with what is known only afterwards.
-    fn observations(self, session: &mut Session, tally: &Tally, sessions_before: u64) -> Observations {
+    fn observations(self, session: &mut Session, tally: &LoadStats, sessions_before: u64) -> Observations {
         let mut seen = self.seen.or_else(|| session.witness.as_ref().map(|witness| witness.look())).unwrap_or_default();
         seen.output = session.output();
         if seen.sessions_done == 0 {

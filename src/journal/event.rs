@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 use crate::model::plan::{Pass, Plan};
 
 /// The version of this format. Readers refuse newer ones and read older ones.
@@ -174,7 +174,7 @@ pub enum Event {
         #[serde(flatten)]
         scene: Scene,
         /// Its counts and histograms.
-        tally: Box<Tally>,
+        tally: Box<LoadStats>,
         /// CPU seconds of the server's tree meanwhile.
         server_cpu: f64,
     },

@@ -134,7 +134,7 @@ impl Default for SessionOptions {
 
 /// Shared with whoever started the load: a way to stop it, and figures while it runs.
 ///
-/// The figures are the load's own, stored now and then; the tally at the end is exact.
+/// The figures are the load's own, stored now and then; the counts at the end are exact.
 #[derive(Debug, Default)]
 pub struct Control {
     stop: AtomicBool,

@@ -21,10 +21,9 @@ pub mod preflight;
 pub mod reply;
 mod rng;
 pub mod script;
-mod summary;
 mod tls;
 
-pub use crate::model::load_stats::{Count, Latency, Stall, Step, Tally};
+pub use crate::model::load_stats::{Count, Latency, LoadStats, Stall, Step};
 pub use address::{Address, Endpoint, Family, Resolved};
 pub use engine::run;
 pub use error::LoadError;
@@ -32,4 +31,3 @@ pub use external::{Tool, run_external};
 pub use job::{Auth, Control, Job, Live, Mechanism, PACE, Rate, SessionOptions};
 pub use preflight::{Preflight, PreflightError, PreflightTimes, Refused, preflight, probe_banner};
 pub use rng::Rng;
-pub use summary::{LatencySummary, LoadSummary};

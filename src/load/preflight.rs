@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustls::{ClientConnection, StreamOwned};
 use serde::{Deserialize, Serialize};
 
-use crate::model::plan::scenario::{Greeting, Scenario, TlsMode, Unit};
+use crate::model::plan::scenario::{Greeting, Scenario, TlsMode};
 
 use super::address::{Address, Endpoint};
 use super::dialogue::{Dialogue, Next};
@@ -22,7 +22,6 @@ use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
 use super::tls;
 use crate::model::load_stats::Step;
-use crate::model::load_stats::Tally;
 
 /// Between two tries of a recipient that was put off.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
@@ -130,23 +129,6 @@ impl std::error::Error for PreflightError {}
 impl From<LoadError> for PreflightError {
     fn from(error: LoadError) -> Self {
         Self::Start(error.to_string())
-    }
-}
-
-impl Preflight {
-    /// The count of this preflight and of `probes` banners read before it, as scenario `preflight`.
-    pub fn tally(&self, probes: u64) -> Tally {
-        let mut tally = Tally::new(Unit::Messages, 1);
-        tally.asked.not_started = 0;
-        tally.asked.finished = 1;
-        tally.sessions.asked = self.conversations + probes;
-        tally.sessions.finished = self.conversations + probes;
-        tally.as_meant = self.conversations + probes;
-        tally.messages_sent = 1;
-        tally.messages_accepted = 1;
-        tally.seconds = self.seconds;
-        tally.peak_open = 1;
-        tally
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
     let main = main_load(result);
     let scenario = main.map_or(String::new(), |row| words::visible(&row.scenario));
     let unit = if main.is_some_and(|row| row.messages_accepted == 0) { "sessions/s" } else { "msg/s" };
-    let speed = main.filter(|row| row.seconds > 0.0).map(|row| work(row) as f64 / row.seconds);
+    let speed = main.filter(|row| row.seconds > 0.0).map(|row| row.work() as f64 / row.seconds);
     vec![
         memory(result),
         peak(view),
@@ -55,15 +55,10 @@ pub(super) fn totals(result: &RunResult) -> impl Iterator<Item = &LoadRow> {
     result.load.iter().filter(|row| row.wave.is_none() && row.pass == "clean")
 }
 
-/// Messages, or sessions where there are no messages.
-pub(super) fn work(row: &LoadRow) -> u64 {
-    if row.messages_accepted > 0 { row.messages_accepted } else { row.sessions }
-}
-
 /// The scenario whose speed speaks for the server: most messages, else most sessions.
 fn main_load(result: &RunResult) -> Option<&LoadRow> {
     totals(result)
-        .filter(|row| row.scenario != "preflight" && work(row) > 0)
+        .filter(|row| row.scenario != "preflight" && row.work() > 0)
         .max_by_key(|row| (row.messages_accepted, row.sessions))
 }
 

@@ -1,6 +1,6 @@
 //! The load: what was asked and what was run, side by side.
 
-use super::figures::{totals, work};
+use super::figures::totals;
 use super::words;
 use crate::analysis::result::LoadRow;
 use crate::analysis::view::RunView;
@@ -61,8 +61,8 @@ fn row(view: &RunView, name: &str) -> Row {
         out.run = if out.run.is_empty() || out.run == "-" { "not run".to_owned() } else { out.run };
         return out;
     };
-    if asked.is_none() && row.asked > 0 {
-        out.asked = grouped(row.asked);
+    if asked.is_none() && row.count.asked > 0 {
+        out.asked = grouped(row.count.asked);
     }
     let (refused, failed) = split(row);
     out.accepted = if row.messages_sent == 0 && row.messages_accepted == 0 {
@@ -72,8 +72,8 @@ fn row(view: &RunView, name: &str) -> Row {
     };
     out.refused = grouped(refused);
     out.failed = grouped(failed);
-    out.speed = if row.seconds > 0.0 { significant(work(row) as f64 / row.seconds) } else { "-".to_owned() };
-    let ms = |value: f64| if work(row) > 0 { significant(value) } else { "-".to_owned() };
+    out.speed = if row.seconds > 0.0 { significant(row.work() as f64 / row.seconds) } else { "-".to_owned() };
+    let ms = |value: f64| if row.work() > 0 { significant(value) } else { "-".to_owned() };
     out.p50 = ms(row.latency_ms.p50);
     out.p90 = ms(row.latency_ms.p90);
     out.p99 = ms(row.latency_ms.p99);
@@ -100,7 +100,8 @@ pub(super) fn split(row: &LoadRow) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::result::Latency;
+    use crate::model::load_stats::LoadStats;
+    use crate::model::plan::scenario::Unit;
     use std::collections::BTreeMap;
 
     #[test]
@@ -111,21 +112,7 @@ mod tests {
             ("timeout_rcpt".to_owned(), 5),
             ("reset".to_owned(), 1),
         ]);
-        let row = LoadRow {
-            scenario: "churn".into(),
-            wave: None,
-            pass: "clean".into(),
-            messages_sent: 0,
-            messages_accepted: 0,
-            sessions: 0,
-            asked: 0,
-            errors,
-            seconds: 0.0,
-            latency_ms: Latency::default(),
-            peak_open: 0,
-            client_cpu_seconds: 0.0,
-            server_cpu_seconds: 0.0,
-        };
+        let row = LoadRow { errors, ..LoadRow::new("churn", None, "clean", &LoadStats::new(Unit::Messages, 0), None) };
         assert_eq!(split(&row), (5, 6));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
+use profile_run::model::load_stats::LoadStats;
 use profile_run::phrase::grouped;
 use serde_json::json;
 
@@ -187,20 +188,16 @@ fn run(model: &Model) -> RunView {
             }
         }
         let [p50, p90, p99, max] = scenario.latency;
+        let nothing = LoadStats::new(profile_run::model::plan::scenario::Unit::Messages, 0);
         view.result.load.push(LoadRow {
-            scenario: scenario.name.into(),
-            wave: None,
-            pass: "clean".into(),
             messages_sent: messages,
             messages_accepted: messages,
             sessions,
-            asked: 0,
-            errors: BTreeMap::new(),
             seconds: scenario.seconds * f64::from(scenario.waves),
-            latency_ms: Latency { p50, p90, p99, max },
+            latency_ms: Quantiles { count: messages, p50, p90, p99, max },
             peak_open: u64::from(scenario.parallel),
             client_cpu_seconds: 0.4,
-            server_cpu_seconds: 1.9,
+            ..LoadRow::new(scenario.name, None, "clean", &nothing, Some(1.9))
         });
         view.asked.push(Asked {
             scenario: scenario.name.into(),

@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::exit::Exit;
-use crate::load::{self, Control, Job, LoadSummary, Tally, Tool};
+use crate::load::{self, Control, Job, Tool};
+use crate::model::load_stats::{LoadRow, LoadStats};
 
 pub use args::Args;
 
@@ -30,7 +31,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         eprintln!("profile-run: {}", load::external::smtp_source::LIMITS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut summaries = Vec::new();
+    let mut rows = Vec::new();
     let mut exit = Exit::Held;
     for mut job in jobs {
         server::choose_family(&mut job);
@@ -38,24 +39,22 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         shown.begin(&job, &resolved);
         let server = server::Server::at(&resolved.endpoint);
         let cpu_before = server.cpu_seconds();
-        let tally = runtime.block_on(carry_out(job.clone(), tool.clone(), &shown))?;
-        let mut summary = LoadSummary::new(&job.scenario.name, None, "load", &tally);
-        if let (Some(before), Some(after)) = (cpu_before, server.cpu_seconds()) {
-            summary.server_cpu(after - before);
-        }
-        shown.end(&job, &tally, &summary);
-        summaries.push(summary);
-        exit = exit_of(&tally, exit);
+        let stats = runtime.block_on(carry_out(job.clone(), tool.clone(), &shown))?;
+        let server_cpu = cpu_before.zip(server.cpu_seconds()).map(|(before, after)| after - before);
+        let row = LoadRow::new(&job.scenario.name, None, "load", &stats, server_cpu);
+        shown.end(&job, &stats, &row);
+        rows.push(row);
+        exit = exit_of(&stats, exit);
         if matches!(exit, Exit::TargetFailed | Exit::Interrupted) {
             break;
         }
     }
-    shown.result(&summaries);
+    shown.result(&rows);
     Ok(exit)
 }
 
 /// Runs a job on a thread of its own; shows progress and takes Ctrl-C meanwhile.
-async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::Result<Tally> {
+async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::Result<LoadStats> {
     let control = Arc::new(Control::new());
     let (done, mut finished) = tokio::sync::oneshot::channel();
     let engine = {
@@ -87,12 +86,12 @@ async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::
     Ok(outcome.context("the load's thread ended without a word")??)
 }
 
-fn exit_of(tally: &Tally, before: Exit) -> Exit {
-    if tally.interrupted {
+fn exit_of(stats: &LoadStats, before: Exit) -> Exit {
+    if stats.interrupted {
         Exit::Interrupted
-    } else if tally.stalled.is_some() {
+    } else if stats.stalled.is_some() {
         Exit::TargetFailed
-    } else if tally.is_whole() {
+    } else if stats.is_whole() {
         before
     } else {
         Exit::Failed

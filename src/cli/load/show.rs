@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::super::stdout::{out, outln};
 use super::args::Args;
-use crate::load::{Job, Live, LoadSummary, Resolved, Tally};
+use crate::load::{Job, Live, Resolved};
+use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::phrase::{bytes, grouped, millis, plural, rate, significant};
 
 /// Where it goes.
@@ -58,20 +59,20 @@ impl Show {
     }
 
     /// After a job.
-    pub fn end(&self, job: &Job, tally: &Tally, summary: &LoadSummary) {
-        for line in &tally.transcript {
+    pub fn end(&self, job: &Job, stats: &LoadStats, row: &LoadRow) {
+        for line in &stats.transcript {
             eprintln!("{line}");
         }
         if self.quiet {
             return;
         }
-        let text = table(job, tally, summary);
+        let text = table(job, stats, row);
         if self.json { eprint!("{text}") } else { out(format_args!("{text}")) }
     }
 
     /// The last line.
-    pub fn result(&self, summaries: &[LoadSummary]) {
-        self.event(json!({"event": "result", "result": {"load": summaries}}));
+    pub fn result(&self, rows: &[LoadRow]) {
+        self.event(json!({"event": "result", "result": {"load": rows}}));
     }
 
     fn event(&self, event: serde_json::Value) {
@@ -81,24 +82,24 @@ impl Show {
     }
 }
 
-fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
+fn table(job: &Job, stats: &LoadStats, row: &LoadRow) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: String| text.push_str(&format!("{name:<12}{value}\n"));
-    let asked = &tally.asked;
-    let noun = tally.unit.noun();
+    let asked = &stats.asked;
+    let noun = stats.unit.noun();
     let rest = [("refused", asked.refused), ("failed", asked.failed), ("not started", asked.not_started)];
     let rest: String =
         rest.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!(", {} {what}", grouped(*n))).collect();
     line("scenario", format!("{} to {}", job.scenario.name, job.target));
     line("done", format!("{} of {}{rest}", grouped(asked.finished), plural(asked.asked, noun)));
-    if tally.messages_sent > 0 {
+    if stats.messages_sent > 0 {
         line(
             "messages",
             format!(
                 "{} sent, {} accepted, {}",
-                grouped(tally.messages_sent),
-                grouped(tally.messages_accepted),
-                bytes(tally.bytes as f64)
+                grouped(stats.messages_sent),
+                grouped(stats.messages_accepted),
+                bytes(stats.bytes as f64)
             ),
         );
     }
@@ -106,16 +107,16 @@ fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
         "sessions",
         format!(
             "{} opened, {} ended in order, {} as meant, {} at once at most",
-            grouped(tally.sessions.asked - tally.sessions.not_started),
-            grouped(tally.sessions.finished),
-            grouped(tally.as_meant),
-            grouped(tally.peak_open)
+            grouped(stats.sessions.asked - stats.sessions.not_started),
+            grouped(stats.sessions.finished),
+            grouped(stats.as_meant),
+            grouped(stats.peak_open)
         ),
     );
-    line("time", format!("{} s, {}", significant(tally.seconds), rate(tally.rate(), noun)));
-    let latency = summary.latency_ms;
+    line("time", format!("{} s, {}", significant(stats.seconds), rate(stats.rate(), noun)));
+    let latency = row.latency_ms;
     if latency.count > 0 {
-        let kind = if tally.open_loop { "open loop, from when it was due" } else { "closed loop" };
+        let kind = if stats.open_loop { "open loop, from when it was due" } else { "closed loop" };
         line(
             "latency",
             format!(
@@ -127,38 +128,39 @@ fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
             ),
         );
     }
-    if let Some(late) = summary.lateness_ms.filter(|late| late.count > 0) {
+    if let Some(late) = row.lateness_ms.filter(|late| late.count > 0) {
         line(
             "lateness",
             format!("p50 {}, p99 {}, max {} (the client's own)", millis(late.p50), millis(late.p99), millis(late.max)),
         );
     }
-    line("client CPU", format!("{} µs a {noun}", significant(summary.client_cpu_us)));
-    if let Some(micros) = summary.server_cpu_us {
-        line("server CPU", format!("{} µs a {noun}", significant(micros)));
+    let each = |seconds: f64| format!("{} µs per {noun}", significant(seconds * 1e6 / asked.finished.max(1) as f64));
+    line("client CPU", each(row.client_cpu_seconds));
+    if let Some(seconds) = row.server_cpu_seconds {
+        line("server CPU", each(seconds));
     }
-    if tally.gather_micros > 0 {
-        line("gathering", format!("{} µs before each look for replies", tally.gather_micros));
+    if stats.gather_micros > 0 {
+        line("gathering", format!("{} µs before each look for replies", stats.gather_micros));
     }
-    if tally.syn_retransmits > 0 {
+    if stats.syn_retransmits > 0 {
         line(
             "SYN",
-            format!("{} sent again: the accept queue was full, not the server slow", grouped(tally.syn_retransmits)),
+            format!("{} sent again: the accept queue was full, not the server slow", grouped(stats.syn_retransmits)),
         );
     }
-    if tally.left_open > 0 {
+    if stats.left_open > 0 {
         line(
             "left open",
-            format!("{} that the server did not close after QUIT", plural(tally.left_open, "connection")),
+            format!("{} that the server did not close after QUIT", plural(stats.left_open, "connection")),
         );
     }
-    for (what, count) in &tally.client_limits {
+    for (what, count) in &stats.client_limits {
         line("client", format!("{what}: {} times at a limit of this machine, not the server's", grouped(*count)));
     }
-    for (kind, count) in &tally.errors {
+    for (kind, count) in &stats.errors {
         line("error", format!("{kind} {}", grouped(*count)));
     }
-    if let Some(stall) = &tally.stalled {
+    if let Some(stall) = &stats.stalled {
         line(
             "stalled",
             format!(
@@ -169,7 +171,7 @@ fn table(job: &Job, tally: &Tally, summary: &LoadSummary) -> String {
             ),
         );
     }
-    if tally.interrupted {
+    if stats.interrupted {
         line("interrupted", "told to stop before its end".into());
     }
     text

@@ -90,7 +90,7 @@ impl Engine<'_> {
             session.leave_when_written = Some(reset);
         }
         if transcript {
-            self.counters.tally.transcript.extend(
+            self.counters.stats.transcript.extend(
                 String::from_utf8_lossy(&self.scratch).lines().map(|line| format!("C: {}", command.hide_secret(line))),
             );
         }
@@ -158,9 +158,9 @@ impl Engine<'_> {
             session.leave_when_written = Some(reset);
         }
         if transcript {
-            self.counters.tally.transcript.push(format!("C: (message, {} bytes)", headers + body.len as u64));
+            self.counters.stats.transcript.push(format!("C: (message, {} bytes)", headers + body.len as u64));
         }
-        self.counters.tally.bytes += headers;
+        self.counters.stats.bytes += headers;
         let flushed = if body.len <= COPY_LIMIT || chunk.is_some() {
             self.scratch.extend_from_slice(self.bodies.bytes(body));
             if whole {
@@ -190,9 +190,9 @@ impl Engine<'_> {
     fn written(&mut self, place: u32, now: u64) {
         let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         if let Some(body) = session.body.take() {
-            self.counters.tally.bytes += body.len as u64;
+            self.counters.stats.bytes += body.len as u64;
             if session.dialogue.step == Step::Message && !session.leaves_half() {
-                self.counters.tally.messages_sent += 1;
+                self.counters.stats.messages_sent += 1;
             }
         }
         if let Some(reset) = session.leave_when_written.take() {
@@ -203,8 +203,8 @@ impl Engine<'_> {
     /// The message was accepted.
     fn message_done(&mut self, place: u32, now: u64) {
         self.give_body(place, now);
-        self.counters.tally.messages_accepted += 1;
-        if self.counters.tally.unit == Unit::Messages {
+        self.counters.stats.messages_accepted += 1;
+        if self.counters.stats.unit == Unit::Messages {
             self.unit_finished(place, now);
         }
     }
@@ -213,15 +213,15 @@ impl Engine<'_> {
         let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         if std::mem::take(&mut session.has_unit) {
             let whole = now.saturating_sub(session.whole_since);
-            self.counters.tally.asked.finished += 1;
-            self.counters.tally.whole.record(whole);
-            self.counters.tally.count_in_second(now);
+            self.counters.stats.asked.finished += 1;
+            self.counters.stats.whole.record(whole);
+            self.counters.stats.count_in_second(now);
         }
     }
 
     fn unit_refused(&mut self, place: u32) {
         if self.with(place, |session| std::mem::take(&mut session.has_unit)) == Some(true) {
-            self.counters.tally.asked.refused += 1;
+            self.counters.stats.asked.refused += 1;
         }
     }
 
@@ -229,7 +229,7 @@ impl Engine<'_> {
     fn next_message(&mut self, place: u32, now: u64) {
         self.give_body(place, now);
         let Some(messages) = self.session(place).map(|s| s.dialogue.messages) else { return };
-        let more = self.counters.tally.unit == Unit::Messages
+        let more = self.counters.stats.unit == Unit::Messages
             && messages < self.script.per_connection
             && !self.closed
             && self.taken < self.count;
@@ -321,19 +321,19 @@ impl Engine<'_> {
         let (trouble, left, met_refusal) = (session.trouble, session.left, session.met_refusal);
         match trouble {
             Trouble::None => {
-                if self.counters.tally.unit == Unit::Sessions {
+                if self.counters.stats.unit == Unit::Sessions {
                     self.unit_finished(place, now);
                 }
-                self.counters.tally.sessions.finished += 1;
+                self.counters.stats.sessions.finished += 1;
                 let meant = match self.script.expect {
                     Expect::Accepted => true,
                     Expect::Refused => met_refusal,
                     Expect::Gone => left,
                 };
-                self.counters.tally.as_meant += u64::from(meant);
+                self.counters.stats.as_meant += u64::from(meant);
             }
-            Trouble::Refused => self.counters.tally.sessions.refused += 1,
-            Trouble::Failed => self.counters.tally.sessions.failed += 1,
+            Trouble::Refused => self.counters.stats.sessions.refused += 1,
+            Trouble::Failed => self.counters.stats.sessions.failed += 1,
         }
         self.unit_refused(place);
         self.shook_hands(place);
@@ -372,7 +372,7 @@ impl Engine<'_> {
             session.trouble = Trouble::Failed;
         }
         let unit = std::mem::take(&mut session.has_unit);
-        self.counters.tally.asked.failed += u64::from(unit);
+        self.counters.stats.asked.failed += u64::from(unit);
         self.counters.error(cause, step);
         if !closing {
             self.ended(place, now);

@@ -57,11 +57,11 @@ impl Engine<'_> {
     fn close(&mut self) {
         if !self.closed {
             self.closed = true;
-            let tally = &mut self.counters.tally;
-            tally.asked.asked -= tally.asked.not_started;
-            tally.asked.not_started = 0;
-            tally.sessions.asked -= tally.sessions.not_started;
-            tally.sessions.not_started = 0;
+            let stats = &mut self.counters.stats;
+            stats.asked.asked -= stats.asked.not_started;
+            stats.asked.not_started = 0;
+            stats.sessions.asked -= stats.sessions.not_started;
+            stats.sessions.not_started = 0;
         }
     }
 
@@ -87,17 +87,17 @@ impl Engine<'_> {
     /// How late the client itself is: from when the unit was due and a place was free for it.
     fn late(&mut self, now: u64, due: u64) {
         if self.pace.is_some() {
-            self.counters.tally.lateness.record(now.saturating_sub(due.max(self.free_since)));
+            self.counters.stats.lateness.record(now.saturating_sub(due.max(self.free_since)));
         }
     }
 
     /// Session `place` begins a unit that was due (or wished for) at `due`.
     pub fn take(&mut self, place: u32, due: u64) {
         self.taken += 1;
-        let tally = &mut self.counters.tally;
-        tally.asked.not_started -= 1;
-        if tally.unit == Unit::Sessions {
-            tally.sessions.not_started -= 1;
+        let stats = &mut self.counters.stats;
+        stats.asked.not_started -= 1;
+        if stats.unit == Unit::Sessions {
+            stats.sessions.not_started -= 1;
         }
         self.with(place, |session| {
             session.has_unit = true;
@@ -124,8 +124,8 @@ impl Engine<'_> {
         self.starved_since = None;
         let number = self.opened;
         self.opened += 1;
-        if self.counters.tally.unit == Unit::Messages {
-            self.counters.tally.sessions.asked += 1;
+        if self.counters.stats.unit == Unit::Messages {
+            self.counters.stats.sessions.asked += 1;
         }
         let leave = match self.script.ending {
             Ending::Vanish => Some(Leave::in_turn(number)),
@@ -137,13 +137,13 @@ impl Engine<'_> {
             Err(error) => {
                 // Refused before there was a session to speak of: it is counted as one all the same.
                 self.taken += 1;
-                let tally = &mut self.counters.tally;
-                tally.asked.not_started -= 1;
-                tally.asked.failed += 1;
-                if tally.unit == Unit::Sessions {
-                    tally.sessions.not_started -= 1;
+                let stats = &mut self.counters.stats;
+                stats.asked.not_started -= 1;
+                stats.asked.failed += 1;
+                if stats.unit == Unit::Sessions {
+                    stats.sessions.not_started -= 1;
                 }
-                tally.sessions.failed += 1;
+                stats.sessions.failed += 1;
                 self.counters.error(connect_cause(&error), Step::Connect);
                 return true;
             }
@@ -184,7 +184,7 @@ impl Engine<'_> {
         self.open += 1;
         self.in_flight += 1;
         self.handshaking += 1;
-        self.counters.tally.peak_open = self.counters.tally.peak_open.max(self.in_flight);
+        self.counters.stats.peak_open = self.counters.stats.peak_open.max(self.in_flight);
         self.take(place, due);
         self.register(place, now);
         true

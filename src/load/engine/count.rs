@@ -6,8 +6,8 @@ use crate::model::plan::scenario::Unit;
 
 use super::super::job::Live;
 use crate::model::load_stats::Latency;
+use crate::model::load_stats::LoadStats;
 use crate::model::load_stats::Step;
-use crate::model::load_stats::Tally;
 
 /// Why a session was refused or broken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,7 +70,7 @@ impl Cause {
 /// All counts of a load that runs.
 #[derive(Debug)]
 pub struct Counters {
-    pub tally: Tally,
+    pub stats: LoadStats,
     errors: BTreeMap<(Cause, Step), u64>,
     error_count: u64,
     steps: [Latency; Step::ALL.len()],
@@ -79,7 +79,7 @@ pub struct Counters {
 impl Counters {
     pub fn new(unit: Unit, asked: u64) -> Self {
         Self {
-            tally: Tally::new(unit, asked),
+            stats: LoadStats::new(unit, asked),
             errors: BTreeMap::new(),
             error_count: 0,
             steps: std::array::from_fn(|_| Latency::default()),
@@ -96,33 +96,33 @@ impl Counters {
     }
 
     pub fn client_limit(&mut self, name: &str) {
-        *self.tally.client_limits.entry(name.to_owned()).or_default() += 1;
+        *self.stats.client_limits.entry(name.to_owned()).or_default() += 1;
     }
 
     pub fn live(&self, open: u64) -> Live {
-        let sessions = &self.tally.sessions;
+        let sessions = &self.stats.sessions;
         Live {
             sessions: sessions.finished + sessions.refused + sessions.failed,
             open,
-            sent: self.tally.messages_sent,
-            accepted: self.tally.messages_accepted,
+            sent: self.stats.messages_sent,
+            accepted: self.stats.messages_accepted,
             errors: self.error_count,
-            bytes: self.tally.bytes,
+            bytes: self.stats.bytes,
         }
     }
 
-    /// The tally, with names for all that was counted.
-    pub fn finish(&mut self) -> Tally {
-        let mut tally = self.tally.clone();
+    /// The stats, with names for all that was counted.
+    pub fn finish(&mut self) -> LoadStats {
+        let mut stats = self.stats.clone();
         for ((cause, step), count) in &self.errors {
-            *tally.errors.entry(cause.name(*step)).or_default() += count;
+            *stats.errors.entry(cause.name(*step)).or_default() += count;
         }
         for step in Step::ALL {
             let latency = &self.steps[step as usize];
             if !latency.is_empty() {
-                tally.steps.insert(step, latency.clone());
+                stats.steps.insert(step, latency.clone());
             }
         }
-        tally
+        stats
     }
 }

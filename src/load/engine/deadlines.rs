@@ -32,7 +32,7 @@ impl Engine<'_> {
                 if now.saturating_sub(since) < CLOSE_TIMEOUT {
                     return;
                 }
-                self.counters.tally.left_open += 1;
+                self.counters.stats.left_open += 1;
                 self.free_place(place);
             }
             self.closing.pop_front();
@@ -54,7 +54,7 @@ impl Engine<'_> {
             waiting[session.dialogue.step as usize] += 1;
         }
         let stage = Step::ALL.into_iter().max_by_key(|step| waiting[*step as usize]).unwrap_or(Step::Connect);
-        self.counters.tally.stalled = Some(Stall {
+        self.counters.stats.stalled = Some(Stall {
             stage,
             open_sessions: self.in_flight,
             last_reply_seconds_ago: now.saturating_sub(self.last_reply) as f64 / 1e9,
@@ -64,7 +64,7 @@ impl Engine<'_> {
 
     /// Told to stop.
     pub fn interrupt(&mut self, now: u64) {
-        self.counters.tally.interrupted = true;
+        self.counters.stats.interrupted = true;
         self.end_all(Cause::Interrupted, Cause::Interrupted, now);
     }
 

@@ -97,7 +97,7 @@ impl Engine<'_> {
         }
         let took = now.saturating_sub(session.since);
         if took >= REPEATED_CONNECT {
-            self.counters.tally.syn_retransmits += session.link.retransmits();
+            self.counters.stats.syn_retransmits += session.link.retransmits();
         }
         self.counters.step(Step::Connect, took);
         session.state = State::Talking;
@@ -259,7 +259,7 @@ impl Engine<'_> {
     fn reply(&mut self, place: u32, code: u16, text: &[u8], now: u64) {
         if self.transcribes(place) {
             let lines = String::from_utf8_lossy(text);
-            self.counters.tally.transcript.extend(lines.lines().map(|line| format!("S: {line}")));
+            self.counters.stats.transcript.extend(lines.lines().map(|line| format!("S: {line}")));
         }
         let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         let step = session.dialogue.step;
@@ -292,7 +292,7 @@ impl Engine<'_> {
             next = Next::Hangup;
         }
         if step == Step::Message && matches!(next, Next::Leave { .. }) {
-            self.counters.tally.messages_accepted += 1;
+            self.counters.stats.messages_accepted += 1;
         }
         self.act(place, next, now);
     }
@@ -312,7 +312,7 @@ impl Engine<'_> {
     fn refused(&mut self, place: u32, refusal: Refusal) {
         self.counters.error(Cause::Code(refusal.code), refusal.step);
         let rcpt = refusal.step == Step::Rcpt;
-        self.counters.tally.recipients_refused += u64::from(rcpt);
+        self.counters.stats.recipients_refused += u64::from(rcpt);
         let meant = rcpt && refusal.code != 421 && self.script.expect == Expect::Refused;
         self.with(place, |session| {
             if meant {

@@ -35,7 +35,7 @@ use super::payload::Bodies;
 use super::rng::Rng;
 use super::script::{Command, Numbers, Script};
 use super::tls;
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 
 /// Reads go into one buffer of this size.
 const READ_BUFFER: usize = 64 * 1024;
@@ -59,8 +59,8 @@ const CLOSING_BESIDE: u64 = 1000;
 /// Blocking: call it on a thread of its own.
 ///
 /// # Errors
-/// What keeps it from starting; all that happens later is in the tally.
-pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
+/// What keeps it from starting; all that happens later is counted.
+pub fn run(job: &Job, control: &Control) -> Result<LoadStats, LoadError> {
     let mut engine = Engine::new(job, control)?;
     engine.run()?;
     Ok(engine.finish())
@@ -293,21 +293,21 @@ impl<'a> Engine<'a> {
             self.sweep(now);
         }
         self.control.publish(self.counters.live(self.in_flight));
-        if self.control.is_stopped() && !self.counters.tally.interrupted {
+        if self.control.is_stopped() && !self.counters.stats.interrupted {
             self.interrupt(now);
         }
     }
 
-    fn finish(mut self) -> Tally {
+    fn finish(mut self) -> LoadStats {
         // What the server leaves open after its last reply is no part of how fast it was.
         let seconds = self.done_at.unwrap_or_else(|| self.now()) as f64 / 1e9;
-        let mut tally = self.counters.finish();
-        tally.seconds = seconds;
-        tally.open_loop = self.pace.is_some();
-        tally.client_cpu_seconds = cpu::thread_seconds() - self.cpu_before;
-        tally.gather_micros = self.gather.map_or(0, |time| time.as_micros() as u64);
+        let mut stats = self.counters.finish();
+        stats.seconds = seconds;
+        stats.open_loop = self.pace.is_some();
+        stats.client_cpu_seconds = cpu::thread_seconds() - self.cpu_before;
+        stats.gather_micros = self.gather.map_or(0, |time| time.as_micros() as u64);
         self.control.publish(self.counters.live(0));
-        tally
+        stats
     }
 
     /// ns since the load began.

@@ -11,7 +11,7 @@ use super::template;
 use crate::load::error::LoadError;
 use crate::load::job::{Control, Job, Live};
 use crate::load::pace::Pace;
-use crate::model::load_stats::{Stall, Step, Tally};
+use crate::model::load_stats::{LoadStats, Stall, Step};
 use crate::model::plan::scenario::Unit;
 
 /// The longest that a request to stop may wait.
@@ -27,15 +27,15 @@ struct Run {
 }
 
 /// Runs `command` to the job's end.
-pub fn run(job: &Job, command: &str, control: &Control) -> Result<Tally, LoadError> {
+pub fn run(job: &Job, command: &str, control: &Control) -> Result<LoadStats, LoadError> {
     template::fill(command, job, 1)?;
     let began = Instant::now();
     let nanos = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let stall = u64::try_from(job.stall_timeout.as_nanos()).unwrap_or(u64::MAX);
     let pace = job.options.rate.map(Pace::new);
     let parallel = job.scenario.sessions.max(1) as usize;
-    let mut tally = Tally::new(Unit::Sessions, job.count);
-    tally.open_loop = pace.is_some();
+    let mut stats = LoadStats::new(Unit::Sessions, job.count);
+    stats.open_loop = pace.is_some();
     let (ended, news) = channel();
     let mut running: BTreeMap<u64, Run> = BTreeMap::new();
     let (mut taken, mut closed, mut last_end) = (0, false, 0);
@@ -44,7 +44,7 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<Tally, LoadErr
         if job.options.duration.is_some_and(|duration| began.elapsed() >= duration) && !closed {
             closed = true;
             // What was not begun by then was not asked for.
-            for count in [&mut tally.asked, &mut tally.sessions] {
+            for count in [&mut stats.asked, &mut stats.sessions] {
                 count.asked -= std::mem::take(&mut count.not_started);
             }
         }
@@ -61,19 +61,19 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<Tally, LoadErr
                 Ok(process) => process,
                 // Out of processes or descriptors: ours to say, and to try again once a run has ended.
                 Err(_) if !running.is_empty() => {
-                    *tally.client_limits.entry("processes".into()).or_default() += 1;
+                    *stats.client_limits.entry("processes".into()).or_default() += 1;
                     break;
                 }
                 Err(source) => return Err(LoadError::System { what: "the load command cannot be started", source }),
             };
             if pace.is_some() {
-                tally.lateness.record(now.saturating_sub(due.max(last_end)));
+                stats.lateness.record(now.saturating_sub(due.max(last_end)));
             }
             running.insert(taken, Run { process, due, since: now, ended_as: None });
             taken += 1;
-            tally.asked.not_started -= 1;
-            tally.sessions.not_started -= 1;
-            tally.peak_open = tally.peak_open.max(running.len() as u64);
+            stats.asked.not_started -= 1;
+            stats.sessions.not_started -= 1;
+            stats.peak_open = stats.peak_open.max(running.len() as u64);
         }
         if running.is_empty() && (closed || taken >= job.count) {
             break;
@@ -84,7 +84,7 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<Tally, LoadErr
             if let Some(run) = running.remove(&token) {
                 let now = nanos();
                 last_end = now;
-                count(run, now, &mut tally)?;
+                count(run, now, &mut stats)?;
             }
             event = news.try_recv().map_err(|_| RecvTimeoutError::Timeout);
         }
@@ -93,58 +93,58 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<Tally, LoadErr
         if oldest >= stall && now - last_end >= stall {
             let open_sessions = running.len() as u64;
             let last_reply_seconds_ago = (now - last_end) as f64 / 1e9;
-            tally.stalled.get_or_insert(Stall { stage: Step::Run, open_sessions, last_reply_seconds_ago });
+            stats.stalled.get_or_insert(Stall { stage: Step::Run, open_sessions, last_reply_seconds_ago });
             closed = true;
         }
         if control.is_stopped() {
-            tally.interrupted = true;
+            stats.interrupted = true;
             closed = true;
         }
         for run in running.values_mut().filter(|run| run.ended_as.is_none()) {
             run.process.release_output();
-            if tally.stalled.is_some() || now - run.since >= stall {
+            if stats.stalled.is_some() || now - run.since >= stall {
                 run.ended_as = Some("timeout_run");
-            } else if tally.interrupted {
+            } else if stats.interrupted {
                 run.ended_as = Some("interrupted_run");
             }
             if run.ended_as.is_some() {
                 run.process.end();
             }
         }
-        control.publish(live(&tally, running.len() as u64));
+        control.publish(live(&stats, running.len() as u64));
     }
-    tally.seconds = began.elapsed().as_secs_f64();
-    control.publish(live(&tally, 0));
-    Ok(tally)
+    stats.seconds = began.elapsed().as_secs_f64();
+    control.publish(live(&stats, 0));
+    Ok(stats)
 }
 
 /// Counts a run that has exited.
-fn count(mut run: Run, now: u64, tally: &mut Tally) -> Result<(), LoadError> {
+fn count(mut run: Run, now: u64, stats: &mut LoadStats) -> Result<(), LoadError> {
     let (status, cpu) = run.process.reap().map_err(LoadError::system("the load command's exit"))?;
-    tally.client_cpu_seconds += cpu;
+    stats.client_cpu_seconds += cpu;
     let took = now - run.since;
     let kind = match run.ended_as {
         Some(kind) => kind.to_owned(),
         None if status.success() => {
-            tally.asked.finished += 1;
-            tally.sessions.finished += 1;
-            tally.as_meant += 1;
-            tally.whole.record(now - run.due);
-            tally.steps.entry(Step::Run).or_default().record(took);
-            tally.count_in_second(now);
+            stats.asked.finished += 1;
+            stats.sessions.finished += 1;
+            stats.as_meant += 1;
+            stats.whole.record(now - run.due);
+            stats.steps.entry(Step::Run).or_default().record(took);
+            stats.count_in_second(now);
             return Ok(());
         }
         None => exit(status),
     };
-    if tally.errors.is_empty() {
+    if stats.errors.is_empty() {
         let said = run.process.errors();
         let said =
             if said.is_empty() { String::from_utf8_lossy(&run.process.output()).trim_end().to_owned() } else { said };
-        tally.transcript.push(format!("the first run that failed ({kind}) said: {said}"));
+        stats.transcript.push(format!("the first run that failed ({kind}) said: {said}"));
     }
-    tally.asked.failed += 1;
-    tally.sessions.failed += 1;
-    *tally.errors.entry(kind).or_default() += 1;
+    stats.asked.failed += 1;
+    stats.sessions.failed += 1;
+    *stats.errors.entry(kind).or_default() += 1;
     Ok(())
 }
 
@@ -156,7 +156,7 @@ fn exit(status: ExitStatus) -> String {
     }
 }
 
-fn live(tally: &Tally, open: u64) -> Live {
-    let errors = tally.errors.values().sum();
-    Live { sessions: tally.sessions.finished + tally.sessions.failed, open, errors, ..Live::default() }
+fn live(stats: &LoadStats, open: u64) -> Live {
+    let errors = stats.errors.values().sum();
+    Live { sessions: stats.sessions.finished + stats.sessions.failed, open, errors, ..Live::default() }
 }

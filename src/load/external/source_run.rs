@@ -8,7 +8,7 @@ use super::process::Process;
 use super::smtp_source::{self, Ended};
 use crate::load::error::LoadError;
 use crate::load::job::{Control, Job, Live};
-use crate::model::load_stats::{Stall, Step, Tally};
+use crate::model::load_stats::{LoadStats, Stall, Step};
 use crate::model::plan::scenario::{PerConnection, Unit};
 
 /// How often the counter is looked at.
@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(50);
 const PLACES: [&str; 2] = ["smtp-source", "/usr/sbin/smtp-source"];
 
 /// Runs smtp-source to the job's end.
-pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
+pub fn run(job: &Job, control: &Control) -> Result<LoadStats, LoadError> {
     let arguments = smtp_source::arguments(job)?;
     let began = Instant::now();
     let (ended, news) = channel();
@@ -31,8 +31,8 @@ pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
     let mut process = start(PLACES[0])
         .or_else(|_| start(PLACES[1]))
         .map_err(LoadError::system("smtp-source (Debian: apt-get install postfix)"))?;
-    let mut tally = Tally::new(Unit::Messages, job.count);
-    tally.peak_open = job.scenario.sessions.min(job.count);
+    let mut stats = LoadStats::new(Unit::Messages, job.count);
+    stats.peak_open = job.scenario.sessions.min(job.count);
     let (mut done, mut moved) = (0, Instant::now());
     let mut ended_as = None;
     let mut over_time = false;
@@ -41,23 +41,23 @@ pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
         let counted = smtp_source::counted(&process.output()).unwrap_or(0).min(job.count);
         if counted > done {
             let now = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            (done..counted).for_each(|_| tally.count_in_second(now));
+            (done..counted).for_each(|_| stats.count_in_second(now));
             (done, moved) = (counted, Instant::now());
         }
-        control.publish(Live { sessions: done, open: tally.peak_open, sent: done, accepted: done, ..Live::default() });
+        control.publish(Live { sessions: done, open: stats.peak_open, sent: done, accepted: done, ..Live::default() });
         if event != Err(RecvTimeoutError::Timeout) {
             break;
         }
         if ended_as.is_none() {
             if moved.elapsed() >= job.stall_timeout {
-                tally.stalled = Some(Stall {
+                stats.stalled = Some(Stall {
                     stage: Step::Run,
-                    open_sessions: tally.peak_open,
+                    open_sessions: stats.peak_open,
                     last_reply_seconds_ago: moved.elapsed().as_secs_f64(),
                 });
                 ended_as = Some("timeout_run");
             } else if control.is_stopped() {
-                tally.interrupted = true;
+                stats.interrupted = true;
                 ended_as = Some("interrupted_run");
             } else if job.options.duration.is_some_and(|duration| began.elapsed() >= duration) {
                 over_time = true;
@@ -68,15 +68,15 @@ pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
             }
         }
     }
-    tally.seconds = began.elapsed().as_secs_f64();
+    stats.seconds = began.elapsed().as_secs_f64();
     let said = process.errors();
     let (status, cpu) = process.reap().map_err(LoadError::system("smtp-source's exit"))?;
-    tally.client_cpu_seconds = cpu;
+    stats.client_cpu_seconds = cpu;
     if status.success() {
         // Without an error it has sent and had accepted whatever was asked.
         done = job.count;
     }
-    tally.messages_sent = done;
+    stats.messages_sent = done;
     let why = match (ended_as, smtp_source::ended(&said)) {
         (None, why) => why,
         (Some(kind), _) => Ended::Failed(kind.to_owned()),
@@ -85,52 +85,52 @@ pub fn run(job: &Job, control: &Control) -> Result<Tally, LoadError> {
     // their reply it is not told what became, so they do not count as accepted.
     let unsure = match &why {
         _ if done == job.count && status.success() => 0,
-        Ended::Refused(kind) | Ended::Failed(kind) if tally.peak_open == 1 && ended_as.is_none() => {
+        Ended::Refused(kind) | Ended::Failed(kind) if stats.peak_open == 1 && ended_as.is_none() => {
             u64::from(kind.contains("message"))
         }
-        _ => tally.peak_open,
+        _ => stats.peak_open,
     };
     let accepted = done.saturating_sub(unsure);
-    tally.messages_accepted = accepted;
-    tally.asked.finished = accepted;
+    stats.messages_accepted = accepted;
+    stats.asked.finished = accepted;
     let kept = job.scenario.per_connection == PerConnection::Unlimited;
-    let sessions = if kept { accepted.min(tally.peak_open) } else { accepted };
-    tally.sessions.asked = sessions;
-    tally.sessions.finished = sessions;
-    tally.as_meant = sessions;
+    let sessions = if kept { accepted.min(stats.peak_open) } else { accepted };
+    stats.sessions.asked = sessions;
+    stats.sessions.finished = sessions;
+    stats.as_meant = sessions;
     if over_time {
         // What was not done by then was not asked for.
-        tally.asked.asked = accepted;
-        tally.asked.not_started = 0;
-        return Ok(tally);
+        stats.asked.asked = accepted;
+        stats.asked.not_started = 0;
+        return Ok(stats);
     }
     let left = job.count - accepted;
-    tally.asked.not_started = left;
+    stats.asked.not_started = left;
     if left > 0 {
         // One met the error. It may be one of those whose final dot was written.
-        tally.asked.not_started = (left - 1).min(job.count - done);
-        let lost = left - 1 - tally.asked.not_started;
-        tally.sessions.asked += 1;
+        stats.asked.not_started = (left - 1).min(job.count - done);
+        let lost = left - 1 - stats.asked.not_started;
+        stats.sessions.asked += 1;
         let kind = match why {
             Ended::Refused(kind) => {
-                tally.asked.refused = 1;
-                tally.sessions.refused = 1;
+                stats.asked.refused = 1;
+                stats.sessions.refused = 1;
                 kind
             }
             Ended::Failed(kind) => {
-                tally.asked.failed = 1;
-                tally.sessions.failed = 1;
+                stats.asked.failed = 1;
+                stats.sessions.failed = 1;
                 kind
             }
         };
-        tally.errors.insert(kind, 1);
+        stats.errors.insert(kind, 1);
         if lost > 0 {
-            tally.asked.failed += lost;
-            tally.errors.insert("not_told".to_owned(), lost);
+            stats.asked.failed += lost;
+            stats.errors.insert("not_told".to_owned(), lost);
         }
         if !said.is_empty() {
-            tally.transcript.push(said);
+            stats.transcript.push(said);
         }
     }
-    Ok(tally)
+    Ok(stats)
 }

@@ -1,6 +1,6 @@
 //! The tools themselves: what each means by a scenario, and how a load is run with it.
 
-use crate::model::load_stats::Tally;
+use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenario};
 
 use super::super::error::LoadError;
@@ -38,7 +38,7 @@ impl Tool {
 ///
 /// # Errors
 /// An address that may not be loaded, what the tool cannot do, a program that is not there.
-pub fn run_external(job: &Job, tool: &Tool, control: &Control) -> Result<Tally, LoadError> {
+pub fn run_external(job: &Job, tool: &Tool, control: &Control) -> Result<LoadStats, LoadError> {
     // The same rule as for our own sessions: nobody else's machine without a word.
     job.target.resolve(job.options.family, job.options.allow_remote)?;
     match tool {

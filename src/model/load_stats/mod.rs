@@ -2,10 +2,12 @@
 //!
 //! The load fills it, the journal keeps it, the analysis reads it; it knows none of them.
 
-mod count;
 mod latency;
+mod row;
+mod stats;
 mod step;
 
-pub use count::{Count, Stall, Tally};
 pub use latency::Latency;
+pub use row::{LoadRow, Loop, Quantiles};
+pub use stats::{Count, LoadStats, Stall};
 pub use step::Step;

@@ -181,7 +181,7 @@ fn abrupt_leaves_at_every_stage_by_fin_and_by_rst() {
     let (code, load) = load(&["--scenario", "abrupt", "--scale", "0.1"], &server);
     let sessions = server.sessions();
     assert_eq!((code, sessions.len()), (0, 200), "{load}");
-    assert_eq!(load["as_meant"], 200);
+    assert_eq!(load["sessions"], 200);
     let ends = |end| sessions.iter().filter(|session| session.end == end).count();
     // Whoever leaves before the banner may be gone before the server looks.
     assert!(ends(End::Reset) >= 60, "{}", ends(End::Reset));
@@ -198,14 +198,14 @@ fn refused_means_a_refused_recipient() {
     let refuse = |at: &str, _| if at == "RCPT" { Act::say("550 no such user\r\n") } else { Act::Normal };
     let server = Server::acting(refuse);
     let (code, load_) = load(&["--scenario", "refused", "--scale", "0.02"], &server);
-    assert_eq!((code, &load_["as_meant"]), (0, &Value::from(40)));
+    assert_eq!((code, &load_["sessions"]), (0, &Value::from(40)));
     assert_eq!(errors(&load_), [("rcpt_550".into(), 40)]);
     assert!(server.sessions().iter().all(|s| s.verbs() == ["HELO", "MAIL", "RCPT", "QUIT"]));
 
     // A server that takes everybody's mail: nothing was tested.
     let server = Server::recording();
     let (code, load_) = load(&["--scenario", "refused", "--scale", "0.02"], &server);
-    assert_eq!((code, &load_["as_meant"]), (1, &Value::from(0)));
+    assert_eq!((code, &load_["sessions"]), (1, &Value::from(0)));
 }
 
 #[test]

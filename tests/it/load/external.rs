@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use crate::support::smtp::{Act, Server};
-use profile_run::load::{Address, Control, Job, SessionOptions, Tally, Tool, run_external};
+use profile_run::load::{Address, Control, Job, LoadStats, SessionOptions, Tool, run_external};
 use profile_run::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn job(target: &str, parallel: u64, count: u64) -> Job {
     }
 }
 
-fn run(job: &Job, command: &str) -> Tally {
+fn run(job: &Job, command: &str) -> LoadStats {
     let tool = Tool::Command(command.into());
     let job = Job { scenario: tool.scenario(&job.scenario), ..job.clone() };
     assert_eq!(job.scenario.unit(), Unit::Sessions);
@@ -119,7 +119,7 @@ fn has_smtp_source() -> bool {
     there
 }
 
-fn source(job: &Job) -> Tally {
+fn source(job: &Job) -> LoadStats {
     let tally = run_external(job, &Tool::SmtpSource, &Control::new()).expect("it starts");
     assert!(tally.adds_up(), "{tally:?}");
     tally

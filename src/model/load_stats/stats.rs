@@ -22,6 +22,7 @@ pub struct Stall {
 
 /// Whatever became of what was asked for: the four always add up to `asked`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Count {
     /// How many were asked for.
     pub asked: u64,
@@ -52,7 +53,7 @@ impl Count {
 
 /// The counts and latencies of one load, or of several merged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Tally {
+pub struct LoadStats {
     /// What `asked` counts.
     pub unit: Unit,
     /// Messages (or sessions, where that is the unit).
@@ -105,7 +106,7 @@ pub struct Tally {
     pub transcript: Vec<String>,
 }
 
-impl Tally {
+impl LoadStats {
     /// Nothing done yet of `asked`.
     pub fn new(unit: Unit, asked: u64) -> Self {
         let sessions = if unit == Unit::Sessions { asked } else { 0 };
