@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use measure::{quartiles, version};
-use profile_run::heap::{Census, CopyMode, Inspector, Status};
+use profile_run::heap::{Census, CopyMode, Error, Inspector};
 use serde_json::{Value, json};
 
 /// Milliseconds that a census of 100,000 objects, and its copy, may take.
@@ -47,7 +47,7 @@ impl Drop for Ended {
 fn census(inspector: &Inspector) -> Census {
     loop {
         match inspector.census(CopyMode::IdleOnly) {
-            Err(Status::Busy) => std::thread::sleep(Duration::from_millis(2)),
+            Err(Error::Busy) => std::thread::sleep(Duration::from_millis(2)),
             other => return other.expect("a census"),
         }
     }
@@ -56,7 +56,7 @@ fn census(inspector: &Inspector) -> Census {
 fn attach(pid: u32) -> Inspector {
     loop {
         match Inspector::attach(pid as i32) {
-            Err(Status::Busy | Status::NotPhp) => std::thread::sleep(Duration::from_millis(5)),
+            Err(Error::Busy | Error::NotPhp) => std::thread::sleep(Duration::from_millis(5)),
             other => return other.expect("a PHP whose heap can be read"),
         }
     }

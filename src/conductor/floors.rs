@@ -1,7 +1,7 @@
 //! The figures of a server at rest: from /proc, from the socket tables, from PHP's heap.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use serde_json::to_value;
@@ -10,7 +10,7 @@ use super::run::Run;
 use super::sample_log::Moving;
 use super::session::Session;
 use super::stop_reason::Halt;
-use crate::heap::{Census, CopyMode, Inspector, Status};
+use crate::heap::{Census, CopyMode, Error, Inspector};
 use crate::journal::{Event, HolderCount, ProcessFloor, Scene};
 use crate::sampler::{Floor, Reader};
 
@@ -30,12 +30,14 @@ pub fn stack(pid: i32) -> Vec<String> {
 #[derive(Debug, Default)]
 pub struct Floors {
     reader: Option<Reader>,
-    inspectors: BTreeMap<i32, Result<Inspector, Status>>,
+    inspectors: BTreeMap<i32, Result<Inspector, Error>>,
     /// What the last census of a process cost, ms.
     cost: BTreeMap<i32, f64>,
     /// Containers at the scenario's first census.
     first: BTreeMap<i32, BTreeMap<String, u64>>,
     told: Option<String>,
+    /// Processes whose census was refused, and how.
+    refused: BTreeSet<(i32, &'static str)>,
 }
 
 /// What was read at one floor.
@@ -83,14 +85,14 @@ impl Floors {
         let inspector = match self.inspectors.entry(pid).or_insert_with(|| Inspector::attach(pid)) {
             Ok(inspector) => inspector,
             // What was not yet started up may be by the next floor.
-            Err(Status::Busy) => {
+            Err(Error::Busy) => {
                 self.inspectors.remove(&pid);
                 return;
             }
-            Err(status) => {
-                let text = match status {
-                    Status::NotPhp => None,
-                    status => Some(format!("PHP's heap: {status}.")),
+            Err(error) => {
+                let text = match error {
+                    Error::NotPhp => None,
+                    error => Some(format!("PHP's heap: {error}.")),
                 };
                 if text != self.told {
                     self.told.clone_from(&text);
@@ -117,8 +119,12 @@ impl Floors {
                 }
                 measured.censuses.push((pid, census));
             }
-            Some(Err(status)) => {
-                measured.unreadable = Some(format!("A census of pid {pid} after wave {wave}: {status}."))
+            // Said once: the same reason at each floor after it says nothing more.
+            Some(Err(error)) => {
+                let text = Some(format!("A census of pid {pid} after wave {wave}: {error}."));
+                if self.refused.insert((pid, error.word())) {
+                    measured.unreadable = text;
+                }
             }
             None => {}
         }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use super::census::{self, Census};
-use super::engine::Engine;
-use super::image::{self, Php};
+use super::census::error::Error;
+use super::census::values::{Census, Figures, Frame};
 use super::layout::Layout;
 use super::memory::Memory;
-use super::snapshot::{self, Copy, CopyMode};
-use super::stack::{self, Frame};
-use super::status::Status;
-use super::zmm::{Figures, Zmm};
+use super::read::image::Php;
+use super::read::remote;
+use super::read::snapshot::{self, Copy, CopyMode};
+use super::walk::engine::Engine;
+use super::walk::{checks, stack, take};
+use super::zmm::Zmm;
 use crate::proc::remote::Remote;
 
 /// Tries at figures that move while they are read.
@@ -36,11 +37,11 @@ impl Inspector {
     /// Finds PHP in process `pid`.
     ///
     /// # Errors
-    /// Every status but `Ok`: not a PHP, one that is not known, one that may not be read, one that
+    /// Not a PHP, one that is not known, one that may not be read, one that
     /// has not yet started up (`Busy`).
-    pub fn attach(pid: i32) -> Result<Inspector, Status> {
-        let maps = image::read_maps(pid)?;
-        let memory = image::open_memory(pid, &maps)?;
+    pub fn attach(pid: i32) -> Result<Inspector, Error> {
+        let maps = remote::read_maps(pid)?;
+        let memory = remote::open_memory(pid, &maps)?;
         let php = Php::find(pid, &maps, &memory)?;
         Ok(Inspector { php: Arc::new(php), memory })
     }
@@ -50,7 +51,7 @@ impl Inspector {
     ///
     /// # Errors
     /// As [`Inspector::attach`].
-    pub fn attach_with(pid: i32, layout: Layout) -> Result<Inspector, Status> {
+    pub fn attach_with(pid: i32, layout: Layout) -> Result<Inspector, Error> {
         let mut inspector = Inspector::attach(pid)?;
         let php = Arc::get_mut(&mut inspector.php).expect("nobody else has it yet");
         php.layout = layout;
@@ -72,21 +73,21 @@ impl Inspector {
     /// # Errors
     /// `Unsupported` where PHP does not use Zend's memory manager, `Busy` where the figures moved
     /// at each try, `NotPhp` where the process is gone.
-    pub fn figures(&self) -> Result<Figures, Status> {
+    pub fn figures(&self) -> Result<Figures, Error> {
         let mut last = None;
         for _ in 0..FIGURE_TRIES {
             let stack = self.php.eg + u64::from(self.php.layout.eg_vm_stack);
-            let stack = self.memory.u64(stack).ok_or(Status::NotPhp)?;
+            let stack = self.memory.u64(stack).ok_or(Error::NotPhp)?;
             // The same twice is not torn.
             let now = Zmm::find(&self.memory, stack).and_then(|zmm| zmm.figures(&self.memory));
             if now.is_some() && now == last {
-                return now.ok_or(Status::Busy);
+                return now.ok_or(Error::Busy);
             }
             last = now;
         }
         Err(match self.uses_zend_alloc() {
-            false => Status::Unsupported("PHP does not use Zend's memory manager (USE_ZEND_ALLOC=0)".into()),
-            true => Status::Busy,
+            false => Error::Unsupported("PHP does not use Zend's memory manager (USE_ZEND_ALLOC=0)".into()),
+            true => Error::Busy,
         })
     }
 
@@ -100,7 +101,7 @@ impl Inspector {
     /// # Errors
     /// `Busy` where the process does not rest and may not be stopped; `Unsupported` where its heap
     /// is too large; `NotPhp` where it is gone.
-    pub fn snapshot(&self, mode: CopyMode) -> Result<Snapshot, Status> {
+    pub fn snapshot(&self, mode: CopyMode) -> Result<Snapshot, Error> {
         let copy = snapshot::copy(&self.php, &self.memory, mode)?;
         Ok(Snapshot { php: Arc::clone(&self.php), copy })
     }
@@ -110,11 +111,11 @@ impl Inspector {
     ///
     /// # Errors
     /// As [`Inspector::snapshot`] and [`Snapshot::census`].
-    pub fn census(&self, mode: CopyMode) -> Result<Census, Status> {
-        let mut last = Status::Busy;
+    pub fn census(&self, mode: CopyMode) -> Result<Census, Error> {
+        let mut last = Error::Busy;
         for _ in 0..CENSUS_TRIES {
             match self.snapshot(mode)?.census() {
-                Err(Status::Busy) => last = Status::Busy,
+                Err(Error::Busy) => last = Error::Busy,
                 other => return other,
             }
         }
@@ -125,11 +126,11 @@ impl Inspector {
     ///
     /// # Errors
     /// As [`Inspector::snapshot`].
-    pub fn stack(&self, mode: CopyMode) -> Result<Vec<Frame>, Status> {
-        let mut last = Status::Busy;
+    pub fn stack(&self, mode: CopyMode) -> Result<Vec<Frame>, Error> {
+        let mut last = Error::Busy;
         for _ in 0..CENSUS_TRIES {
             match self.snapshot(mode)?.stack() {
-                Err(Status::Busy) => last = Status::Busy,
+                Err(Error::Busy) => last = Error::Busy,
                 other => return other,
             }
         }
@@ -143,24 +144,24 @@ impl Snapshot {
     /// # Errors
     /// `Unsupported` where a check fails on a copy of a process at rest, `Busy` where it fails on
     /// one that had to be stopped.
-    pub fn census(self) -> Result<Census, Status> {
+    pub fn census(self) -> Result<Census, Error> {
         let at_rest = self.copy.stopped.is_zero();
-        census::take(&self.php, &self.copy).map_err(|torn| census::status_of(torn, at_rest))
+        take::take(&self.php, &self.copy).map_err(|torn| take::error_of(torn, at_rest))
     }
 
     /// The PHP call stack, innermost first.
     ///
     /// # Errors
     /// As [`Snapshot::census`].
-    pub fn stack(&self) -> Result<Vec<Frame>, Status> {
+    pub fn stack(&self) -> Result<Vec<Frame>, Error> {
         let read = || {
             let at = self.php.cg + u64::from(self.php.layout.cg_map_ptr_base);
             let map_ptr_base = self.copy.arena.u64(at).unwrap_or_default();
             let engine = Engine { arena: &self.copy.arena, layout: &self.php.layout, map_ptr_base };
-            super::checks::check(&engine, &self.php, &self.copy.code)?;
+            checks::check(&engine, &self.php, &self.copy.code)?;
             stack::read(&engine, &self.php)
         };
-        read().map_err(|torn| census::status_of(torn, self.copy.stopped.is_zero()))
+        read().map_err(|torn| take::error_of(torn, self.copy.stopped.is_zero()))
     }
 }
 
@@ -213,7 +214,7 @@ mod tests {
                 };
                 bytes[at..at + 8].copy_from_slice(&word.to_le_bytes());
             }
-            refused += u32::from(census::take(&snapshot.php, &snapshot.copy).is_err());
+            refused += u32::from(take::take(&snapshot.php, &snapshot.copy).is_err());
         }
         assert!(refused > 0);
     }

@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use crate::proc::remote::Remote;
-
 /// Reads at addresses of another process. `None`: not mapped, or not copied.
 pub trait Memory {
     /// Fills `into` from `address`.
@@ -37,12 +35,6 @@ pub trait Memory {
         let mut bytes = vec![0; length];
         self.read(address, &mut bytes)?;
         Some(bytes)
-    }
-}
-
-impl Memory for Remote {
-    fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
-        Remote::read(self, address, into).ok()
     }
 }
 

@@ -1,8 +1,7 @@
 //! Zend's memory manager: its figures, found by what must hold of them and not by a table (the
 //! structure differs within a minor version), and the size of any block by its address.
 
-use serde::{Deserialize, Serialize};
-
+use super::census::values::Figures;
 use super::memory::{AddressMap, Arena, Memory};
 
 /// Bytes of a chunk; chunks are aligned to it.
@@ -28,21 +27,6 @@ const BIN_SIZE: [u32; 30] = [
 ];
 /// Pages of a run of small blocks, by bin.
 const BIN_PAGES: [u32; 30] = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 5, 3, 1, 1, 5, 3, 2, 2, 5, 3, 7, 4, 5, 3];
-
-/// Heap figures, as PHP itself tells them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Figures {
-    /// `memory_get_usage()`, bytes.
-    pub size: u64,
-    /// `memory_get_peak_usage()`, bytes.
-    pub peak: u64,
-    /// `memory_get_usage(true)`, bytes.
-    pub real_size: u64,
-    /// `memory_get_peak_usage(true)`, bytes.
-    pub real_peak: u64,
-    /// `memory_limit`, bytes; `None` where there is none.
-    pub limit: Option<u64>,
-}
 
 /// The manager's structure in one process.
 #[derive(Debug, Clone, PartialEq, Eq)]

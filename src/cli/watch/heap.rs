@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::heap::{Census, ClassCount, CopyMode, Figures, Frame, Inspector, ResourceCount, Status};
+use crate::heap::{Census, ClassCount, CopyMode, Error, Figures, Frame, Inspector, ResourceCount};
 use crate::phrase;
 
 /// Rows of classes and of containers that the table shows; JSON has all.
@@ -61,16 +61,16 @@ impl HeapWatch {
     pub fn look(&mut self) -> HeapLook {
         match self.read() {
             Ok((census, php)) => HeapLook::of(census, php),
-            Err((status, figures)) => HeapLook::without(&status, figures),
+            Err((error, figures)) => HeapLook::without(Some(&error), figures),
         }
     }
 
-    fn read(&mut self) -> Result<(Census, String), (Status, Option<Figures>)> {
+    fn read(&mut self) -> Result<(Census, String), (Error, Option<Figures>)> {
         if self.inspector.is_none() {
-            self.inspector = Some(Inspector::attach(self.pid).map_err(|status| (status, None))?);
+            self.inspector = Some(Inspector::attach(self.pid).map_err(|error| (error, None))?);
         }
-        let inspector = self.inspector.as_ref().ok_or((Status::NotPhp, None))?;
-        let census = inspector.census(CopyMode::MayStop).map_err(|status| (status, inspector.figures().ok()))?;
+        let inspector = self.inspector.as_ref().ok_or((Error::NotPhp, None))?;
+        let census = inspector.census(CopyMode::MayStop).map_err(|error| (error, inspector.figures().ok()))?;
         Ok((census, inspector.php_version().to_owned()))
     }
 }
@@ -85,7 +85,7 @@ impl HeapLook {
             .map(|h| Container { path: h.path, count: h.count, kind: h.element_type, bytes: h.bytes })
             .collect();
         holders.sort_by_key(|container| std::cmp::Reverse(container.count));
-        let mut look = Self::without(&Status::Ok, census.figures);
+        let mut look = Self::without(None, census.figures);
         look.heap.php = Some(php);
         look.heap.warnings = census.warnings;
         look.classes = classes;
@@ -95,11 +95,11 @@ impl HeapLook {
         look
     }
 
-    fn without(status: &Status, figures: Option<Figures>) -> Self {
+    fn without(error: Option<&Error>, figures: Option<Figures>) -> Self {
         Self {
             heap: Heap {
-                status: status.word(),
-                why: status.why().map(str::to_owned),
+                status: error.map_or("ok", Error::word),
+                why: error.and_then(Error::why).map(str::to_owned),
                 size: figures.map(|f| f.size),
                 peak: figures.map(|f| f.peak),
                 real_size: figures.map(|f| f.real_size),

@@ -7,7 +7,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use profile_run::heap::{Census, CopyMode, Growth, Inspector, Status, growth, layout};
+use profile_run::heap::{Census, CopyMode, Error, Growth, Inspector, growth, layout};
 use serde_json::Value;
 
 /// A PHP that runs the fixture.
@@ -50,7 +50,7 @@ impl Php {
         let inspector = attach(self.pid());
         for _ in 0..200 {
             match inspector.census(CopyMode::IdleOnly) {
-                Err(Status::Busy) => std::thread::sleep(std::time::Duration::from_millis(5)),
+                Err(Error::Busy) => std::thread::sleep(std::time::Duration::from_millis(5)),
                 other => return other.unwrap(),
             }
         }
@@ -70,7 +70,7 @@ fn attach(pid: i32) -> Inspector {
     for _ in 0..400 {
         match Inspector::attach(pid) {
             Ok(inspector) => return inspector,
-            Err(Status::Busy | Status::NotPhp) => std::thread::sleep(std::time::Duration::from_millis(5)),
+            Err(Error::Busy | Error::NotPhp) => std::thread::sleep(std::time::Duration::from_millis(5)),
             Err(other) => panic!("{other}"),
         }
     }
@@ -225,7 +225,7 @@ fn a_layout_of_another_version_is_refused() {
     for wrong in layout::known().iter().filter(|l| l.version != own.version) {
         let inspector = Inspector::attach_with(php.pid(), wrong.clone()).unwrap();
         let refused = inspector.census(CopyMode::IdleOnly);
-        assert!(matches!(refused, Err(Status::Unsupported(_) | Status::Busy)), "{}: {refused:?}", wrong.version);
+        assert!(matches!(refused, Err(Error::Unsupported(_) | Error::Busy)), "{}: {refused:?}", wrong.version);
     }
 }
 
@@ -271,7 +271,7 @@ fn a_busy_process_is_counted_right_and_runs_on() {
                 assert_eq!(leak.count, 500);
                 right += 1;
             }
-            Err(Status::Busy) => busy += 1,
+            Err(Error::Busy) => busy += 1,
             Err(other) => panic!("{other}"),
         }
     }
@@ -289,7 +289,7 @@ fn without_zends_manager_counts_work_and_figures_do_not() {
     assert_eq!(census.figures, None);
     assert_eq!(class(&census, "Session"), 300);
     assert!(census.warnings.iter().any(|w| w.contains("memory manager")));
-    assert!(matches!(attach(php.pid()).figures(), Err(Status::Unsupported(_))));
+    assert!(matches!(attach(php.pid()).figures(), Err(Error::Unsupported(_))));
 }
 
 #[test]
@@ -299,15 +299,14 @@ fn what_is_no_php_says_so() {
     let status = Inspector::attach(child.id() as i32).unwrap_err();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(status, Status::NotPhp);
-    assert_eq!(Inspector::attach(child.id() as i32).unwrap_err(), Status::NotPhp);
+    assert_eq!(status, Error::NotPhp);
+    assert_eq!(Inspector::attach(child.id() as i32).unwrap_err(), Error::NotPhp);
 }
 
 #[test]
 fn statuses_print_as_documented() {
-    let json = |status: Status| serde_json::to_value(status).unwrap();
-    assert_eq!(json(Status::Ok)["status"], "ok");
-    assert_eq!(json(Status::NotPhp)["status"], "not_php");
-    let unsupported = json(Status::Unsupported("ZTS".into()));
+    let json = |error: Error| serde_json::to_value(error).unwrap();
+    assert_eq!(json(Error::NotPhp)["status"], "not_php");
+    let unsupported = json(Error::Unsupported("ZTS".into()));
     assert_eq!((unsupported["status"].as_str(), unsupported["why"].as_str()), (Some("unsupported"), Some("ZTS")));
 }

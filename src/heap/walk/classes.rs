@@ -1,8 +1,8 @@
 //! What the walk needs to know of a class, read once for each.
 
 use super::engine::Engine;
-use super::memory::AddressMap;
 use super::paths::{LabelId, Paths, TypeId};
+use crate::heap::memory::AddressMap;
 
 /// `ZEND_ACC_STATIC`
 const STATIC: u32 = 1 << 4;

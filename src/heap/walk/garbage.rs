@@ -1,25 +1,15 @@
 //! What the roots do not reach: garbage that the collector has not yet taken, or something that an
 //! extension or a temporary holds.
 
-use serde::{Deserialize, Serialize};
-
 use super::engine::{Value, kind};
-use super::walk::{Walk, Walked};
+use super::walker::{Walk, Walked};
+use crate::heap::census::values::Sum;
 
 /// The label of what no name leads to.
 pub const NOT_REACHED: &str = "(not reached)";
 
-/// Objects and their bytes, with all that only they hold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sum {
-    /// Objects.
-    pub objects: u64,
-    /// Bytes of their blocks and of what hangs on them.
-    pub bytes: u64,
-}
-
 /// The three shares of all objects.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shares {
     /// Reached from the roots.
     pub reachable: Sum,

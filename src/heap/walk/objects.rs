@@ -1,8 +1,8 @@
 //! The engine's own list of objects: which live, and what each weighs.
 
 use super::engine::{Engine, kind};
-use super::image::Php;
-use super::walk::{OrTorn, Torn, Walk, Walked};
+use super::walker::{OrTorn, Torn, Walk, Walked};
+use crate::heap::read::image::Php;
 
 const MOST_OBJECTS: u32 = 1 << 28;
 

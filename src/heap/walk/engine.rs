@@ -1,8 +1,8 @@
 //! The engine's structures as they lie in a copy: values, strings, tables, maps of pointers. Each
 //! reader says `None` where what it finds cannot be what it looks for.
 
-use super::layout::Layout;
-use super::memory::{Arena, Memory};
+use crate::heap::layout::Layout;
+use crate::heap::memory::{Arena, Memory};
 
 /// Value types (`Z_TYPE`); the two that moved between versions stand in the layout.
 pub mod kind {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::memory::AddressHasher;
+use crate::heap::memory::AddressHasher;
 
 /// A path's number; 0 is the root of all.
 pub type PathId = u32;

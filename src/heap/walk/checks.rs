@@ -2,8 +2,8 @@
 //! layout of another version, or one with a wrong offset, fails here or in the walk.
 
 use super::engine::{Engine, Function, is_identifier, kind};
-use super::image::Php;
-use super::walk::{OrTorn, Torn, Walked};
+use super::walker::{OrTorn, Torn, Walked};
+use crate::heap::read::image::Php;
 
 const MOST_OPCODES: u32 = 10_000;
 /// `IS_CV`

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::activity::Activity;
 use super::image::Php;
-use super::memory::{Arena, Memory};
-use super::status::Status;
+use super::remote::read_maps;
 use super::stop::Stopped;
-use super::zmm::{CHUNK, Zmm};
+use crate::heap::census::error::Error;
+use crate::heap::memory::{Arena, Memory};
+use crate::heap::zmm::{CHUNK, Zmm};
 use crate::proc::maps::{Mapping, PageState};
 use crate::proc::remote::Remote;
 
@@ -62,34 +63,34 @@ pub struct Copy {
 /// # Errors
 /// `Busy` where it does not rest; `Unsupported` where its heap is too large; `Denied`; `NotPhp`
 /// where it is gone.
-pub fn copy(php: &Php, memory: &Remote, mode: CopyMode) -> Result<Copy, Status> {
+pub fn copy(php: &Php, memory: &Remote, mode: CopyMode) -> Result<Copy, Error> {
     let pid = memory.pid();
     for attempt in 0..IDLE_TRIES {
         if attempt > 0 {
             thread::sleep(IDLE_PAUSE);
         }
-        if !Activity::of(pid).ok_or(Status::NotPhp)?.at_rest() {
+        if !Activity::of(pid).ok_or(Error::NotPhp)?.at_rest() {
             continue;
         }
         let room = make_room(php, memory)?;
-        let before = Activity::of(pid).ok_or(Status::NotPhp)?;
+        let before = Activity::of(pid).ok_or(Error::NotPhp)?;
         let copied = copy_now(php, memory, room);
-        if !before.at_rest() || Activity::of(pid).ok_or(Status::NotPhp)? != before {
+        if !before.at_rest() || Activity::of(pid).ok_or(Error::NotPhp)? != before {
             continue;
         }
         match copied {
-            Err(Status::Busy) => {}
+            Err(Error::Busy) => {}
             other => return other,
         }
     }
     if mode == CopyMode::IdleOnly {
-        return Err(Status::Busy);
+        return Err(Error::Busy);
     }
     let room = make_room(php, memory)?;
     let held = Stopped::hold(pid).map_err(|error| match error.kind() {
-        std::io::ErrorKind::TimedOut => Status::Busy,
-        std::io::ErrorKind::PermissionDenied => Status::Denied(format!("pid {pid} cannot be stopped: {error}")),
-        _ => Status::NotPhp,
+        std::io::ErrorKind::TimedOut => Error::Busy,
+        std::io::ErrorKind::PermissionDenied => Error::Denied(format!("pid {pid} cannot be stopped: {error}")),
+        _ => Error::NotPhp,
     })?;
     let copied = copy_now(php, memory, room);
     let stopped = held.elapsed();
@@ -98,12 +99,12 @@ pub fn copy(php: &Php, memory: &Remote, mode: CopyMode) -> Result<Copy, Status> 
 }
 
 /// Zeroed memory for a copy, faulted in: while the process is copied, nothing is left to be done but the copying.
-fn make_room(php: &Php, memory: &Remote) -> Result<Vec<u8>, Status> {
-    let maps = super::image::read_maps(memory.pid())?;
+fn make_room(php: &Php, memory: &Remote) -> Result<Vec<u8>, Error> {
+    let maps = read_maps(memory.pid())?;
     // A plan that is out of date by the time of the copy does no harm: the room is then too large or made larger.
     let length = match plan(php, memory, &maps) {
         Ok((plan, _)) => plan.length(),
-        Err(Status::Busy) => 0,
+        Err(Error::Busy) => 0,
         Err(other) => return Err(other),
     };
     let mut room = vec![0; length + length / 16];
@@ -119,16 +120,16 @@ fn page_of(address: *mut u8) -> *mut libc::c_void {
     (address as usize / PAGE as usize * PAGE as usize) as *mut libc::c_void
 }
 
-fn plan(php: &Php, memory: &Remote, maps: &[Mapping]) -> Result<(Plan, Option<Zmm>), Status> {
-    let stack = memory.u64(php.eg + u64::from(php.layout.eg_vm_stack)).ok_or(Status::Busy)?;
+fn plan(php: &Php, memory: &Remote, maps: &[Mapping]) -> Result<(Plan, Option<Zmm>), Error> {
+    let stack = memory.u64(php.eg + u64::from(php.layout.eg_vm_stack)).ok_or(Error::Busy)?;
     let zmm = Zmm::find(memory, stack);
     Ok((Plan::of(maps, memory, zmm.as_ref(), php.data())?, zmm))
 }
 
 /// Copies into `bytes`, which hold zeros.
-fn copy_now(php: &Php, memory: &Remote, mut bytes: Vec<u8>) -> Result<Copy, Status> {
+fn copy_now(php: &Php, memory: &Remote, mut bytes: Vec<u8>) -> Result<Copy, Error> {
     let begun = Instant::now();
-    let maps = super::image::read_maps(memory.pid())?;
+    let maps = read_maps(memory.pid())?;
     let (plan, zmm) = plan(php, memory, &maps)?;
     bytes.resize(plan.length(), 0);
     let mut at = 0;
@@ -178,7 +179,7 @@ fn read_scattered(
     reads: &[(u64, usize)],
     targets: &[(usize, usize)],
     into: &mut [u8],
-) -> Result<u64, Status> {
+) -> Result<u64, Error> {
     let mut copied = 0;
     let mut next = 0;
     while next < reads.len() {
@@ -194,7 +195,7 @@ fn read_scattered(
             })
             .count();
         // A range that vanished under us means that the process is not at rest.
-        memory.read_ranges(&reads[next..next + group], &mut into[first..end]).map_err(|_| Status::Busy)?;
+        memory.read_ranges(&reads[next..next + group], &mut into[first..end]).map_err(|_| Error::Busy)?;
         copied += (end - first) as u64;
         next += group;
     }
@@ -216,14 +217,14 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(maps: &[Mapping], memory: &Remote, zmm: Option<&Zmm>, data: (u64, usize)) -> Result<Plan, Status> {
+    fn of(maps: &[Mapping], memory: &Remote, zmm: Option<&Zmm>, data: (u64, usize)) -> Result<Plan, Error> {
         let mut chunks = match zmm {
-            Some(zmm) => zmm.chunks(memory).ok_or(Status::Busy)?,
+            Some(zmm) => zmm.chunks(memory).ok_or(Error::Busy)?,
             None => Vec::new(),
         };
         chunks.sort_unstable();
         let mut huge: Vec<(u64, u64)> = match zmm {
-            Some(zmm) => zmm.huge(memory).ok_or(Status::Busy)?,
+            Some(zmm) => zmm.huge(memory).ok_or(Error::Busy)?,
             None => Vec::new(),
         };
         huge.sort_unstable();
@@ -246,7 +247,7 @@ impl Plan {
                 let is_chunk = chunks.binary_search(&start).is_ok() && end - start == CHUNK;
                 let populated = if is_chunk {
                     let zmm = zmm.expect("chunks come of a manager");
-                    let runs = zmm.used_runs(memory, start).ok_or(Status::Busy)?;
+                    let runs = zmm.used_runs(memory, start).ok_or(Error::Busy)?;
                     runs.iter().map(|&(page, pages)| (start + page as u64 * PAGE, pages * PAGE as usize)).collect()
                 } else {
                     populated(pagemap.as_ref(), mapping, start, end)
@@ -266,7 +267,7 @@ impl Plan {
                 }
                 total += bytes;
                 if total > MOST_BYTES {
-                    return Err(Status::Unsupported(format!(
+                    return Err(Error::Unsupported(format!(
                         "more than {} MiB would have to be copied",
                         MOST_BYTES >> 20
                     )));

@@ -2,9 +2,9 @@
 
 use super::classes::static_names;
 use super::engine::{Function, Value, is_identifier, kind};
-use super::image::Php;
 use super::paths::PathId;
-use super::walk::{OrTorn, Torn, Walk, Walked};
+use super::walker::{OrTorn, Torn, Walk, Walked};
+use crate::heap::read::image::Php;
 
 const MOST_FRAMES: usize = 100_000;
 const ROOT: PathId = 0;

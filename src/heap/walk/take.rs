@@ -3,110 +3,25 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use super::checks;
-use super::collector::{self, GcCounters};
+use super::collector;
 use super::engine::Engine;
-use super::garbage::{self, NOT_REACHED, Sum};
-use super::image::Php;
-use super::memory::Memory;
+use super::garbage::{self, NOT_REACHED};
 use super::objects;
 use super::paths::Paths;
-use super::resources::{self, ResourceCount};
+use super::resources;
 use super::roots;
-use super::snapshot::Copy;
-use super::stack::{self, Frame};
-use super::status::Status;
-use super::walk::{OrTorn, Torn, Walk, Walked};
-use super::zmm::{BlockMap, Figures};
+use super::stack;
+use super::walker::{OrTorn, Torn, Walk, Walked};
+use crate::heap::census::error::Error;
+use crate::heap::census::values::{Census, ClassCount, Cost, Holder, MOST_HOLDERS};
+use crate::heap::memory::Memory;
+use crate::heap::read::image::Php;
+use crate::heap::read::snapshot::Copy;
+use crate::heap::zmm::BlockMap;
 
-/// Paths that are kept of a census, the heaviest first.
-pub const MOST_HOLDERS: usize = 2_000;
 /// A string that is no element is worth a line from this size on.
 const LONG_STRING: u64 = 1024;
-
-/// Live objects of one class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassCount {
-    /// The class.
-    pub name: String,
-    /// Live objects.
-    pub count: u64,
-    /// Bytes of their own blocks, without what they refer to.
-    pub bytes: u64,
-}
-
-/// A container, or a long string: what can grow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
-    /// `$server{Server}->leak[]`
-    pub path: String,
-    /// Elements; of a string 1.
-    pub count: u64,
-    /// Bytes of the container and of all that was first met through it.
-    pub bytes: u64,
-    /// What most of the elements are.
-    #[serde(rename = "type")]
-    pub element_type: String,
-    /// Classes whose objects hang on it, at whatever depth, by name.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub classes: Vec<String>,
-    /// The path of the container that this one lies in, if any.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub within: Option<String>,
-    /// Elements that another path leads to as well, met there first.
-    #[serde(skip_serializing_if = "is_zero", default)]
-    pub shared: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-/// What reading took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Cost {
-    /// Milliseconds of the copy.
-    pub copy_ms: f64,
-    /// Milliseconds that the process was held; 0 where it was at rest.
-    pub stopped_ms: f64,
-    /// Milliseconds of the walk.
-    pub walk_ms: f64,
-    /// Bytes copied.
-    pub bytes: u64,
-}
-
-/// A census.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Census {
-    /// As PHP says itself: `8.2.36`.
-    pub php_version: String,
-    /// Heap figures; `None` where PHP does not use Zend's manager (`USE_ZEND_ALLOC=0`).
-    pub figures: Option<Figures>,
-    /// Live objects by class, most first.
-    pub classes: Vec<ClassCount>,
-    /// Resources by type, most first.
-    pub resources: Vec<ResourceCount>,
-    /// What can grow, heaviest first.
-    pub holders: Vec<Holder>,
-    /// What names lead to.
-    pub reachable: Sum,
-    /// What the cycle collector will take.
-    pub garbage: Sum,
-    /// What no name leads to and what is no garbage either: held by an extension or a temporary.
-    pub held: Sum,
-    /// Bytes of the heap that are none of the three: compiled code, the engine's own tables.
-    pub unexplained: u64,
-    /// The collector's counters, where they were found and fit.
-    pub collector: Option<GcCounters>,
-    /// The call stack, innermost first.
-    pub stack: Vec<Frame>,
-    /// What it took.
-    pub cost: Cost,
-    /// What to know of this census.
-    pub warnings: Vec<String>,
-}
 
 /// Makes a census of a copy.
 ///
@@ -163,12 +78,8 @@ pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
 
 /// What a torn copy means: of a process at rest that its layout does not fit, of one that was
 /// stopped on its way that it was in the middle of something.
-pub fn status_of(torn: Torn, was_at_rest: bool) -> Status {
-    if was_at_rest {
-        Status::Unsupported(format!("its heap does not fit the checks ({})", torn.0))
-    } else {
-        Status::Busy
-    }
+pub fn error_of(torn: Torn, was_at_rest: bool) -> Error {
+    if was_at_rest { Error::Unsupported(format!("its heap does not fit the checks ({})", torn.0)) } else { Error::Busy }
 }
 
 fn milliseconds(duration: Duration) -> f64 {

@@ -1,23 +1,11 @@
 //! The PHP call stack, of a copy or of the live process.
 
-use serde::{Deserialize, Serialize};
-
 use super::engine::{Engine, Function, base_name};
-use super::image::Php;
-use super::walk::{OrTorn, Torn, Walked};
+use super::walker::{OrTorn, Torn, Walked};
+use crate::heap::census::values::Frame;
+use crate::heap::read::image::Php;
 
 const MOST_FRAMES: usize = 1000;
-
-/// One call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frame {
-    /// `Server->tick`, `stream_select`, `{main}`.
-    pub function: String,
-    /// The script's file name (no folder), `None` for a function of an extension.
-    pub file: Option<String>,
-    /// The line being executed.
-    pub line: Option<u32>,
-}
 
 /// Reads the stack, innermost call first.
 pub fn read(engine: &Engine, php: &Php) -> Walked<Vec<Frame>> {

@@ -1,11 +1,10 @@
 //! The cycle collector's own counters. `gc_globals` is a static variable without a name, so it is
 //! found by what must hold of it, and not told where more than one place fits.
 
-use serde::{Deserialize, Serialize};
-
 use super::engine::{Engine, kind};
-use super::image::Php;
-use super::memory::Memory;
+use crate::heap::census::values::GcCounters;
+use crate::heap::memory::Memory;
+use crate::heap::read::image::Php;
 
 /// The collector's threshold, and the step by which it moves it.
 const THRESHOLD: u32 = 10_001;
@@ -21,19 +20,6 @@ const PLACE_MASK: u32 = 0xf_ffff;
 const MOST_PLAIN: u32 = 0x8_0000;
 /// Roots that are asked whether they know their place.
 const ASKED: u32 = 64;
-
-/// The cycle collector's counters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct GcCounters {
-    /// Times that it ran.
-    pub runs: u32,
-    /// Values that it took.
-    pub collected: u32,
-    /// Possible roots of garbage that wait in its buffer.
-    pub roots: u32,
-    /// It runs at so many.
-    pub threshold: u32,
-}
 
 /// Finds the counters in a copy; `None` where no place fits, or more than one does.
 pub fn find(engine: &Engine, php: &Php) -> Option<GcCounters> {

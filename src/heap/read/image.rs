@@ -2,14 +2,13 @@
 //! knows nothing of its heap.
 
 use std::fs::{self, File};
-use std::io;
 
-use super::layout::{self, Layout};
-use super::memory::Memory;
-use super::status::Status;
+use crate::heap::census::error::Error;
+use crate::heap::layout::{self, Layout};
+use crate::heap::memory::Memory;
 use crate::proc::elf::Image;
-use crate::proc::maps::{self, Mapping};
-use crate::proc::remote::{self, Remote};
+use crate::proc::maps::Mapping;
+use crate::proc::remote::Remote;
 
 /// What every build exports, the stripped ones too.
 const SYMBOLS: [&str; 3] = ["executor_globals", "compiler_globals", "module_registry"];
@@ -38,62 +37,16 @@ pub struct Php {
     pub version: String,
 }
 
-/// `/proc/PID/maps`.
-///
-/// # Errors
-/// `Denied`, or `NotPhp` where the process is gone.
-pub fn read_maps(pid: i32) -> Result<Vec<Mapping>, Status> {
-    match fs::read_to_string(format!("/proc/{pid}/maps")) {
-        Ok(text) => Ok(maps::parse(&text)),
-        Err(error) => Err(denied_or_gone(pid, &error)),
-    }
-}
-
-/// What a failed read of process `pid` means.
-pub fn denied_or_gone(pid: i32, error: &io::Error) -> Status {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return Status::NotPhp;
-    }
-    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
-    let hint = match scope.trim() {
-        "3" => "kernel.yama.ptrace_scope is 3, which forbids it to everybody",
-        "2" => "kernel.yama.ptrace_scope is 2: it takes CAP_SYS_PTRACE",
-        "1" => {
-            "kernel.yama.ptrace_scope is 1: only a process that profile-run started may be read without CAP_SYS_PTRACE"
-        }
-        _ => "run as the process's user, or with CAP_SYS_PTRACE",
-    };
-    Status::Denied(format!("{error} (pid {pid}; {hint})"))
-}
-
-/// Opens the memory of `pid`, by whichever way is open.
-///
-/// # Errors
-/// `Denied`, or `NotPhp` where the process is gone.
-pub fn open_memory(pid: i32, maps: &[Mapping]) -> Result<Remote, Status> {
-    let probe = maps.iter().find(|m| m.readable && m.is_file()).ok_or(Status::NotPhp)?;
-    let memory = Remote::new(pid);
-    match memory.read(probe.start, &mut [0; 4]) {
-        Ok(()) => Ok(memory),
-        Err(error) if remote::is_call_filtered(&error) || error.kind() == io::ErrorKind::PermissionDenied => {
-            let through = Remote::through_file(pid).map_err(|_| denied_or_gone(pid, &error))?;
-            through.read(probe.start, &mut [0; 4]).map_err(|error| denied_or_gone(pid, &error))?;
-            Ok(through)
-        }
-        Err(error) => Err(denied_or_gone(pid, &error)),
-    }
-}
-
 impl Php {
     /// Finds PHP in process `pid` and makes sure that its layout is known.
     ///
     /// # Errors
     /// `NotPhp`, `Unsupported`; `Busy` where PHP has not yet started up.
-    pub fn find(pid: i32, maps: &[Mapping], memory: &Remote) -> Result<Php, Status> {
+    pub fn find(pid: i32, maps: &[Mapping], memory: &Remote) -> Result<Php, Error> {
         let (image, bias) = find_image(pid, maps)?;
         let [eg, cg, registry] = [0, 1, 2].map(|i| image.symbols[i].address.wrapping_add(bias));
         if !image.is_x86_64 {
-            return Err(Status::Unsupported("it is not compiled for x86-64".into()));
+            return Err(Error::Unsupported("it is not compiled for x86-64".into()));
         }
         let standard = standard_module(memory, registry)?;
         let layout = identify(memory, standard)?;
@@ -101,12 +54,12 @@ impl Php {
             .u64(standard + 88)
             .and_then(|at| c_string(memory, at))
             .filter(|version| version.starts_with(&format!("{}.", layout.version)))
-            .ok_or_else(|| Status::Unsupported(format!("it does not say that it is a PHP {}", layout.version)))?;
+            .ok_or_else(|| Error::Unsupported(format!("it does not say that it is a PHP {}", layout.version)))?;
         for (symbol, expected, name) in
             [(image.symbols[0], layout.eg_size, SYMBOLS[0]), (image.symbols[1], layout.cg_size, SYMBOLS[1])]
         {
             if (symbol.size as i64 - i64::from(expected)).abs() > i64::from(GLOBALS_SLACK) {
-                return Err(Status::Unsupported(format!(
+                return Err(Error::Unsupported(format!(
                     "its {name} has {} bytes where PHP {} has about {expected}",
                     symbol.size, layout.version
                 )));
@@ -155,7 +108,7 @@ pub fn c_string(memory: &impl Memory, address: u64) -> Option<String> {
     None
 }
 
-fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Status> {
+fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Error> {
     let mut tried: Vec<(&str, u64)> = Vec::new();
     let exe = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let exe = exe.to_string_lossy();
@@ -172,14 +125,14 @@ fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Status> {
         let Some(file) = open_mapped(pid, first, code.path == exe) else { continue };
         if let Some(image) = Image::open(file, &SYMBOLS) {
             let bias = image.bias(first.offset, first.start);
-            return bias.map(|bias| (image, bias)).ok_or(Status::Unsupported("its mappings fit no segment".into()));
+            return bias.map(|bias| (image, bias)).ok_or(Error::Unsupported("its mappings fit no segment".into()));
         }
     }
     let name = exe.rsplit('/').next().unwrap_or_default();
     if name.starts_with("php") || name == "frankenphp" {
-        return Err(Status::Unsupported(format!("{name} exports no executor_globals (a static or a ZTS build)")));
+        return Err(Error::Unsupported(format!("{name} exports no executor_globals (a static or a ZTS build)")));
     }
-    Err(Status::NotPhp)
+    Err(Error::NotPhp)
 }
 
 fn open_mapped(pid: i32, mapping: &Mapping, is_exe: bool) -> Option<File> {
@@ -193,7 +146,7 @@ fn open_mapped(pid: i32, mapping: &Mapping, is_exe: bool) -> Option<File> {
 }
 
 /// The module entry of `standard`, which every PHP has.
-fn standard_module(memory: &impl Memory, registry: u64) -> Result<u64, Status> {
+fn standard_module(memory: &impl Memory, registry: u64) -> Result<u64, Error> {
     // A HashTable's and a bucket's layout are the same in every version since 7.3.
     let find = || {
         let (data, used) = (memory.u64(registry + 16)?, memory.u32(registry + 24)?);
@@ -206,12 +159,12 @@ fn standard_module(memory: &impl Memory, registry: u64) -> Result<u64, Status> {
         }
         None
     };
-    find().ok_or(Status::Busy)
+    find().ok_or(Error::Busy)
 }
 
 /// Accepts exactly `API<n>,NTS` of a layout that is known.
-fn identify(memory: &impl Memory, module: u64) -> Result<Layout, Status> {
-    let unreadable = || Status::Unsupported("its module entries cannot be read".into());
+fn identify(memory: &impl Memory, module: u64) -> Result<Layout, Error> {
+    let unreadable = || Error::Unsupported("its module entries cannot be read".into());
     let api = memory.u32(module + 4).ok_or_else(unreadable)?;
     let debug = memory.u8(module + 8).ok_or_else(unreadable)?;
     let zts = memory.u8(module + 9).ok_or_else(unreadable)?;
@@ -219,9 +172,7 @@ fn identify(memory: &impl Memory, module: u64) -> Result<Layout, Status> {
     let layout = layout::known().iter().find(|l| l.api == api);
     match layout {
         Some(layout) if debug == 0 && zts == 0 && build == format!("API{api},NTS") => Ok(layout.clone()),
-        Some(_) => {
-            Err(Status::Unsupported(format!("only builds without threads and debugging are known, not {build}")))
-        }
-        None => Err(Status::Unsupported(format!("a PHP with {build} is not known"))),
+        Some(_) => Err(Error::Unsupported(format!("only builds without threads and debugging are known, not {build}"))),
+        None => Err(Error::Unsupported(format!("a PHP with {build} is not known"))),
     }
 }

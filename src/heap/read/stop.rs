@@ -140,7 +140,7 @@ mod tests {
     fn a_process_runs_on_when_its_holder_is_killed() {
         let mut child = Command::new("sleep").arg("30").spawn().unwrap();
         let mut holder = Command::new(std::env::current_exe().unwrap())
-            .args(["heap::stop::tests::hold_for_ever_when_asked_to", "--exact"])
+            .args(["heap::read::stop::tests::hold_for_ever_when_asked_to", "--exact"])
             .env(HELD, child.id().to_string())
             .stdout(Stdio::null())
             .process_group(0)

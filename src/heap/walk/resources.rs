@@ -2,24 +2,14 @@
 //! by what must hold of it.
 
 use super::engine::Engine;
-use super::image::{Php, c_string};
-use super::memory::AddressMap;
 use super::paths::{Paths, TypeId};
-use super::walk::{OrTorn, Torn, Walked};
-use serde::{Deserialize, Serialize};
+use super::walker::{OrTorn, Torn, Walked};
+use crate::heap::census::values::ResourceCount;
+use crate::heap::memory::AddressMap;
+use crate::heap::read::image::{Php, c_string};
 
 const TABLE_SIZE: usize = 56;
 const MOST_TYPES: u32 = 4096;
-
-/// Resources of one type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ResourceCount {
-    /// `stream:tcp_socket`, `stream-context`, `closed`: the type, of a stream its kind too.
-    #[serde(rename = "type")]
-    pub of: String,
-    /// How many.
-    pub count: u64,
-}
 
 /// Names of the types of resources, by their number.
 pub type ResourceTypes = AddressMap<String>;

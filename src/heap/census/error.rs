@@ -1,14 +1,11 @@
-//! Why there is, or is not, a census. Never an error of the run: shown, and the run goes on.
+//! Why there is no census. Never an error of the run: shown, and the run goes on.
 
 use serde::{Deserialize, Serialize};
 
-/// What became of an attempt to read a PHP's heap.
+/// Why a PHP's heap could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(tag = "status", content = "why", rename_all = "snake_case")]
-pub enum Status {
-    /// Read, and every check held.
-    #[error("ok")]
-    Ok,
+pub enum Error {
     /// The process changed its heap while it was read, each time that it was tried. Try again.
     #[error("the process was busy each time its heap was read; try again when it rests")]
     Busy,
@@ -23,22 +20,21 @@ pub enum Status {
     NotPhp,
 }
 
-impl Status {
-    /// `ok`, `busy`, `unsupported`, `denied` or `not_php`.
+impl Error {
+    /// `busy`, `unsupported`, `denied` or `not_php`.
     pub fn word(&self) -> &'static str {
         match self {
-            Status::Ok => "ok",
-            Status::Busy => "busy",
-            Status::Unsupported(_) => "unsupported",
-            Status::Denied(_) => "denied",
-            Status::NotPhp => "not_php",
+            Error::Busy => "busy",
+            Error::Unsupported(_) => "unsupported",
+            Error::Denied(_) => "denied",
+            Error::NotPhp => "not_php",
         }
     }
 
     /// The reason, where there is one to tell.
     pub fn why(&self) -> Option<&str> {
         match self {
-            Status::Unsupported(why) | Status::Denied(why) => Some(why),
+            Error::Unsupported(why) | Error::Denied(why) => Some(why),
             _ => None,
         }
     }

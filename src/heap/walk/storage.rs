@@ -1,7 +1,7 @@
 //! What PHP's own containers hold outside any array: object storages, lists, fixed arrays, heaps.
 
 use super::engine::{Value, kind};
-use super::walk::{Node, OrTorn, Torn, Walk, Walked};
+use super::walker::{Node, OrTorn, Torn, Walk, Walked};
 
 /// Elements of a list that are believed in.
 const MOST_ELEMENTS: u64 = 1 << 28;

@@ -2,7 +2,7 @@
 
 use super::engine::{Function, Value, is_identifier, kind};
 use super::paths::PathId;
-use super::walk::{Node, OrTorn, Torn, Walk, Walked};
+use super::walker::{Node, OrTorn, Torn, Walk, Walked};
 
 const MOST_VARIABLES: u32 = 10_000;
 const MOST_FRAMES: usize = 10_000;

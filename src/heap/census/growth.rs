@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::census::{Census, Holder};
+use super::values::{Census, Holder};
 
 /// Steps that may fall, as a share, in a series that still grows.
 const MOST_FALLS: f64 = 0.2;
@@ -216,6 +216,7 @@ fn known_as(holder: &Holder) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::values::{ClassCount, Cost, Sum};
     use super::*;
 
     fn census(holders: &[(&str, u64, u64, &str)], classes: &[(&str, u64)], garbage: u64) -> Census {
@@ -228,25 +229,21 @@ mod tests {
             within: None,
             shared: 0,
         });
-        let classes =
-            classes.iter().map(|&(name, count)| crate::heap::ClassCount { name: name.into(), count, bytes: 0 });
-        let reachable = crate::heap::Sum { objects: 0, bytes: 1000 };
+        let classes = classes.iter().map(|&(name, count)| ClassCount { name: name.into(), count, bytes: 0 });
+        let reachable = Sum { objects: 0, bytes: 1000 };
         Census {
             php_version: "8.2.0".into(),
             figures: None,
             classes: classes.collect(),
             resources: vec![],
-            reachable: crate::heap::Sum {
-                bytes: reachable.bytes + holders.clone().map(|h| h.bytes).sum::<u64>(),
-                ..reachable
-            },
+            reachable: Sum { bytes: reachable.bytes + holders.clone().map(|h| h.bytes).sum::<u64>(), ..reachable },
             holders: holders.collect(),
-            garbage: crate::heap::Sum { objects: garbage, bytes: garbage * 100 },
-            held: crate::heap::Sum::default(),
+            garbage: Sum { objects: garbage, bytes: garbage * 100 },
+            held: Sum::default(),
             unexplained: 0,
             collector: None,
             stack: vec![],
-            cost: crate::heap::Cost::default(),
+            cost: Cost::default(),
             warnings: vec![],
         }
     }

@@ -1,0 +1,18 @@
+//! Walking over a copy of a PHP's memory: the engine's structures, what must hold of them, who is reached from where.
+//! Reads the copy alone, never the process.
+
+pub mod checks;
+pub mod classes;
+pub mod collector;
+pub mod engine;
+mod expand;
+mod frames;
+pub mod garbage;
+pub mod objects;
+pub mod paths;
+pub mod resources;
+mod roots;
+pub mod stack;
+mod storage;
+pub mod take;
+pub mod walker;
