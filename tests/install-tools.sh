@@ -32,14 +32,18 @@ missing() {
     has unshare || echo util-linux
     has strace || echo strace
     has protoc || echo protobuf-compiler
+    has openssl || echo openssl
+    has npm || [ -d target/peers/package ] || echo npm
 }
 
-# Readers of profiles that Debian does not have; what needs them says so and is left out without them.
+# Readers of profiles that Debian does not have.
 peers() {
-    if [ "$1" != demo ] && [ ! -d target/peers/package ] && has npm; then
+    if [ "$1" != demo ] && [ ! -d target/peers/package ]; then
         mkdir -p target/peers
-        (cd target/peers && timeout 120 npm pack --silent speedscope >/dev/null && tar xzf speedscope-*.tgz) ||
-            echo "speedscope could not be had from npm: its test will be left out" >&2
+        (cd target/peers && timeout 120 npm pack --silent speedscope >/dev/null && tar xzf speedscope-*.tgz) || {
+            echo "speedscope could not be had from npm, and a test opens its page" >&2
+            exit 1
+        }
     fi
     [ "$1" = bench ] && [ ! -x target/peers/bin/gprof2dot ] || return 0
     python3 -m venv target/peers && target/peers/bin/pip install --quiet gprof2dot ||
@@ -54,10 +58,12 @@ demo | test | bench) ;;
     ;;
 esac
 
-peers "$1"
 packages=$(missing "$1" | tr '\n' ' ')
 packages=${packages% }
-[ -n "$packages" ] || exit 0
+[ -n "$packages" ] || {
+    peers "$1"
+    exit 0
+}
 
 php=$(command -v php || true)
 if [ -n "$php" ] && has dpkg && ! dpkg -S "$(readlink -f "$php")" >/dev/null 2>&1; then
@@ -105,7 +111,7 @@ $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends 
 packages=$(missing "$1" | tr '\n' ' ')
 packages=${packages% }
 case " $packages " in
-"  ") ;;
+"  ") peers "$1" ;;
 *" php-xdebug "*)
     echo "php-xdebug is installed, and $(command -v php) does not load it; try: phpenmod -s cli xdebug" >&2
     exit 1

@@ -337,7 +337,7 @@ fn another_network_namespace_is_read_from_inside() {
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net"]);
     if !command.arg("true").status().is_ok_and(|s| s.success()) {
-        eprintln!("this machine lets nobody make a namespace: nothing to see here");
+        println!("left out: this machine lets nobody make a namespace");
         return;
     }
     let mut command = Command::new("unshare");

@@ -54,12 +54,11 @@ impl Screen {
 }
 
 impl Browser {
-    /// Starts a browser; none, with the reason printed, where there is none to start.
+    /// Starts a browser; none where there is none to start and missing tools are to be left out.
     pub fn start() -> Option<Self> {
-        let Some(program) = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find) else {
-            println!("skipped: no chromium here (apt-get install chromium)");
-            return None;
-        };
+        let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(find);
+        super::tools::missing(program.is_some(), "chromium", "chromium");
+        let program = program?;
         let profile = tempfile::tempdir().expect("a folder for the browser's profile");
         // The browser reads commands from descriptor 3 and answers on 4; the shell moves ours there.
         let mut child = Command::new("/bin/sh")

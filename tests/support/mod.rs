@@ -6,4 +6,5 @@ pub mod chromium;
 pub mod files;
 pub mod smtp;
 pub mod speedscope;
+pub mod tools;
 pub mod views;

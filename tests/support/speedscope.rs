@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::chromium::{Browser, Screen};
 
-/// The page, where `tests/install-tools.sh` puts it.
+/// The page, where `tests/install-tools.sh` puts it; none where missing tools are to be left out.
 pub fn page() -> Option<PathBuf> {
     let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/peers/package/dist/release/index.html");
-    page.exists().then_some(page)
+    (!super::tools::missing(page.exists(), "speedscope", "npm, then npm's speedscope")).then_some(page)
 }
 
 /// Rows of the table that it shows of a file: total, own, name. It draws them when the file is read; those that do not fit

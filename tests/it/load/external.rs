@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use crate::support::smtp::{Act, Server};
+use crate::support::tools::missing;
 use profile_run::load::{Address, Control, Job, LoadStats, SessionOptions, Tool, run_external};
 use profile_run::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use serde_json::Value;
@@ -112,11 +113,7 @@ fn what_the_command_line_says() {
 }
 
 fn has_smtp_source() -> bool {
-    let there = Path::new("/usr/sbin/smtp-source").is_file();
-    if !there {
-        eprintln!("no smtp-source (Debian: apt-get install postfix): not tested");
-    }
-    there
+    !missing(Path::new("/usr/sbin/smtp-source").is_file(), "smtp-source", "postfix")
 }
 
 fn source(job: &Job) -> LoadStats {

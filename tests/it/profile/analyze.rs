@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use crate::support::calls::{Call, calls};
 use crate::support::files::{gzip, put};
+use crate::support::tools::missing;
 use proptest::prelude::*;
 
 /// A profile as text, with what must come out of it.
@@ -168,11 +169,11 @@ fn the_callgrind_export_is_read_by_callgrind_annotate() {
     let path = put(folder.path(), "cachegrind.out.1", example().text.as_bytes());
     let out = folder.path().join("small");
     assert!(analyze(&["--format", "callgrind", "-o", out.to_str().unwrap()], &[&path]).status.success());
-    let Ok(output) = Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no"]).arg(&out).output()
-    else {
-        eprintln!("callgrind_annotate is not installed: its reading is not checked here");
+    let output = Command::new("callgrind_annotate").args(["--threshold=100", "--auto=no"]).arg(&out).output();
+    if missing(output.is_ok(), "callgrind_annotate", "valgrind") {
         return;
-    };
+    }
+    let output = output.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     for (name, time) in [("f0", 100), ("f1", 20), ("f2", 30), ("f3", 900), ("f4", 2)] {
         let line = text.lines().find(|line| line.ends_with(&format!(":{name}"))).unwrap_or_else(|| panic!("{text}"));

@@ -36,13 +36,9 @@ int main(void) {
 }
 "#;
 
-/// True where valgrind is; a bare machine can still run the other tests.
 fn installed() -> bool {
     let there = Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success());
-    if !there {
-        eprintln!("skipped: no valgrind here (apt-get install valgrind)");
-    }
-    there
+    !crate::support::tools::missing(there, "valgrind", "valgrind")
 }
 
 fn program(folder: &Path) -> PathBuf {
