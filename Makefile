@@ -33,6 +33,8 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --offline check licenses bans sources; \
+	else echo 'cargo-deny is not installed: licences, bans and sources are not checked here'; fi
 
 test: tools lint
 	$(CARGO) test --locked

@@ -5,9 +5,15 @@
 //! with `server`, `load`, `sampler` and `heap`, and writes down what happened in the
 //! `journal`; `analysis` reads the journal, asks `verdict` and `profile`; `report` shows it.
 
+#![warn(clippy::undocumented_unsafe_blocks, clippy::todo, clippy::unimplemented, clippy::dbg_macro)]
+// What is printed and how the program ends is the console's and the commands' alone.
+#![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
+
 pub mod analysis;
+#[allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 pub mod cli;
 pub mod conductor;
+#[allow(clippy::print_stdout, clippy::print_stderr)]
 pub mod console;
 pub mod diagnose;
 pub mod heap;

@@ -271,43 +271,6 @@ fn nothing_tells_the_machine_that_it_was_written_on() {
 }
 
 #[test]
-fn each_unsafe_block_has_its_reason() {
-    let mut wrong = Vec::new();
-    for path in files().iter().filter(|path| is_rust(path) && path.starts_with("src")) {
-        let source = read(path);
-        let lines: Vec<&str> = source.lines().collect();
-        for (number, line) in lines.iter().enumerate() {
-            let code = line.split("//").next().unwrap_or("");
-            if !code.contains("unsafe {") && !code.contains("unsafe impl") {
-                continue;
-            }
-            let before = lines[number.saturating_sub(8)..=number].iter();
-            if !before.into_iter().any(|line| line.contains("SAFETY:")) {
-                wrong.push(format!("{}:{}: unsafe without SAFETY:", path.display(), number + 1));
-            }
-        }
-    }
-    none(wrong);
-}
-
-#[test]
-fn only_the_console_and_the_commands_print() {
-    let mut wrong = Vec::new();
-    for path in files().iter().filter(|path| is_rust(path) && path.starts_with("src")) {
-        if path.starts_with("src/cli") || path.starts_with("src/console") {
-            continue;
-        }
-        for (number, line) in read(path).lines().enumerate() {
-            let code = line.split("//").next().unwrap_or("");
-            if ["println!(", "print!(", "process::exit("].iter().any(|call| code.contains(call)) {
-                wrong.push(format!("{}:{}: {}", path.display(), number + 1, code.trim()));
-            }
-        }
-    }
-    none(wrong);
-}
-
-#[test]
 fn the_notices_list_what_is_built_in() {
     let tree = std::process::Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none", "--format", "{p}"])
