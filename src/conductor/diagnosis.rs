@@ -3,7 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use super::run::Run;
+use super::context::Context;
+use super::session::Session;
 use super::stop_reason::Halt;
 use crate::diagnose::{Diagnosis, Ended, Observations, diagnose};
 use crate::journal::{Event, Scene};
@@ -38,18 +39,27 @@ pub fn waiting(step: Step) -> &'static str {
     }
 }
 
-impl Run<'_> {
-    /// Writes down what befell the server.
-    pub(super) fn failure(&mut self, scene: &Scene, seen: &Observations) -> Result<Diagnosis, Halt> {
-        let diagnosis = diagnose(seen);
-        let kind = serde_json::to_value(diagnosis.cause).ok().and_then(|value| value.as_str().map(str::to_owned));
-        self.book.write(Event::Failure {
-            scene: scene.clone(),
-            kind: kind.unwrap_or_default(),
-            sentence: diagnosis.sentence.clone(),
-            advice: diagnosis.advice.clone(),
-            details: diagnosis.evidence.clone(),
-        })?;
-        Ok(diagnosis)
-    }
+/// Writes down what befell the server.
+fn failure(run: &mut Context<'_>, scene: &Scene, seen: &Observations) -> Result<Diagnosis, Halt> {
+    let diagnosis = diagnose(seen);
+    let kind = serde_json::to_value(diagnosis.cause).ok().and_then(|value| value.as_str().map(str::to_owned));
+    run.recorder.write(Event::Failure {
+        scene: scene.clone(),
+        kind: kind.unwrap_or_default(),
+        sentence: diagnosis.sentence.clone(),
+        advice: diagnosis.advice.clone(),
+        details: diagnosis.evidence.clone(),
+    })?;
+    Ok(diagnosis)
+}
+
+/// Writes down what befell the server, and that another must be launched.
+pub(super) fn fell(
+    run: &mut Context<'_>,
+    session: &mut Session,
+    scene: &Scene,
+    seen: &Observations,
+) -> Result<Diagnosis, Halt> {
+    session.spoilt = true;
+    failure(run, scene, seen)
 }

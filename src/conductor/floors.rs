@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 
 use serde_json::to_value;
 
-use super::run::Run;
-use super::sample_log::Moving;
+use super::context::Context;
+use super::sample_log::LiveLoad;
 use super::session::Session;
+use super::settle::Settled;
 use super::stop_reason::Halt;
 use crate::heap::{Census, CopyMode, Error, Inspector};
 use crate::journal::{Event, HolderCount, ProcessFloor, Scene};
@@ -55,7 +56,7 @@ pub struct Measured {
 
 impl Floors {
     /// Reads all processes of a session.
-    pub fn measure(&mut self, session: &Session, moving: &Moving, wave: u32) -> Measured {
+    pub fn measure(&mut self, session: &Session, load: &LiveLoad, wave: u32) -> Measured {
         let pids = session.pids();
         let servers = session.servers(&pids);
         let reader = self.reader.get_or_insert_with(Reader::of_loaded_server);
@@ -64,7 +65,7 @@ impl Floors {
             let pid = floor.pid;
             let server = servers.contains(&pid);
             let mut figures = figures(&floor);
-            if let Some(peak) = moving.peak(pid) {
+            if let Some(peak) = load.peak(pid) {
                 figures.insert("rss_anon_peak".to_owned(), peak as f64);
             }
             if server {
@@ -190,53 +191,40 @@ pub struct Work {
     pub sessions: u64,
 }
 
-/// How the server came to rest before a floor.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Settled {
-    /// Seconds that it took.
-    pub seconds: f64,
-    /// It had not by the deadline.
-    pub deadline: bool,
-    /// A rest was kept.
-    pub rested: bool,
-}
-
-impl Run<'_> {
-    /// Measures a floor and writes it down; gives back what was measured.
-    pub(super) fn floor(
-        &mut self,
-        floors: &mut Floors,
-        session: &mut Session,
-        scene: &Scene,
-        work: Work,
-        settled: Settled,
-    ) -> Result<Vec<ProcessFloor>, Halt> {
-        let measured = floors.measure(session, &self.trace.moving, scene.wave);
-        if let Some(text) = measured.unreadable {
-            self.book.not_measured(text)?;
-        }
-        let messages = self
-            .plan
-            .scenarios
-            .iter()
-            .any(|s| s.name == scene.scenario && s.unit() == crate::model::plan::scenario::Unit::Messages);
-        for (pid, census) in measured.censuses {
-            let census = to_value(census).map_err(std::io::Error::from)?;
-            let work = if messages { work.messages } else { work.sessions };
-            self.book.write(Event::Census { scene: scene.clone(), pid, work, census })?;
-        }
-        session.idle.connections = session.moment().connections;
-        self.book.write(Event::Floor {
-            scene: scene.clone(),
-            messages: work.messages,
-            sessions: work.sessions,
-            settle: settled.seconds,
-            deadline: settled.deadline,
-            rested: settled.rested,
-            processes: measured.processes.clone(),
-            holders: measured.holders,
-        })?;
-        self.trace.moving.open.store(0, Ordering::Relaxed);
-        Ok(measured.processes)
+/// Measures a floor and writes it down; gives back what was measured.
+pub(super) fn measure(
+    run: &mut Context<'_>,
+    floors: &mut Floors,
+    session: &mut Session,
+    scene: &Scene,
+    work: Work,
+    settled: Settled,
+) -> Result<Vec<ProcessFloor>, Halt> {
+    let measured = floors.measure(session, &run.sample_log.load, scene.wave);
+    if let Some(text) = measured.unreadable {
+        run.recorder.not_measured(text)?;
     }
+    let messages = run
+        .plan
+        .scenarios
+        .iter()
+        .any(|s| s.name == scene.scenario && s.unit() == crate::model::plan::scenario::Unit::Messages);
+    for (pid, census) in measured.censuses {
+        let census = to_value(census).map_err(std::io::Error::from)?;
+        let work = if messages { work.messages } else { work.sessions };
+        run.recorder.write(Event::Census { scene: scene.clone(), pid, work, census })?;
+    }
+    session.idle.connections = session.moment().connections;
+    run.recorder.write(Event::Floor {
+        scene: scene.clone(),
+        messages: work.messages,
+        sessions: work.sessions,
+        settle: settled.seconds,
+        deadline: settled.deadline,
+        rested: settled.rested,
+        processes: measured.processes.clone(),
+        holders: measured.holders,
+    })?;
+    run.sample_log.load.open.store(0, Ordering::Relaxed);
+    Ok(measured.processes)
 }

@@ -1,19 +1,25 @@
 //! The order of a run: launch, ready, preflight, waves, settle, stop. What happens goes into the journal.
 
+mod context;
 mod diagnosis;
 mod environment;
 mod floors;
+mod hooks;
 mod interrupt;
 mod launch;
 mod measure_pass;
 mod preflight;
+mod profile_files;
 mod profile_pass;
+mod ready;
 mod recorder;
 mod run;
 mod sample_log;
+mod scenario;
 mod scenario_run;
 mod session;
 mod settle;
+mod stop;
 mod stop_reason;
 mod wave;
 mod wave_size;

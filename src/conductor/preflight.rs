@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::run::Run;
+use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::journal::{Event, PreflightStep};
-use crate::load::{Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions, preflight};
+use crate::load::{self, Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions};
 use crate::model::plan::scenario::TlsMode;
 use crate::model::plan::{Engine, Plan};
 
@@ -41,68 +41,66 @@ pub fn address(session: &Session) -> Address {
     Address::Tcp { host: session.address.ip().to_string(), port: session.address.port() }
 }
 
-impl Run<'_> {
-    /// Holds the conversation; a refusal ends the run with the server's own reply.
-    pub(super) fn preflight(&mut self, session: &mut Session) -> Result<u64, Halt> {
-        if self.plan.engine == Engine::Command {
-            return Ok(0);
+/// Holds the conversation; a refusal ends the run with the server's own reply.
+pub(super) fn hold(run: &mut Context<'_>, session: &mut Session) -> Result<u64, Halt> {
+    if run.plan.engine == Engine::Command {
+        return Ok(0);
+    }
+    let control = Arc::new(Control::new());
+    let (told, options, target) = (Arc::clone(&control), session_options(run.plan), address(session));
+    let times = PreflightTimes { step: run.plan.stall_timeout, ..PreflightTimes::default() };
+    let thread = std::thread::Builder::new()
+        .name("preflight".to_owned())
+        .spawn(move || load::preflight(&target, &options, times, &told))?;
+    while !thread.is_finished() {
+        if run.interrupt.came().is_some() || session.target.alive().is_empty() {
+            control.stop();
+            break;
         }
-        let control = Arc::new(Control::new());
-        let (told, options, target) = (Arc::clone(&control), session_options(self.plan), address(session));
-        let times = PreflightTimes { step: self.plan.stall_timeout, ..PreflightTimes::default() };
-        let thread = std::thread::Builder::new()
-            .name("preflight".to_owned())
-            .spawn(move || preflight(&target, &options, times, &told))?;
-        while !thread.is_finished() {
-            if self.interrupt.came().is_some() || session.target.alive().is_empty() {
-                control.stop();
-                break;
-            }
-            std::thread::sleep(LOOK);
+        std::thread::sleep(LOOK);
+    }
+    // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
+    if !thread.is_finished() {
+        run.interrupt.check()?;
+    }
+    let outcome = thread.join().map_err(|_| Halt::early("environment", "the preflight's thread panicked"))?;
+    run.interrupt.check()?;
+    match outcome {
+        Ok(done) => {
+            let steps = done.replies.iter().map(|reply| PreflightStep {
+                step: reply.step.name().to_uppercase(),
+                reply: reply.text.trim_end().to_owned(),
+            });
+            run.recorder.write(Event::Preflight {
+                pass: session.pass,
+                steps: steps.collect(),
+                refused: None,
+                sessions: done.conversations + std::mem::take(&mut session.probes),
+                messages: 1,
+            })?;
+            Ok(1)
         }
-        // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
-        if !thread.is_finished() {
-            self.interrupt.check()?;
-        }
-        let outcome = thread.join().map_err(|_| Halt::early("environment", "the preflight's thread panicked"))?;
-        self.interrupt.check()?;
-        match outcome {
-            Ok(done) => {
-                let steps = done.replies.iter().map(|reply| PreflightStep {
-                    step: reply.step.name().to_uppercase(),
-                    reply: reply.text.trim_end().to_owned(),
-                });
-                self.book.write(Event::Preflight {
-                    pass: session.pass,
-                    steps: steps.collect(),
-                    refused: None,
-                    sessions: done.conversations + std::mem::take(&mut session.probes),
-                    messages: 1,
-                })?;
-                Ok(1)
-            }
-            Err(error) => {
-                let sentence = error.to_string();
-                self.book.write(Event::Preflight {
-                    pass: session.pass,
-                    steps: Vec::new(),
-                    refused: Some(sentence.clone()),
-                    sessions: 1 + std::mem::take(&mut session.probes),
-                    messages: 0,
-                })?;
-                Err(match error {
-                    PreflightError::Refused(_) | PreflightError::Start(_) => Halt::early("preflight", sentence),
-                    PreflightError::Broken { .. } | PreflightError::Stopped => {
-                        let fell = session.target.alive().is_empty();
-                        let what = if fell {
-                            "the server ended during the first conversation"
-                        } else {
-                            "the first conversation broke"
-                        };
-                        Halt::early("preflight_broken", format!("{what}: {sentence}{}", output(session)))
-                    }
-                })
-            }
+        Err(error) => {
+            let sentence = error.to_string();
+            run.recorder.write(Event::Preflight {
+                pass: session.pass,
+                steps: Vec::new(),
+                refused: Some(sentence.clone()),
+                sessions: 1 + std::mem::take(&mut session.probes),
+                messages: 0,
+            })?;
+            Err(match error {
+                PreflightError::Refused(_) | PreflightError::Start(_) => Halt::early("preflight", sentence),
+                PreflightError::Broken { .. } | PreflightError::Stopped => {
+                    let fell = session.target.alive().is_empty();
+                    let what = if fell {
+                        "the server ended during the first conversation"
+                    } else {
+                        "the first conversation broke"
+                    };
+                    Halt::early("preflight_broken", format!("{what}: {sentence}{}", output(session)))
+                }
+            })
         }
     }
 }

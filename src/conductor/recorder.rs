@@ -6,13 +6,13 @@ use crate::matrix::Cells;
 
 /// The journal and what it means so far.
 #[derive(Debug)]
-pub struct Notebook {
+pub struct Recorder {
     journal: Writer,
     /// Metric by scenario.
     pub cells: Cells,
 }
 
-impl Notebook {
+impl Recorder {
     /// A notebook over a new journal.
     pub fn new(journal: Writer, cells: Cells) -> Self {
         Self { journal, cells }
@@ -30,7 +30,7 @@ impl Notebook {
     /// Says what could not be measured.
     ///
     /// # Errors
-    /// As [`Notebook::write`].
+    /// As [`Recorder::write`].
     pub fn not_measured(&mut self, text: impl Into<String>) -> Result<(), Halt> {
         self.write(Event::NotMeasured { text: text.into() })
     }

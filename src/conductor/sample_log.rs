@@ -11,7 +11,7 @@ use crate::sampler::{Sample, Sink, SocketSample};
 
 /// What the load does at this moment, and the peaks of the wave; shared with the sampler's thread.
 #[derive(Debug, Default)]
-pub struct Moving {
+pub struct LiveLoad {
     /// Messages accepted in the pass so far.
     pub messages: AtomicU64,
     /// Sessions open now.
@@ -19,7 +19,7 @@ pub struct Moving {
     peaks: Mutex<BTreeMap<i32, u64>>,
 }
 
-impl Moving {
+impl LiveLoad {
     /// Forgets the peaks: a wave begins.
     pub fn forget_peaks(&self) {
         self.peaks.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -33,21 +33,21 @@ impl Moving {
 
 /// `samples.jsonl`, written by one sampler after another.
 #[derive(Debug, Clone)]
-pub struct Trace {
+pub struct SampleLog {
     writer: Arc<Mutex<SampleWriter>>,
     /// What the load does.
-    pub moving: Arc<Moving>,
+    pub load: Arc<LiveLoad>,
     sockets: BTreeMap<i32, [u32; 3]>,
 }
 
-impl Trace {
+impl SampleLog {
     /// Makes the file.
     ///
     /// # Errors
     /// It cannot be made.
     pub fn create(path: &Path) -> std::io::Result<Self> {
         let writer = Arc::new(Mutex::new(SampleWriter::create(path)?));
-        Ok(Self { writer, moving: Arc::default(), sockets: BTreeMap::new() })
+        Ok(Self { writer, load: Arc::default(), sockets: BTreeMap::new() })
     }
 
     /// Hands everything to the kernel.
@@ -57,9 +57,9 @@ impl Trace {
     }
 }
 
-impl Sink for Trace {
+impl Sink for SampleLog {
     fn sample(&mut self, s: &Sample) {
-        let mut peaks = self.moving.peaks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peaks = self.load.peaks.lock().unwrap_or_else(PoisonError::into_inner);
         let peak = peaks.entry(s.pid).or_default();
         *peak = (*peak).max(s.rss_anon);
         drop(peaks);
@@ -75,8 +75,8 @@ impl Sink for Trace {
             ("threads", f64::from(s.threads)),
             ("cpu", s.cpu()),
             ("fds", f64::from(s.fds)),
-            ("messages", self.moving.messages.load(Ordering::Relaxed) as f64),
-            ("open", self.moving.open.load(Ordering::Relaxed) as f64),
+            ("messages", self.load.messages.load(Ordering::Relaxed) as f64),
+            ("open", self.load.open.load(Ordering::Relaxed) as f64),
         ] {
             row.set(field, value);
         }

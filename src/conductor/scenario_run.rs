@@ -7,10 +7,10 @@ use crate::journal::{ProcessFloor, Scene};
 use crate::matrix::mail_length;
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Pass;
-use crate::model::plan::scenario::{PerConnection, Scenario};
+use crate::model::plan::scenario::{PerConnection, Scenario, Unit};
 
 /// A scenario that goes on.
-pub(super) struct Course<'a> {
+pub(super) struct ScenarioRun<'a> {
     /// What is run.
     pub scenario: &'a Scenario,
     /// Floors so far.
@@ -31,7 +31,7 @@ pub(super) struct Course<'a> {
     pub life: (Vec<i32>, u64),
 }
 
-impl<'a> Course<'a> {
+impl<'a> ScenarioRun<'a> {
     /// One that has not begun.
     pub fn new(scenario: &'a Scenario, waves: Option<u32>, exact: bool, share: Option<f64>, began: f64) -> Self {
         let known = Known {
@@ -114,4 +114,21 @@ impl<'a> Course<'a> {
 /// Descriptors of the process that has most of them: the limit is each process's own.
 pub(super) fn descriptors(processes: &[ProcessFloor]) -> u64 {
     processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
+}
+
+/// What a scenario asks for, in words.
+pub(super) fn asked(scenario: &Scenario) -> String {
+    let total = crate::phrase::grouped(scenario.total);
+    match scenario.unit() {
+        Unit::Sessions if scenario.sessions > 1 => format!("{total} sessions at once"),
+        Unit::Messages if scenario.sessions > 1 => {
+            format!("{total} messages, {} at once", crate::phrase::grouped(scenario.sessions))
+        }
+        unit => crate::phrase::plural(scenario.total, unit.noun()),
+    }
+}
+
+/// Descriptors of the process that has most of them, as the sampler saw it last.
+pub(super) fn most_descriptors(session: &Session) -> u64 {
+    session.sampler.latest().iter().map(|sample| u64::from(sample.fds)).max().unwrap_or(0)
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::sample_log::Trace;
+use super::sample_log::SampleLog;
 use crate::diagnose::Witness;
 use crate::model::plan::Pass;
 use crate::sampler::{Idle, Moment, SamplerHandle};
@@ -141,11 +141,11 @@ impl Session {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sample(root: i32, clock: crate::model::Clock, trace: &Trace) -> Result<SamplerHandle, crate::sampler::Error> {
+pub fn sample(root: i32, clock: crate::model::Clock, log: &SampleLog) -> Result<SamplerHandle, crate::sampler::Error> {
     crate::sampler::Sampler::spawn(
         move |all| tree::members_of(all, root),
         clock,
         crate::sampler::Rates::default(),
-        trace.clone(),
+        log.clone(),
     )
 }

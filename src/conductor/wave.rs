@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use super::context::Context;
 use super::preflight::{address, session_options};
-use super::run::Run;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::diagnose::{Observations, Witness};
@@ -25,7 +25,7 @@ const DEAR_LOOK: Duration = Duration::from_millis(250);
 
 /// What came of a load.
 #[derive(Debug)]
-pub struct Attended {
+pub struct WaveOutcome {
     /// Counts.
     pub tally: LoadStats,
     /// What was seen of the server while it was silent, or after it fell.
@@ -53,128 +53,131 @@ pub struct Asked<'a> {
     pub at_most: Option<Duration>,
 }
 
-impl Run<'_> {
-    /// Runs one load to its end, and writes its begin and end down.
-    pub(super) fn load(&mut self, session: &mut Session, scene: &Scene, asked: Asked) -> Result<Attended, Halt> {
-        self.interrupt.check()?;
-        let (count, parallel) = (asked.count, asked.parallel as u32);
-        self.book.write(Event::WaveBegin { scene: scene.clone(), count, parallel })?;
-        self.trace.moving.forget_peaks();
-        let messages_before = self.trace.moving.messages.load(Ordering::Relaxed);
-        let cpu_before = session.cpu();
-        let control = Arc::new(Control::new());
-        let (finished, news) = channel();
-        let work = self.work(session, &asked, Arc::clone(&control));
-        let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
-            // Nobody listens only where the run has given up.
-            let _ = finished.send(work());
-        })?;
-        let mut watch = Watch::new(session, self.plan.stall_timeout);
-        let mut halt = None;
-        let outcome = loop {
-            match news.recv_timeout(LOOK) {
-                Ok(outcome) => break outcome,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Halt::early("environment", "the load's thread panicked"));
-                }
+/// Runs one load to its end, and writes its begin and end down.
+pub(super) fn run_load(
+    run: &mut Context<'_>,
+    session: &mut Session,
+    scene: &Scene,
+    asked: Asked,
+) -> Result<WaveOutcome, Halt> {
+    run.interrupt.check()?;
+    let (count, parallel) = (asked.count, asked.parallel as u32);
+    run.recorder.write(Event::WaveBegin { scene: scene.clone(), count, parallel })?;
+    run.sample_log.load.forget_peaks();
+    let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
+    let cpu_before = session.cpu();
+    let control = Arc::new(Control::new());
+    let (finished, news) = channel();
+    let work = work(run, session, &asked, Arc::clone(&control));
+    let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
+        // Nobody listens only where the run has given up.
+        let _ = finished.send(work());
+    })?;
+    let mut watch = Watch::new(session, run.plan.stall_timeout);
+    let mut halt = None;
+    let outcome = loop {
+        match news.recv_timeout(LOOK) {
+            Ok(outcome) => break outcome,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Halt::early("environment", "the load's thread panicked"));
             }
-            let live = control.live();
-            self.trace.moving.messages.store(messages_before + live.accepted, Ordering::Relaxed);
-            self.trace.moving.open.store(live.open, Ordering::Relaxed);
-            session.tend_log();
-            if halt.is_none()
-                && let Err(reason) = self.look(session, &mut watch, live)
-            {
-                halt = Some(reason);
-                control.stop();
-            }
-            if watch.fallen {
-                control.stop();
-            }
-            let part = live.accepted.max(live.sessions) as f64 / count.max(1) as f64;
-            self.book.live(&Live {
-                step: asked.label.to_owned(),
-                done: Some((asked.done + part * (1.0 - asked.done)).min(1.0)),
-                rss: session.rss(),
-                open: live.open,
-                errors: live.errors,
-                left: asked.deadline.map(|deadline| (deadline - self.elapsed()).max(0.0)),
-            });
-        };
-        let _ = thread.join();
-        let tally = outcome.map_err(|error| Halt::early("environment", format!("the load cannot run: {error}")))?;
-        self.trace.moving.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
-        self.trace.moving.open.store(0, Ordering::Relaxed);
-        let server_cpu = (session.cpu() - cpu_before).max(0.0);
-        self.book.write(Event::WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu })?;
-        if let Some(halt) = halt {
-            return Err(halt);
         }
-        let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
-        let trouble =
-            (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally, asked.sessions_before));
-        Ok(Attended { tally, trouble })
-    }
-
-    /// What the load's thread does.
-    fn work(
-        &self,
-        session: &Session,
-        asked: &Asked,
-        control: Arc<Control>,
-    ) -> impl FnOnce() -> Result<LoadStats, load::LoadError> + Send + 'static {
-        let mut scenario = asked.scenario.clone();
-        scenario.sessions = asked.parallel;
-        scenario.total = asked.count;
-        let mut options = session_options(self.plan);
-        options.duration = asked.at_most;
-        let job = Job {
-            scenario,
-            target: address(session),
-            count: asked.count,
-            stall_timeout: self.plan.stall_timeout,
-            seed: self.plan.seed,
-            options,
-        };
-        let tool = match self.plan.engine {
-            Engine::Builtin => None,
-            Engine::SmtpSource => Some(Tool::SmtpSource),
-            Engine::Command => Some(Tool::Command(self.plan.load_command.clone().unwrap_or_default())),
-        };
-        move || match tool {
-            None => load::run(&job, &control),
-            Some(tool) => load::run_external(&job, &tool, &control),
-        }
-    }
-
-    fn look(&mut self, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {
-        self.interrupt.check()?;
-        watch.progress(session, live);
-        if watch.dear.elapsed() < DEAR_LOOK {
-            return Ok(());
-        }
-        watch.dear = Instant::now();
-        let pids = session.target.alive();
-        for pid in &pids {
-            self.watchdog.follow(*pid);
-        }
-        watch.fallen =
-            pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();
-        if !self.plan.allow_forward
-            && let Some(outside) = outside_mail_connections(&pids).unwrap_or_default().first()
+        let live = control.live();
+        run.sample_log.load.messages.store(messages_before + live.accepted, Ordering::Relaxed);
+        run.sample_log.load.open.store(live.open, Ordering::Relaxed);
+        session.tend_log();
+        if halt.is_none()
+            && let Err(reason) = look(run, session, &mut watch, live)
         {
-            return Err(Halt::early(
-                "forward",
-                format!(
-                    "the server (pid {}) connected to {}: it delivers this load's mail to another machine. The load was stopped. \
-                     Switch delivery off for the run (in Symfony: MAILER_DSN=null://null), or allow it with --allow-forward",
-                    outside.pid, outside.remote
-                ),
-            ));
+            halt = Some(reason);
+            control.stop();
         }
-        Ok(())
+        if watch.fallen {
+            control.stop();
+        }
+        let part = live.accepted.max(live.sessions) as f64 / count.max(1) as f64;
+        run.recorder.live(&Live {
+            step: asked.label.to_owned(),
+            done: Some((asked.done + part * (1.0 - asked.done)).min(1.0)),
+            rss: session.rss(),
+            open: live.open,
+            errors: live.errors,
+            left: asked.deadline.map(|deadline| (deadline - run.elapsed()).max(0.0)),
+        });
+    };
+    let _ = thread.join();
+    let tally = outcome.map_err(|error| Halt::early("environment", format!("the load cannot run: {error}")))?;
+    run.sample_log.load.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
+    run.sample_log.load.open.store(0, Ordering::Relaxed);
+    let server_cpu = (session.cpu() - cpu_before).max(0.0);
+    run.recorder.write(Event::WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu })?;
+    if let Some(halt) = halt {
+        return Err(halt);
     }
+    let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
+    let trouble =
+        (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally, asked.sessions_before));
+    Ok(WaveOutcome { tally, trouble })
+}
+
+/// What the load's thread does.
+fn work(
+    run: &Context<'_>,
+    session: &Session,
+    asked: &Asked,
+    control: Arc<Control>,
+) -> impl FnOnce() -> Result<LoadStats, load::LoadError> + Send + 'static {
+    let mut scenario = asked.scenario.clone();
+    scenario.sessions = asked.parallel;
+    scenario.total = asked.count;
+    let mut options = session_options(run.plan);
+    options.duration = asked.at_most;
+    let job = Job {
+        scenario,
+        target: address(session),
+        count: asked.count,
+        stall_timeout: run.plan.stall_timeout,
+        seed: run.plan.seed,
+        options,
+    };
+    let tool = match run.plan.engine {
+        Engine::Builtin => None,
+        Engine::SmtpSource => Some(Tool::SmtpSource),
+        Engine::Command => Some(Tool::Command(run.plan.load_command.clone().unwrap_or_default())),
+    };
+    move || match tool {
+        None => load::run(&job, &control),
+        Some(tool) => load::run_external(&job, &tool, &control),
+    }
+}
+
+fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {
+    run.interrupt.check()?;
+    watch.progress(session, live);
+    if watch.dear.elapsed() < DEAR_LOOK {
+        return Ok(());
+    }
+    watch.dear = Instant::now();
+    let pids = session.target.alive();
+    for pid in &pids {
+        run.watchdog.follow(*pid);
+    }
+    watch.fallen =
+        pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();
+    if !run.plan.allow_forward
+        && let Some(outside) = outside_mail_connections(&pids).unwrap_or_default().first()
+    {
+        return Err(Halt::early(
+            "forward",
+            format!(
+                "the server (pid {}) connected to {}: it delivers this load's mail to another machine. The load was stopped. \
+                 Switch delivery off for the run (in Symfony: MAILER_DSN=null://null), or allow it with --allow-forward",
+                outside.pid, outside.remote
+            ),
+        ));
+    }
+    Ok(())
 }
 
 fn used(witness: &Witness) -> [Option<f64>; 2] {

@@ -1,0 +1,78 @@
+//! What the parts of a run share: the plan, the folder, the journal, signals, and the time that is left.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::interrupt::Interrupt;
+use super::recorder::Recorder;
+use super::sample_log::SampleLog;
+use crate::journal::Folder;
+use crate::model::plan::{Pass, Plan};
+use crate::server::command::Invocation;
+use crate::server::php::PhpFacts;
+use crate::server::watchdog::Watchdog;
+
+/// A run that goes on.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// What was asked.
+    pub(super) plan: &'a Plan,
+    /// Where it is kept.
+    pub(super) folder: &'a Folder,
+    /// The journal, and what it means so far.
+    pub(super) recorder: Recorder,
+    /// Signals.
+    pub(super) interrupt: Interrupt,
+    /// Ends what we launched where we are killed.
+    pub(super) watchdog: Watchdog,
+    /// What the sampler reads, and what the load does at that moment.
+    pub(super) sample_log: SampleLog,
+    /// The command, understood.
+    pub(super) invocation: Invocation,
+    /// What its php says of itself, where there is one.
+    pub(super) php: Option<PhpFacts>,
+    /// The server's working directory, absolute.
+    pub(super) cwd: PathBuf,
+    /// The mark in the environment of everything that we launch.
+    pub(super) id: String,
+    /// Limits of descriptors, soft and hard, as the shell gave them.
+    pub(super) descriptors: (u64, u64),
+    /// When it began.
+    pub(super) began: Instant,
+}
+
+impl Context<'_> {
+    /// The variables that the plan adds.
+    pub(super) fn environment_added(&self) -> BTreeMap<String, String> {
+        self.plan.env.iter().cloned().collect()
+    }
+
+    /// The environment that the target would have, as far as it is text.
+    pub(super) fn environment(&self) -> BTreeMap<String, String> {
+        let mut all: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        all.extend(self.environment_added());
+        all
+    }
+
+    /// Seconds since the run began.
+    pub(super) fn elapsed(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// The second of the run at which a pass should have ended; none without a budget.
+    pub(super) fn deadline(&self, pass: Pass) -> Option<f64> {
+        let budget = self.plan.budget?.as_secs_f64();
+        let both = self.plan.passes.len() == 2 && self.can_profile();
+        Some(match pass {
+            Pass::Clean if both => budget * 0.75,
+            _ => budget,
+        })
+    }
+
+    /// A profile pass will be worth its time.
+    pub(super) fn can_profile(&self) -> bool {
+        self.php.as_ref().is_none_or(|php| php.xdebug.is_some()) && !self.invocation.without_configuration()
+    }
+}

@@ -1,0 +1,64 @@
+//! The files that the profiler writes: found, measured while they grow, taken into the run's folder.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::session::Session;
+use super::stop_reason::Halt;
+use crate::journal::{Event, Profiled};
+
+/// Takes the files that the pass left into the run's folder.
+pub(super) fn collect(run: &mut Context<'_>, folder: &Path, before: &[PathBuf], messages: u64) -> Result<(), Halt> {
+    let ours = run.folder.profile();
+    let mut profiled = Profiled::default();
+    for path in list(folder) {
+        if before.contains(&path) && folder != ours || !is_profile(&path) {
+            continue;
+        }
+        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+        let inside = ours.join(&name);
+        // Theirs stays where it is; a hard link costs nothing where it is possible.
+        if path != inside && fs::hard_link(&path, &inside).is_err() {
+            fs::copy(&path, &inside)?;
+        }
+        profiled.bytes += fs::metadata(&inside).map_or(0, |meta| meta.len());
+        profiled.files.push(name);
+    }
+    if profiled.files.is_empty() {
+        return run.recorder.not_measured(format!(
+            "The profile: no file appeared in {}. A console that restarts itself without Xdebug (composer/xdebug-handler) is \
+             told to stay with it by a variable such as APP_ALLOW_XDEBUG=1, given with --env.",
+            folder.display()
+        ));
+    }
+    run.recorder.write(Event::Profiled { profiled, messages })
+}
+
+/// Bytes of each profile so far, by name. Its length grows also where what was read of it has been released.
+pub(super) fn lengths(session: &Session) -> BTreeMap<String, u64> {
+    let Some((folder, _)) = &session.profiles else { return BTreeMap::new() };
+    let length = |path: PathBuf| {
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        Some((name, fs::metadata(&path).ok()?.len()))
+    };
+    list(folder).into_iter().filter_map(length).collect()
+}
+
+/// The files of a folder, sorted; none where it does not exist yet.
+pub(super) fn list(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// A profile begins with its version, or is packed.
+fn is_profile(path: &Path) -> bool {
+    let mut head = [0; 8];
+    let read = fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let head = &head[..read];
+    head.starts_with(b"version:") || head.starts_with(b"creator:") || head.starts_with(&[0x1f, 0x8b])
+}
