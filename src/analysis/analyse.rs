@@ -94,6 +94,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
     Ok(RunView {
         timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &material) },
         flames: shown.as_mut().map(|shown| std::mem::take(&mut shown.flames)).unwrap_or_default(),
+        busy: shown.as_mut().and_then(|shown| shown.busy.take()),
         waiting: shown.map(|shown| shown.waiting).unwrap_or_default(),
         censuses: censuses(&material),
         asked: load::asked(&material),

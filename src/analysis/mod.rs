@@ -8,6 +8,7 @@ mod conclusion;
 pub mod csv;
 pub mod drift;
 mod findings;
+pub mod flame;
 mod history;
 mod holders;
 mod load;

@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use super::flame::{self, Busy, Flame};
 use super::result::{FunctionRow, ProfileSummary};
 use super::slices::{self, WaveAt};
-use super::view::{self, Flame, Slice};
 use super::waiting::Waiting;
 use crate::phrase::grouped;
-use crate::profile::export::folded;
-use crate::profile::{self, CallTree, Dialect, Marks, Metric, Options, Profile, Slices, Span, split};
+use crate::profile::{self, Dialect, Marks, Options, Profile};
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -24,6 +23,8 @@ pub struct Shown {
     pub summary: ProfileSummary,
     /// Its flamegraphs.
     pub flames: Vec<Flame>,
+    /// Busy time by function, in the order of the summary's functions.
+    pub busy: Option<Busy>,
     /// Names of the functions that wait.
     pub waiting: Vec<String>,
     /// What a reader should know, one sentence each.
@@ -57,22 +58,23 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
     let nanoseconds = |ticks: i64| u64::try_from(ticks.saturating_mul(tick)).unwrap_or(0);
     let waits = waiting.of(profile);
     let drift = slices::drift(profile, &waits, &recording.waves, messages, tick);
-    let mut functions: Vec<FunctionRow> = profile
-        .functions
-        .iter()
-        .map(|function| FunctionRow {
-            name: function.name.clone(),
-            file: function.file.clone(),
-            own: nanoseconds(function.own.time),
-            inclusive: nanoseconds(function.inclusive.time),
-            calls: function.calls,
-            allocation: function.own.memory,
-            calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
-            waiting: waits[function.id as usize],
-            drift: drift.change.get(&function.id).copied(),
-        })
-        .collect();
-    functions.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
+    let busy = flame::busy(profile, &waits, tick.unsigned_abs());
+    let busy_of = |at: usize| busy.as_ref().map_or(0, |busy| busy.inclusive[at]);
+    let row = |function: &profile::FunctionCost| FunctionRow {
+        name: function.name.clone(),
+        file: function.file.clone(),
+        own: nanoseconds(function.own.time),
+        inclusive: nanoseconds(function.inclusive.time),
+        calls: function.calls,
+        allocation: function.own.memory,
+        calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
+        waiting: waits[function.id as usize],
+        drift: drift.change.get(&function.id).copied(),
+    };
+    let mut rows: Vec<(FunctionRow, u64)> =
+        profile.functions.iter().enumerate().map(|(at, function)| (row(function), busy_of(at))).collect();
+    rows.sort_by(|(a, _), (b, _)| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
+    let (functions, inclusive): (Vec<FunctionRow>, Vec<u64>) = rows.into_iter().unzip();
     let waited: i64 = profile.functions.iter().filter(|f| waits[f.id as usize]).map(|f| f.own.time).sum();
     let total = profile.tree.total();
     let summary = ProfileSummary {
@@ -92,71 +94,19 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         drift_looked_for: drift.looked,
         functions,
     };
-    let waiting: Vec<String> = summary
-        .functions
-        .iter()
-        .filter(|function| function.waiting)
-        .map(|function| folded::frame(&function.name))
-        .collect();
-    Shown { flames: flames(profile, &waits, &recording.waves), notes: notes(profile), summary, waiting }
+    let waiting =
+        summary.functions.iter().filter(|function| function.waiting).map(|function| function.name.clone()).collect();
+    Shown {
+        flames: flame::flames(profile, &waits, &recording.waves, tick.unsigned_abs()),
+        busy: busy.map(|busy| Busy { inclusive, ..busy }),
+        notes: notes(profile),
+        summary,
+        waiting,
+    }
 }
 
 fn tick(profile: &Profile) -> i64 {
     profile.units.nanoseconds_per_tick.unwrap_or(1) as i64
-}
-
-/// Wall time, busy time, allocation; of all, of the first tenth, of the last, of each load.
-fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt]) -> Vec<Flame> {
-    let units = &profile.units;
-    let cost = match (profile.dialect, units.nanoseconds_per_tick) {
-        (Dialect::Xdebug, _) | (_, Some(_)) => view::Cost::Time,
-        (_, None) => view::Cost::Events(units.time_event.clone()),
-    };
-    let mut flames = Vec::new();
-    let mut add = |slice: Slice, tree: &CallTree| {
-        let mut add = |cost: &view::Cost, busy: bool, metric: Metric, tree: &CallTree| {
-            let folded = lines(profile, tree, metric);
-            let (cost, slice) = (cost.clone(), slice.clone());
-            flames.push(Flame { cost, busy, slice, estimated: profile.estimated, folded });
-        };
-        add(&cost, false, Metric::Time, tree);
-        if profile.dialect == Dialect::Xdebug {
-            add(&cost, true, Metric::Time, &tree.busy(waits));
-        }
-        add(&view::Cost::Allocation, false, Metric::Allocation, tree);
-    };
-    add(Slice::All, &profile.tree);
-    let tenths: Vec<&[Span]> = split(profile.slices.parts(), super::drift::TENTHS);
-    if let [first, .., last] = tenths[..]
-        && !first.is_empty()
-        && !last.is_empty()
-    {
-        add(Slice::First, &Slices::tree(&profile.tree, first));
-        add(Slice::Last, &Slices::tree(&profile.tree, last));
-    }
-    for (load, parts) in slices::loads(profile, waves) {
-        add(Slice::Load(load.to_owned()), &Slices::tree(&profile.tree, parts));
-    }
-    flames.retain(|flame| !flame.folded.is_empty());
-    flames
-}
-
-/// Folded stacks in nanoseconds or bytes. A picture has no negative widths: memory that a call gave back, in
-/// files that say so, is in the sums and in a note, and in no picture.
-fn lines(profile: &Profile, tree: &CallTree, metric: Metric) -> Vec<String> {
-    let mut text = Vec::new();
-    // A vector takes all that is written.
-    if folded::write(profile, tree, metric, &mut text).is_err() {
-        return Vec::new();
-    }
-    let tick = if metric == Metric::Time { tick(profile) } else { 1 };
-    let text = String::from_utf8_lossy(&text);
-    let line = |line: &str| {
-        let (stack, value) = line.rsplit_once(' ')?;
-        let value = value.parse::<i64>().ok().filter(|value| *value > 0)?;
-        Some(format!("{stack} {}", value.saturating_mul(tick)))
-    };
-    text.lines().filter_map(line).collect()
 }
 
 /// What was lost, and what a reader should know, file by file.

@@ -1,5 +1,6 @@
-//! What the report draws beside the result: series of samples and trees as folded stacks.
+//! What the report draws beside the result: series of samples, trees, censuses.
 
+use super::flame::{Busy, Flame};
 use super::result::RunResult;
 
 /// One line of a timeline chart.
@@ -18,45 +19,6 @@ pub struct Track {
 pub struct Timeline {
     /// The tracks.
     pub tracks: Vec<Track>,
-}
-
-/// Which cost a tree shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cost {
-    /// Nanoseconds.
-    Time,
-    /// Bytes that PHP's heap grew by while the function ran.
-    Allocation,
-    /// An event of this name, counted: instructions, misses.
-    Events(String),
-}
-
-/// Which part of the recording a tree shows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Slice {
-    /// All of it.
-    All,
-    /// The first tenth of the records.
-    First,
-    /// The last tenth.
-    Last,
-    /// What was recorded under the load of a scenario.
-    Load(String),
-}
-
-/// One flamegraph's data.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Flame {
-    /// Which cost.
-    pub cost: Cost,
-    /// Waiting was taken out.
-    pub busy: bool,
-    /// Which part.
-    pub slice: Slice,
-    /// Stacks are an estimate from edges.
-    pub estimated: bool,
-    /// `frame;frame;frame VALUE` lines.
-    pub folded: Vec<String>,
 }
 
 /// When a census of PHP's heap was taken.
@@ -146,7 +108,7 @@ pub struct Asked {
 }
 
 /// A run, ready to be shown.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct RunView {
     /// The result, which the report carries whole.
     pub result: RunResult,
@@ -154,6 +116,8 @@ pub struct RunView {
     pub timeline: Timeline,
     /// Flamegraphs of the profile pass.
     pub flames: Vec<Flame>,
+    /// Busy time by function, in the order of the profile's functions.
+    pub busy: Option<Busy>,
     /// Functions that wait rather than work, as the profile names them.
     pub waiting: Vec<String>,
     /// Censuses of the clean pass.

@@ -27,5 +27,6 @@ pub use names::{Function, Functions};
 pub use read::{Marks, Options, read_bytes, read_paths, read_sliced};
 pub use select::{HIDDEN_NAME, Pattern};
 pub use slices::{Cell, Slices, Span, split};
+pub(crate) use tree::totals;
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
 pub use xdebug::{Recorded, Recorder};

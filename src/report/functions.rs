@@ -1,9 +1,8 @@
 //! The table of functions beside the flamegraph.
 
-use super::flame::{counted, inclusive};
 use super::words;
-use crate::analysis::result::{DriftRow, FunctionRow, Grows};
-use crate::analysis::view::Flame;
+use crate::analysis::flame::Busy;
+use crate::analysis::result::{DriftRow, FunctionRow, Grows, ProfileSummary};
 use crate::phrase::{bytes, duration, grouped, significant};
 use std::time::Duration;
 
@@ -83,33 +82,26 @@ pub(super) struct Share {
     pub bar_busy: String,
 }
 
-/// Lays out the functions, by self time. `total` and `waits` are nanoseconds of the whole profile.
-pub(super) fn functions(
-    rows: &[FunctionRow],
-    drifting: &[DriftRow],
-    flames: &[Flame],
-    total: u64,
-    messages: u64,
-) -> Functions {
-    let mut sorted: Vec<&FunctionRow> = rows.iter().collect();
-    sorted.sort_by(|a, b| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
-    let busy = inclusive(flames);
-    let counts = counted(flames).is_some();
+/// Lays out the functions of a profile, which stand by self time. `busy` has their busy time in the same order;
+/// `counts`: the costs are events and no time.
+pub(super) fn functions(summary: &ProfileSummary, busy: Option<&Busy>, counts: bool) -> Functions {
+    let (rows, drifting, messages) = (&summary.functions, &summary.drift, summary.messages);
+    let total = summary.total_ns;
     let total = if total > 0 { total } else { rows.iter().map(|row| row.own).sum() };
     let waits: u64 = rows.iter().filter(|row| row.waiting).map(|row| row.own).sum();
     let busy_total = total.saturating_sub(waits);
     let widest = |test: &dyn Fn(&FunctionRow) -> bool| {
-        sorted.iter().filter(|row| test(row)).map(|row| row.own).max().unwrap_or(0).max(1) as f64
+        rows.iter().filter(|row| test(row)).map(|row| row.own).max().unwrap_or(0).max(1) as f64
     };
     let (widest_wall, widest_busy) = (widest(&|_| true), widest(&|row| !row.waiting));
     let share = |value: u64, of: u64| if of == 0 { 0.0 } else { value as f64 / of as f64 };
     let cell = |share: f64| Cell { text: words::percent(share), key: share };
-    let shown = sorted.iter().take(MOST).map(|row| {
+    let shown = rows.iter().take(MOST).enumerate().map(|(at, row)| {
         let own_busy =
             if row.waiting { Cell { text: String::new(), key: -1.0 } } else { cell(share(row.own, busy_total)) };
-        let with_busy = match &busy {
-            Some((costs, whole)) if !row.waiting => {
-                costs.get(row.name.as_str()).map_or_else(Cell::default, |cost| cell(share(*cost, *whole)))
+        let with_busy = match busy {
+            Some(busy) if !row.waiting => {
+                busy.inclusive.get(at).map_or_else(Cell::default, |cost| cell(share(*cost, busy.total)))
             }
             _ => Cell { text: String::new(), key: -1.0 },
         };

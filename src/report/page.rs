@@ -125,7 +125,7 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
             waiting: waiting_words(graphs.as_ref()),
             flames: graphs,
             drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
-            functions: functions(&summary.functions, &summary.drift, &shown.flames, summary.total_ns, summary.messages),
+            functions: functions(summary, shown.busy.as_ref(), counted(&shown.flames).is_some()),
             // Counts of events come without allocation.
             allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.messages) },
         },
@@ -188,7 +188,7 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         waiting: waiting_words(graphs.as_ref()),
         flames: graphs,
         drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
-        functions: functions(&summary.functions, &summary.drift, &view.flames, summary.total_ns, summary.messages),
+        functions: functions(summary, view.busy.as_ref(), counted(&view.flames).is_some()),
         allocated: allocated(summary.messages),
     })
 }

@@ -2,11 +2,14 @@
 //! formulas below; they only have to agree with each other.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use profile_run::analysis::flame::{Cost, Flame, Slice};
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
 use profile_run::model::load_stats::LoadStats;
 use profile_run::phrase::grouped;
+use profile_run::profile::ROOT;
 use serde_json::json;
 
 const KIB: f64 = 1024.0;
@@ -343,7 +346,17 @@ fn profile(view: &mut RunView) {
                     continue;
                 }
                 let folded = folded(&cost, busy, &slice);
-                view.flames.push(Flame { cost: cost.clone(), busy, slice, estimated: false, folded });
+                let mut flame = Flame {
+                    cost: cost.clone(),
+                    busy,
+                    slice,
+                    estimated: false,
+                    names: Arc::default(),
+                    tree: Arc::default(),
+                    tick: 1,
+                };
+                folded.iter().for_each(|line| put(&mut flame, line));
+                view.flames.push(flame);
             }
         }
     }
@@ -813,6 +826,7 @@ pub fn empty() -> RunView {
         },
         timeline: Timeline::default(),
         flames: Vec::new(),
+        busy: None,
         waiting: Vec::new(),
         censuses: Censuses::default(),
         asked: Vec::new(),
@@ -833,6 +847,23 @@ pub fn full() -> RunView {
     result.not_measured = vec!["nothing".into()];
     result.baseline = Some(json!({}));
     view
+}
+
+/// Adds a stack, outermost first, and its self cost.
+fn put(flame: &mut Flame, line: &str) {
+    let (stack, value) = line.rsplit_once(' ').expect("a cost");
+    let value: i64 = value.parse().expect("a number");
+    let (names, tree) = (Arc::make_mut(&mut flame.names), Arc::make_mut(&mut flame.tree));
+    let mut at = ROOT;
+    for frame in stack.split(';') {
+        let known = names.iter().position(|name| name == frame).unwrap_or_else(|| {
+            names.push(frame.to_owned());
+            names.len() - 1
+        });
+        at = tree.child(at, known as u64);
+    }
+    let (time, memory) = if flame.cost == Cost::Allocation { (0, value) } else { (value, 0) };
+    tree.record(at, 1, profile_run::profile::Cost { time, memory });
 }
 
 /// A long run of a large program: 60 waves a scenario, tens of thousands of different stacks.
@@ -860,22 +891,16 @@ pub fn large() -> RunView {
             .extend((1..5).flat_map(|round| points.iter().map(move |(t, v)| (t + f64::from(round) * 80.0, *v))));
     }
     for flame in &mut view.flames {
-        flame.folded = (0..15_000u64)
-            .map(|n| {
-                let depth = 4 + n % 24;
-                let frames: Vec<String> = (0..depth)
-                    .map(|d| {
-                        format!(
-                            "App\\Module{}\\Service{}->method{}",
-                            n % (d + 2),
-                            n * 7 % (d * 5 + 3),
-                            n % (d * d * 9 + 1)
-                        )
-                    })
-                    .collect();
-                format!("{{main}};{} {}", frames.join(";"), 100 + n * n % 9973)
-            })
-            .collect();
+        (flame.names, flame.tree) = (Arc::default(), Arc::default());
+        for n in 0..15_000u64 {
+            let depth = 4 + n % 24;
+            let frames: Vec<String> = (0..depth)
+                .map(|d| {
+                    format!("App\\Module{}\\Service{}->method{}", n % (d + 2), n * 7 % (d * 5 + 3), n % (d * d * 9 + 1))
+                })
+                .collect();
+            put(flame, &format!("{{main}};{} {}", frames.join(";"), 100 + n * n % 9973));
+        }
     }
     view
 }
@@ -942,7 +967,7 @@ pub fn hostile() -> RunView {
     for flame in &mut view.flames {
         for n in 0..8 {
             let value = 9_000_000 + n as u64;
-            flame.folded.push(format!("{{main}};{};{} {value}", at(n).replace(';', ":"), at(n + 1).replace(';', ":")));
+            put(flame, &format!("{{main}};{};{} {value}", at(n).replace(';', ":"), at(n + 1).replace(';', ":")));
         }
     }
     let functions = &mut result.profile.as_mut().expect("the leak has a profile").functions;

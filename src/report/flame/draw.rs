@@ -10,6 +10,11 @@ use super::kind::Kind;
 use super::tree::Tree;
 use crate::report::{Error, words};
 
+/// Where inferno's frames begin, in pixels from its upper edge, below the one that sums up all.
+const TOP: f64 = 67.0;
+/// Pixels of a row.
+const ROW: usize = 19;
+
 /// The static picture of `tree` for a screen of about `width` pixels, frames below `share` left out.
 pub(super) fn picture(
     tree: &Tree<'_>,
@@ -20,7 +25,12 @@ pub(super) fn picture(
 ) -> Result<String, Error> {
     let mut tree = tree.clone();
     tree.prune(share, usize::MAX);
-    let lines = tree.to_folded(frame_text);
+    // The one place where stacks become text: inferno reads nothing else.
+    let mut lines = Vec::new();
+    tree.stacks(|stack, cost| {
+        let frames: Vec<String> = stack.iter().map(|name| frame_text(name)).collect();
+        lines.push(format!("{} {cost}", frames.join(";")));
+    });
     if lines.is_empty() {
         return Ok(String::new());
     }
@@ -33,20 +43,24 @@ pub(super) fn picture(
     options.direction = Direction::Inverted;
     options.image_width = Some(width);
     options.min_width = 0.0;
-    options.frame_height = 19;
+    options.frame_height = ROW;
     options.font_size = 11;
     options.font_width = 0.62;
     options.count_name = unit.to_owned();
     options.palette_map = Some(&mut palette);
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
-        .map_err(|error| Error::Chart { chart: "flamegraph".to_owned(), cause: error.to_string() })?;
-    Ok(restyle(&String::from_utf8_lossy(&svg)))
+        .map_err(|error| strange(&error.to_string()))?;
+    restyle(&String::from_utf8_lossy(&svg))
 }
 
-/// A name as inferno may read it: a figure at its end, after a space, would be taken for its cost.
+/// A name as inferno may read it: a figure at its end, after a space, would be taken for its cost, and a dash
+/// alone for a gap.
 fn frame_text(name: &str) -> String {
-    words::visible(name).replace(' ', "\u{a0}").replace(';', ":")
+    match words::visible(name).replace(' ', "\u{a0}").replace(';', ":") {
+        dashes if dashes == "-" || dashes == "--" => dashes.replace('-', "\u{2010}"),
+        text => text,
+    }
 }
 
 fn marker(kind: Kind) -> Color {
@@ -54,27 +68,104 @@ fn marker(kind: Kind) -> Color {
     Color { r: 1, g: 2, b: at }
 }
 
-/// Only the frames, in an element of their own that is as wide as its place.
-fn restyle(svg: &str) -> String {
-    let Some(at) = svg.find("<svg id=\"frames\"") else { return String::new() };
-    let frames = svg[at..].trim_end().strip_suffix("</svg>").unwrap_or(&svg[at..]);
-    let body =
-        frames.split_once('>').map_or("", |(_, body)| body).trim_end().strip_suffix("</svg>").unwrap_or_default();
-    let mut body = body.replace(" x=\"0.0000%\"", " x=\"0%\"");
-    for (at, kind) in Kind::all().into_iter().enumerate() {
-        body = body.replace(&format!("fill=\"rgb(1,2,{at})\""), &format!("class=\"k k{}\"", kind.code()));
-    }
-    let rows = lowest(&body);
-    let top = 66;
-    format!(
-        "<svg class=\"flame-static\" role=\"img\" aria-label=\"Flamegraph\" width=\"100%\" height=\"{}\"><svg y=\"-{top}\" overflow=\"visible\">{body}</svg></svg>",
-        rows.saturating_sub(top) + 19,
-    )
+fn strange(cause: &str) -> Error {
+    Error::Chart { chart: "flamegraph".to_owned(), cause: cause.to_owned() }
 }
 
-fn lowest(body: &str) -> usize {
-    body.split(" y=\"")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('"').and_then(|(y, _)| y.parse::<f64>().ok()))
-        .fold(0.0, f64::max) as usize
+/// Only the frames, in an element of their own that is as wide as its place. inferno promises nothing about the
+/// inside of its pictures, so whatever is not as it is known is an error: half a picture would be taken for the whole.
+fn restyle(svg: &str) -> Result<String, Error> {
+    let (_, frames) = svg.split_once("<svg id=\"frames\"").ok_or_else(|| strange("inferno drew no frames"))?;
+    let body = frames
+        .trim_end()
+        .strip_suffix("</svg></svg>")
+        .and_then(|frames| frames.split_once('>'))
+        .map(|(_, body)| body)
+        .ok_or_else(|| strange("inferno's frames do not end where its picture does"))?;
+    // The first frame is the sum of all and stands for no function.
+    let (_, body) = body
+        .split_once("</g>")
+        .filter(|(all, _)| all.contains("<title>all (") && all.matches("<rect").count() == 1)
+        .ok_or_else(|| strange("inferno's first frame is not the sum of all"))?;
+    let rows = rows(body)?;
+    let mut marked = 0;
+    let mut body = body.replace(" x=\"0.0000%\"", " x=\"0%\"");
+    for (at, kind) in Kind::all().into_iter().enumerate() {
+        let fill = format!("fill=\"rgb(1,2,{at})\"");
+        marked += body.matches(&fill).count();
+        body = body.replace(&fill, &format!("class=\"k k{}\"", kind.code()));
+    }
+    if marked != rows.len() {
+        return Err(strange(&format!("of {} frames, inferno painted {marked} as it was told to", rows.len())));
+    }
+    let lowest = rows.iter().copied().fold(TOP, f64::max);
+    Ok(format!(
+        "<svg class=\"flame-static\" role=\"img\" aria-label=\"Flamegraph\" width=\"100%\" height=\"{}\"><svg y=\"-{TOP}\" overflow=\"visible\">{body}</svg></svg>",
+        (lowest - TOP) as usize + ROW,
+    ))
+}
+
+/// The upper edge of each frame's rectangle.
+fn rows(body: &str) -> Result<Vec<f64>, Error> {
+    let edge = |rect: &str| {
+        let (attributes, _) = rect.split_once('>')?;
+        let (_, y) = attributes.split_once(" y=\"")?;
+        y.split_once('"')?.0.parse::<f64>().ok()
+    };
+    let rows: Vec<Option<f64>> = body.split("<rect").skip(1).map(edge).collect();
+    let rows: Option<Vec<f64>> = rows.into_iter().collect();
+    let highest = rows.iter().flatten().copied().fold(f64::INFINITY, f64::min);
+    match rows {
+        Some(rows) if highest == TOP => Ok(rows),
+        Some(_) => Err(strange(&format!("inferno's first row is at {highest}, not at {TOP}"))),
+        None => Err(strange("a frame of inferno's has no place")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::tests::flame;
+    use super::*;
+
+    fn drawn() -> String {
+        let flame = flame(false, &[(&["main", "read"], 60), (&["main", "php::fread"], 40)]);
+        let tree = Tree::of_stacks(&flame);
+        picture(&tree, &HashSet::from(["php::fread"]), 1000, 0.001, "ns").unwrap()
+    }
+
+    /// As inferno writes it, the two lines of figures that depend on its fonts left as they are.
+    const PICTURE: &str = concat!(
+        "<?xml version=\"1.0\"?><svg version=\"1.1\" width=\"1000\" height=\"180\">",
+        "<svg id=\"frames\" x=\"10\" width=\"980\" total_samples=\"5\">",
+        "<g><title>all (5 ns, 100%)</title><rect x=\"0.0000%\" y=\"48\" width=\"100%\" height=\"18\" fill=\"rgb(9,9,9)\"/></g>",
+        "<g><title>main (5 ns, 100.00%)</title><rect x=\"0.0000%\" y=\"67\" width=\"100%\" height=\"18\" fill=\"rgb(1,2,0)\"/></g>",
+        "<g><title>f (5 ns, 100.00%)</title><rect x=\"0.0000%\" y=\"86\" width=\"100%\" height=\"18\" fill=\"rgb(1,2,7)\"/></g>",
+        "</svg></svg>\n",
+    );
+
+    #[test]
+    fn every_frame_is_there_in_its_colour() {
+        let svg = drawn();
+        assert_eq!((svg.matches("<rect").count(), svg.matches("class=\"k k").count()), (3, 3), "{svg}");
+        assert!(!svg.contains("rgb(") && !svg.contains("<title>all"), "{svg}");
+        let svg = restyle(PICTURE).unwrap();
+        assert!(svg.contains("height=\"38\"") && svg.contains("class=\"k kw\""), "{svg}");
+    }
+
+    #[test]
+    fn a_picture_that_inferno_draws_otherwise_is_an_error() {
+        for (known, changed) in [
+            ("id=\"frames\"", "id=\"stacks\""),
+            ("</svg></svg>", "</svg><g/></svg>"),
+            ("all (5", "(5"),
+            ("y=\"67\"", "y=\"73\""),
+            (" y=\"86\"", ""),
+            ("rgb(1,2,7)", "#010207"),
+            ("<rect x", "<path x"),
+        ] {
+            let svg = PICTURE.replace(known, changed);
+            assert_ne!(svg, PICTURE, "{known}");
+            assert!(restyle(&svg).is_err(), "{changed}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::draw::picture;
 use super::kind::Kind;
 use super::tree::Tree;
-use crate::analysis::view::{Cost, Flame, Slice};
+use crate::analysis::flame::{Cost, Flame, Slice};
 use crate::report::{Error, embed, words};
 
 /// Frames below this share of the whole are left out.
@@ -72,9 +72,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     let mut least = LEAST;
     let mut first: Option<(&Flame, Tree<'_>)> = None;
     for flame in flames {
-        for (order, mut tree) in
-            [("stacks", Tree::from_folded(&flame.folded)), ("function", Tree::by_function(&flame.folded))]
-        {
+        for (order, mut tree) in [("stacks", Tree::of_stacks(flame)), ("function", Tree::by_function(flame))] {
             if tree.total == 0 {
                 continue;
             }
@@ -155,54 +153,18 @@ pub(in crate::report) fn counted(flames: &[Flame]) -> Option<String> {
 fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
     // Events are no time, and edges do not tell what waited.
     let wall = flames.iter().find(|f| f.cost == Cost::Time && preferred(f) == 0 && !f.estimated)?;
-    let tree = Tree::from_folded(&wall.folded);
+    let tree = Tree::of_stacks(wall);
     let waits: u64 = tree.nodes.iter().filter(|node| waiting.contains(node.name)).map(|node| node.own).sum();
     (tree.total > 0).then(|| waits as f64 / tree.total as f64)
 }
 
-/// Cost of each function with its callees, recursion counted once, and the whole, out of the graph of
-/// busy time; none where there is no such graph.
-pub(in crate::report) fn inclusive(flames: &[Flame]) -> Option<(HashMap<&str, u64>, u64)> {
-    let busy = flames.iter().find(|f| f.cost == Cost::Time && f.slice == Slice::All && f.busy)?;
-    let tree = Tree::from_folded(&busy.folded);
-    let mut costs: HashMap<&str, u64> = HashMap::new();
-    let mut stack: Vec<&str> = Vec::new();
-    let mut open: HashMap<&str, u32> = HashMap::new();
-    for node in &tree.nodes {
-        for left in stack.drain(node.depth..) {
-            if let Some(times) = open.get_mut(left) {
-                *times -= 1;
-            }
-        }
-        let times = open.entry(node.name).or_default();
-        if *times == 0 {
-            *costs.entry(node.name).or_default() += node.value;
-        }
-        *times += 1;
-        stack.push(node.name);
-    }
-    Some((costs, tree.total))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn flame(busy: bool, folded: &[&str]) -> Flame {
-        let folded = folded.iter().map(|line| (*line).to_owned()).collect();
-        Flame { cost: Cost::Time, busy, slice: Slice::All, estimated: false, folded }
-    }
-
-    #[test]
-    fn recursion_counts_once() {
-        let flames = [flame(true, &["a;b;a 3", "a;b 2", "a 1", "b;a 4"])];
-        let (costs, total) = inclusive(&flames).unwrap();
-        assert_eq!((costs["a"], costs["b"], total), (10, 9, 10));
-    }
+    use super::super::tree::tests::flame;
 
     #[test]
     fn waiting_is_told_by_name() {
-        let flames = [flame(false, &["a;php::usleep 30", "a;php::substr 70"])];
+        let flames = [flame(false, &[(&["a", "php::usleep"], 30), (&["a", "php::substr"], 70)])];
         let part = super::flames(&flames, &["php::usleep"]).unwrap().unwrap();
         assert_eq!(part.waiting_share, Some(0.3));
         assert!(!part.busy && !part.allocation);
@@ -211,9 +173,10 @@ mod tests {
 
     #[test]
     fn figures_in_names_are_no_costs() {
-        let flames = [flame(false, &["include::/srv/a 12 34;f 5"])];
+        let flames = [flame(false, &[(&["include::/srv/a 12 34", "f;g", "-"], 5)])];
         let part = super::flames(&flames, &[]).unwrap().unwrap();
         assert!(part.wide.contains("/srv/a\u{a0}12\u{a0}34"), "{}", part.wide);
-        assert!(part.data.contains("[0,0,5,1,1,5]"), "{}", part.data);
+        assert!(part.data.contains("\"f;g\""), "{}", part.data);
+        assert!(part.data.contains("[0,0,5,1,1,5,2,2,5]"), "{}", part.data);
     }
 }

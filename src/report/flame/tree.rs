@@ -1,8 +1,9 @@
-//! The tree under a flamegraph. Knows nothing of how it is drawn.
+//! The tree under a flamegraph, laid out in the order in which it is drawn. Knows nothing of how it is drawn.
 
-use std::collections::BTreeMap;
+use crate::analysis::flame::Flame;
+use crate::profile::{CallTree, Cost, Node as CallNode, ROOT};
 
-/// A call tree with equal stacks merged, in pre-order; children in the order of their names.
+/// A call tree in pre-order; siblings in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Tree<'a> {
     /// The nodes; the first level has depth 0.
@@ -24,66 +25,57 @@ pub(crate) struct Node<'a> {
     pub own: u64,
 }
 
-#[derive(Default)]
-struct Branch<'a> {
-    own: u64,
-    below: BTreeMap<&'a str, Branch<'a>>,
-}
-
-impl<'a> Branch<'a> {
-    fn add(&mut self, stack: impl Iterator<Item = &'a str>, value: u64) {
-        let mut at = self;
-        for frame in stack {
-            at = at.below.entry(frame).or_default();
-        }
-        at.own += value;
-    }
-
-    fn into_tree(self) -> Tree<'a> {
-        // An explicit stack: a recursion of the profiled program may be deeper than ours may go.
-        let mut nodes: Vec<Node<'a>> = Vec::new();
-        let mut open: Vec<(usize, usize)> = Vec::new();
-        let mut work: Vec<(usize, &'a str, Branch<'a>)> =
-            self.below.into_iter().rev().map(|(name, branch)| (0, name, branch)).collect();
-        let mut total = 0;
-        let close = |nodes: &mut Vec<Node<'a>>, open: &mut Vec<(usize, usize)>, depth: usize, total: &mut u64| {
-            while let Some(&(at, _)) = open.last().filter(|(_, d)| *d >= depth) {
-                open.pop();
-                let value = nodes[at].value;
-                match open.last() {
-                    Some(&(parent, _)) => nodes[parent].value += value,
-                    None => *total += value,
-                }
-            }
-        };
-        while let Some((depth, name, branch)) = work.pop() {
-            close(&mut nodes, &mut open, depth, &mut total);
-            open.push((nodes.len(), depth));
-            nodes.push(Node { depth, name, value: branch.own, own: branch.own });
-            work.extend(branch.below.into_iter().rev().map(|(name, below)| (depth + 1, name, below)));
-        }
-        close(&mut nodes, &mut open, 0, &mut total);
-        Tree { nodes, total }
-    }
-}
-
 impl<'a> Tree<'a> {
-    /// The tree of `frame;frame VALUE` lines. Lines without a positive value carry no width and are left out.
-    pub fn from_folded(lines: &'a [String]) -> Self {
-        let mut root = Branch::default();
-        for (stack, value) in folded(lines) {
-            root.add(stack.split(';'), value);
-        }
-        root.into_tree()
+    /// Who called whom, from the entry point on.
+    pub fn of_stacks(flame: &'a Flame) -> Self {
+        Tree::lay_out(&flame.names, &flame.tree, |node| flame.own(node))
     }
 
     /// The same cost by function: each function's own cost stands on the first level, who called it below.
-    pub fn by_function(lines: &'a [String]) -> Self {
-        let mut root = Branch::default();
-        for (stack, value) in folded(lines) {
-            root.add(stack.rsplit(';'), value);
+    pub fn by_function(flame: &'a Flame) -> Self {
+        let nodes = flame.tree.nodes();
+        let mut turned = CallTree::new();
+        for node in &nodes[1..] {
+            let own = flame.own(node);
+            if own == 0 {
+                continue;
+            }
+            let mut at = turned.child(ROOT, node.key);
+            let mut up = node;
+            while up.parent != ROOT {
+                up = &nodes[up.parent as usize];
+                at = turned.child(at, up.key);
+            }
+            turned.record(at, 0, Cost { time: i64::try_from(own).unwrap_or(i64::MAX), memory: 0 });
         }
-        root.into_tree()
+        Tree::lay_out(&flame.names, &turned, |node| node.cost.time.unsigned_abs())
+    }
+
+    /// Frames without a cost carry no width and are left out.
+    fn lay_out(names: &'a [String], tree: &CallTree, own: impl Fn(&CallNode) -> u64) -> Self {
+        let nodes = tree.nodes();
+        let name = |id: u32| names.get(nodes[id as usize].key as usize).map_or("", String::as_str);
+        // The root stands for no function.
+        let mut values: Vec<u64> = nodes.iter().map(&own).collect();
+        values[ROOT as usize] = 0;
+        for id in (1..nodes.len()).rev() {
+            let parent = nodes[id].parent as usize;
+            values[parent] = values[parent].saturating_add(values[id]);
+        }
+        let mut laid = Tree { nodes: Vec::new(), total: values[ROOT as usize] };
+        let mut depth = 0;
+        tree.walk(name, |id, down| {
+            if !down {
+                depth -= 1;
+                return;
+            }
+            let value = values[id as usize];
+            if value > 0 {
+                laid.nodes.push(Node { depth, name: name(id), value, own: own(&nodes[id as usize]) });
+            }
+            depth += 1;
+        });
+        laid
     }
 
     /// Without the frames that have less than `share` of the whole; twice that where more than `most`
@@ -100,19 +92,17 @@ impl<'a> Tree<'a> {
         }
     }
 
-    /// Folded lines of what is left, each with what its frame does not share with a frame below it.
-    pub fn to_folded(&self, write: impl Fn(&str) -> String) -> Vec<String> {
-        let mut stack: Vec<String> = Vec::new();
-        let mut lines = Vec::new();
+    /// Each frame with its stack and with what it does not share with a frame below it: `visit(stack, cost)`.
+    pub fn stacks(&self, mut visit: impl FnMut(&[&'a str], u64)) {
+        let mut stack: Vec<&str> = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
             stack.truncate(node.depth);
-            stack.push(write(node.name));
+            stack.push(node.name);
             let below: u64 = self.children(at).map(|child| child.value).sum();
             if node.value > below {
-                lines.push(format!("{} {}", stack.join(";"), node.value - below));
+                visit(&stack, node.value - below);
             }
         }
-        lines
     }
 
     fn children(&self, at: usize) -> impl Iterator<Item = &Node<'a>> {
@@ -124,41 +114,73 @@ impl<'a> Tree<'a> {
     }
 }
 
-fn folded(lines: &[String]) -> impl Iterator<Item = (&str, u64)> {
-    lines.iter().filter_map(|line| {
-        let (stack, value) = line.rsplit_once(' ')?;
-        let value = value.parse().ok().filter(|value| *value > 0)?;
-        (!stack.is_empty()).then_some((stack, value))
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) mod tests {
+    use std::sync::Arc;
 
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    use super::*;
+    use crate::analysis::flame::{Cost as Shown, Slice};
+
+    /// A flamegraph of time out of stacks, outermost first, each with its self cost in nanoseconds.
+    pub fn flame(busy: bool, stacks: &[(&[&str], i64)]) -> Flame {
+        let mut names: Vec<String> = Vec::new();
+        let mut tree = CallTree::new();
+        for (stack, cost) in stacks {
+            let mut at = ROOT;
+            for frame in *stack {
+                let known = names.iter().position(|name| name == frame).unwrap_or_else(|| {
+                    names.push((*frame).to_owned());
+                    names.len() - 1
+                });
+                at = tree.child(at, known as u64);
+            }
+            tree.record(at, 1, Cost { time: *cost, memory: 0 });
+        }
+        Flame {
+            cost: Shown::Time,
+            busy,
+            slice: Slice::All,
+            estimated: false,
+            names: Arc::new(names),
+            tree: Arc::new(tree),
+            tick: 1,
+        }
     }
 
     fn shape(tree: &Tree<'_>) -> Vec<(usize, String, u64, u64)> {
         tree.nodes.iter().map(|n| (n.depth, n.name.to_owned(), n.value, n.own)).collect()
     }
 
+    fn stacks(tree: &Tree<'_>) -> Vec<(String, u64)> {
+        let mut out = Vec::new();
+        tree.stacks(|stack, cost| out.push((stack.join(";"), cost)));
+        out
+    }
+
     #[test]
-    fn stacks_merge() {
-        let text = lines("{main};run;read 5\n{main};run 2\n{main};run;a b 3\n{main};run;read 1\nbroken\n{main} 0");
-        let tree = Tree::from_folded(&text);
+    fn siblings_stand_by_name_and_what_costs_nothing_has_no_width() {
+        let flame = flame(
+            false,
+            &[
+                (&["m", "run", "read"], 6),
+                (&["m", "run"], 2),
+                (&["m", "run", "a b"], 3),
+                (&["m", "idle"], 0),
+                (&["x"], -4),
+            ],
+        );
+        let tree = Tree::of_stacks(&flame);
         assert_eq!(tree.total, 11);
         assert_eq!(
             shape(&tree),
-            [(0, "{main}".into(), 11, 0), (1, "run".into(), 11, 2), (2, "a b".into(), 3, 3), (2, "read".into(), 6, 6)]
+            [(0, "m".into(), 11, 0), (1, "run".into(), 11, 2), (2, "a b".into(), 3, 3), (2, "read".into(), 6, 6)]
         );
     }
 
     #[test]
     fn by_function_puts_own_cost_first() {
-        let text = lines("a;b 4\na;c;b 3\na 1");
-        let tree = Tree::by_function(&text);
+        let flame = flame(false, &[(&["a", "b"], 4), (&["a", "c", "b"], 3), (&["a"], 1)]);
+        let tree = Tree::by_function(&flame);
         assert_eq!(tree.total, 8);
         let first: Vec<_> = tree.nodes.iter().filter(|n| n.depth == 0).map(|n| (n.name, n.value)).collect();
         assert_eq!(first, [("a", 1), ("b", 7)]);
@@ -166,19 +188,20 @@ mod tests {
 
     #[test]
     fn pruning_keeps_the_sum() {
-        let text = lines("a;b 9990\na;c 6\na;d 4");
-        let mut tree = Tree::from_folded(&text);
+        let flame = flame(false, &[(&["a", "b"], 9990), (&["a", "c"], 6), (&["a", "d"], 4)]);
+        let mut tree = Tree::of_stacks(&flame);
         assert_eq!(tree.prune(0.0005, 100), 0.0005);
-        assert_eq!(tree.to_folded(str::to_owned), ["a 4", "a;b 9990", "a;c 6"]);
+        assert_eq!(stacks(&tree), [("a".into(), 4), ("a;b".into(), 9990), ("a;c".into(), 6)]);
         assert_eq!(tree.prune(0.0005, 2), 0.001);
-        assert_eq!(tree.to_folded(str::to_owned), ["a 10", "a;b 9990"]);
+        assert_eq!(stacks(&tree), [("a".into(), 10), ("a;b".into(), 9990)]);
     }
 
     #[test]
     fn a_deep_recursion_is_no_danger() {
-        let stack = vec!["f"; 50_000].join(";") + " 7";
-        let text = [stack];
-        let tree = Tree::from_folded(&text);
+        let stack = vec!["f"; 50_000];
+        let flame = flame(false, &[(&stack, 7)]);
+        let tree = Tree::of_stacks(&flame);
         assert_eq!((tree.total, tree.nodes.len(), tree.nodes[0].value), (7, 50_000, 7));
+        assert_eq!(Tree::by_function(&flame).nodes.len(), 50_000);
     }
 }

@@ -136,7 +136,7 @@ fn the_document_names_every_key_and_no_other() {
 #[test]
 fn a_large_run_makes_no_large_report() {
     let view = views::large();
-    let stacks: usize = view.flames.iter().map(|flame| flame.folded.len()).sum();
+    let stacks: usize = view.flames.iter().map(|flame| flame.tree.len()).sum();
     assert!(stacks > 100_000, "{stacks}");
     let html = html(&view).expect("a report");
     assert!(html.len() < 2_000_000, "{} bytes", html.len());
@@ -426,6 +426,7 @@ fn the_profile_part_stands_alone() {
     let mut shown = Shown {
         summary: view.result.profile.expect("a profile"),
         flames: view.flames,
+        busy: view.busy,
         waiting: view.waiting,
         notes: vec!["Two processes wrote into one file; `61%` could be attributed.".to_owned()],
     };
