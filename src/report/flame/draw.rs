@@ -82,14 +82,9 @@ fn restyle(svg: &str) -> Result<String, Error> {
         .and_then(|frames| frames.split_once('>'))
         .map(|(_, body)| body)
         .ok_or_else(|| strange("inferno's frames do not end where its picture does"))?;
-    // The first frame is the sum of all and stands for no function.
-    let (_, body) = body
-        .split_once("</g>")
-        .filter(|(all, _)| all.contains("<title>all (") && all.matches("<rect").count() == 1)
-        .ok_or_else(|| strange("inferno's first frame is not the sum of all"))?;
-    let rows = rows(body)?;
+    let (mut body, rows) = rows(body)?;
     let mut marked = 0;
-    let mut body = body.replace(" x=\"0.0000%\"", " x=\"0%\"");
+    body = body.replace(" x=\"0.0000%\"", " x=\"0%\"");
     for (at, kind) in Kind::all().into_iter().enumerate() {
         let fill = format!("fill=\"rgb(1,2,{at})\"");
         marked += body.matches(&fill).count();
@@ -105,20 +100,29 @@ fn restyle(svg: &str) -> Result<String, Error> {
     ))
 }
 
-/// The upper edge of each frame's rectangle.
-fn rows(body: &str) -> Result<Vec<f64>, Error> {
-    let edge = |rect: &str| {
+/// The frames and the upper edge of each. The one that sums up all stands for no function and is left out.
+fn rows(body: &str) -> Result<(String, Vec<f64>), Error> {
+    let edge = |frame: &str| {
+        let (_, rect) = frame.split_once("<rect")?;
         let (attributes, _) = rect.split_once('>')?;
         let (_, y) = attributes.split_once(" y=\"")?;
         y.split_once('"')?.0.parse::<f64>().ok()
     };
-    let rows: Vec<Option<f64>> = body.split("<rect").skip(1).map(edge).collect();
-    let rows: Option<Vec<f64>> = rows.into_iter().collect();
-    let highest = rows.iter().flatten().copied().fold(f64::INFINITY, f64::min);
-    match rows {
-        Some(rows) if highest == TOP => Ok(rows),
-        Some(_) => Err(strange(&format!("inferno's first row is at {highest}, not at {TOP}"))),
-        None => Err(strange("a frame of inferno's has no place")),
+    let (mut frames, mut rows, mut sums) = (String::new(), Vec::new(), 0);
+    for frame in body.split_inclusive("</g>").filter(|frame| !frame.trim().is_empty()) {
+        match edge(frame) {
+            Some(y) if y == TOP - ROW as f64 => sums += 1,
+            Some(y) if y >= TOP => {
+                frames.push_str(frame);
+                rows.push(y);
+            }
+            _ => return Err(strange(&format!("a frame of inferno's stands in no row: {}", frame.trim()))),
+        }
+    }
+    let highest = rows.iter().copied().fold(f64::INFINITY, f64::min);
+    match (sums, highest == TOP) {
+        (1, true) => Ok((frames, rows)),
+        _ => Err(strange(&format!("inferno drew {sums} frames above the first row, which is at {highest}"))),
     }
 }
 
@@ -157,7 +161,7 @@ mod tests {
         for (known, changed) in [
             ("id=\"frames\"", "id=\"stacks\""),
             ("</svg></svg>", "</svg><g/></svg>"),
-            ("all (5", "(5"),
+            ("y=\"48\"", "y=\"67\""),
             ("y=\"67\"", "y=\"73\""),
             (" y=\"86\"", ""),
             ("rgb(1,2,7)", "#010207"),
