@@ -25,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("console", &["journal", "model", "phrase"]),
     ("analysis", &["heap", "journal", "matrix", "model", "phrase", "profile", "verdict"]),
-    ("report", &["analysis", "model", "phrase"]),
+    ("report", &["analysis", "model", "phrase", "profile"]),
 ];
 
 /// Longest file, in lines.
