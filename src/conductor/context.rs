@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use super::interrupt::Interrupt;
 use super::recorder::Recorder;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use crate::journal::Event;
 use crate::model::plan::{Pass, Plan};
@@ -14,6 +17,9 @@ use crate::server::php::PhpFacts;
 
 /// Below this a `memory_limit` is likely to end a leaking run before the leak is proven.
 const TIGHT_MEMORY_LIMIT: i64 = 64 << 20;
+
+/// How long git may take: a huge work tree on a cold disk is not worth more.
+const GIT: Duration = Duration::from_secs(5);
 
 /// The machine, as far as figures depend on it.
 pub fn host() -> BTreeMap<String, Value> {
@@ -35,22 +41,28 @@ pub fn host() -> BTreeMap<String, Value> {
 }
 
 /// Commit of the project under test, and whether it has changes that are not committed.
-pub fn source(cwd: &Path) -> (Option<String>, Option<bool>) {
-    let git = |arguments: &[&str]| {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(cwd)
-            // Looking must not take git's locks.
-            .env("GIT_OPTIONAL_LOCKS", "0")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .output()
-            .ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+pub async fn source(cwd: &Path) -> (Option<String>, Option<bool>) {
+    let commit = git(cwd, &["rev-parse", "HEAD"]).await.filter(|commit| !commit.is_empty());
+    let dirty = match &commit {
+        Some(_) => git(cwd, &["status", "--porcelain", "--untracked-files=no"]).await,
+        None => None,
     };
-    let commit = git(&["rev-parse", "HEAD"]).filter(|commit| !commit.is_empty());
-    let dirty = commit.as_ref().and_then(|_| git(&["status", "--porcelain", "--untracked-files=no"]));
     (commit, dirty.map(|changes| !changes.is_empty()))
+}
+
+/// What git answers; none where there is none, or no repository, or no answer in time.
+async fn git(cwd: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git")
+        .args(arguments)
+        .current_dir(cwd)
+        // Looking must not take git's locks.
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = timeout(GIT, output).await.ok()?.ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn warning(kind: &str, text: impl Into<String>, advice: impl Into<String>) -> Event {

@@ -1,17 +1,15 @@
 //! `--before` and `--after`: the user's own commands around a launch.
 
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Stdio;
+
+use tokio::process::Command;
 
 use super::context::Context;
 use super::stop_reason::Halt;
 use crate::server::log;
 
-/// Between two looks at a command that runs.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// Runs `--before` or `--after`.
-pub(super) fn run_hook(run: &Context<'_>, option: &str, command: Option<String>) -> Result<(), Halt> {
+pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<String>) -> Result<(), Halt> {
     let Some(text) = command else { return Ok(()) };
     let log = run.folder.root().join("hooks.log");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
@@ -22,18 +20,9 @@ pub(super) fn run_hook(run: &Context<'_>, option: &str, command: Option<String>)
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
+        .kill_on_drop(true)
         .spawn()?;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if let Err(halt) = run.interrupt.check() {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(halt);
-        }
-        std::thread::sleep(LOOK);
-    };
+    let status = run.interrupt.unless(child.wait()).await??;
     if status.success() {
         return Ok(());
     }

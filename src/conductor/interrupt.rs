@@ -1,29 +1,28 @@
-//! Signals that end a run in order: SIGINT, SIGTERM, SIGHUP. A thread waits for them and leaves a note.
+//! Signals that end a run in order: SIGINT, SIGTERM, SIGHUP. A thread hears them, and whoever waits is woken.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::future::Future;
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 use super::stop_reason::Halt;
 
-/// Names by the number that the note holds; 0 is none.
-const NAMES: [&str; 4] = ["", "SIGINT", "SIGTERM", "SIGHUP"];
+/// What was heard so far: the first signal is the one that is told.
+type Heard = Option<&'static str>;
 
-/// The note.
-#[derive(Debug, Clone, Default)]
+/// The ear of a run; clones hear the same.
+#[derive(Debug, Clone)]
 pub struct Interrupt {
-    note: Arc<AtomicUsize>,
+    heard: watch::Receiver<Heard>,
 }
 
 impl Interrupt {
-    /// From now on the three signals leave a note instead of ending the program.
+    /// From now on the three signals are heard instead of ending the program.
     ///
     /// # Errors
     /// The handlers cannot be installed.
     pub fn listen() -> std::io::Result<Self> {
-        let interrupt = Self::default();
-        let note = Arc::clone(&interrupt.note);
+        let (tell, heard) = watch::channel(None);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         // Installed before this returns, so that no signal falls between.
         let guard = runtime.enter();
@@ -31,28 +30,25 @@ impl Interrupt {
         let mut term = signal(SignalKind::terminate())?;
         let mut hup = signal(SignalKind::hangup())?;
         drop(guard);
+        // A thread of its own: signals are heard also while the run's thread reads a heap or stops a server.
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
                 loop {
                     let which = tokio::select! {
-                        _ = int.recv() => 1,
-                        _ = term.recv() => 2,
-                        _ = hup.recv() => 3,
+                        _ = int.recv() => "SIGINT",
+                        _ = term.recv() => "SIGTERM",
+                        _ = hup.recv() => "SIGHUP",
                     };
-                    // The first one is the one that is told.
-                    let _ = note.compare_exchange(0, which, Ordering::SeqCst, Ordering::SeqCst);
+                    tell.send_if_modified(|heard| heard.is_none().then(|| *heard = Some(which)).is_some());
                 }
             });
         })?;
-        Ok(interrupt)
+        Ok(Self { heard })
     }
 
     /// Which signal came.
     pub fn came(&self) -> Option<&'static str> {
-        match self.note.load(Ordering::SeqCst) {
-            0 => None,
-            which => Some(NAMES[which]),
-        }
+        *self.heard.borrow()
     }
 
     /// Goes on, or ends the run.
@@ -61,5 +57,36 @@ impl Interrupt {
     /// A signal came.
     pub fn check(&self) -> Result<(), Halt> {
         self.came().map_or(Ok(()), |signal| Err(Halt::Interrupted(signal)))
+    }
+
+    /// Waits for a signal; for ever, where none comes.
+    pub async fn signal(&self) -> &'static str {
+        let mut heard = self.heard.clone();
+        match heard.wait_for(Option::is_some).await.map(|heard| *heard) {
+            Ok(Some(signal)) => signal,
+            // Nobody listens any more, so that none can come.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Does `work`, unless a signal comes first.
+    ///
+    /// # Errors
+    /// A signal came.
+    pub async fn unless<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        tokio::select! {
+            biased;
+            signal = self.signal() => Err(Halt::Interrupted(signal)),
+            done = work => Ok(done),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Interrupt {
+    /// One whose signals a test sends.
+    pub(super) fn by_hand() -> (watch::Sender<Heard>, Self) {
+        let (tell, heard) = watch::channel(None);
+        (tell, Self { heard })
     }
 }

@@ -1,7 +1,9 @@
 //! From a command to a session: launched, ready, watched at idle.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 
 use super::context::Context;
 use super::hooks;
@@ -26,12 +28,12 @@ const IDLE: Duration = Duration::from_millis(600);
 const SELECT_LIMIT: u64 = 1024;
 
 /// Launches the target for a pass and waits until it greets.
-pub(super) fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session, Halt> {
+pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session, Halt> {
     run.interrupt.check()?;
     if let Some(address) = &run.plan.target {
         check_free(run, address)?;
     }
-    hooks::run_hook(run, "--before", run.plan.before.clone())?;
+    hooks::run_hook(run, "--before", run.plan.before.clone()).await?;
     let environment = run.environment();
     let prepended = run.php.as_ref().map(|php| php.auto_prepend_file.clone()).filter(|file| !file.is_empty());
     let settings = for_pass(
@@ -82,10 +84,10 @@ pub(super) fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session, Halt>
         versions,
         notes: settings.notes.clone(),
     })?;
-    become_ready(run, target, pass, profiles)
+    become_ready(run, target, pass, profiles).await
 }
 
-fn become_ready(
+async fn become_ready(
     run: &mut Context<'_>,
     mut target: Target,
     pass: Pass,
@@ -93,7 +95,7 @@ fn become_ready(
 ) -> Result<Session, Halt> {
     let sampler = sample(target.pid(), run.recorder.clock(), &run.sample_log)
         .map_err(|error| Halt::early("environment", error.to_string()))?;
-    let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target) {
+    let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target).await {
         Ok(found) => found,
         Err(halt) => {
             // A server that never greeted is not asked twice.
@@ -129,8 +131,8 @@ fn become_ready(
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
     })?;
-    watch_idle(run, &mut session)?;
-    if waits_in_select(session.server) && run.plan.budget.is_some() {
+    watch_idle(run, &mut session).await?;
+    if waits_in_select(session.server).await && run.plan.budget.is_some() {
         session.descriptor_limit = Some(session.descriptor_limit.map_or(SELECT_LIMIT, |own| own.min(SELECT_LIMIT)));
     }
     Ok(session)
@@ -151,15 +153,16 @@ fn check_free(run: &Context<'_>, text: &str) -> Result<(), Halt> {
 }
 
 /// What a server is like when nobody asks anything of it.
-fn watch_idle(run: &mut Context<'_>, session: &mut Session) -> Result<(), Halt> {
+async fn watch_idle(run: &mut Context<'_>, session: &mut Session) -> Result<(), Halt> {
     session.sampler.count_sockets_every(Duration::from_millis(200));
-    let end = Instant::now() + IDLE;
-    let mut moments = Vec::new();
-    while Instant::now() < end {
-        run.interrupt.check()?;
-        std::thread::sleep(Duration::from_millis(50));
-        moments.push(session.moment());
-    }
+    let (mut moments, mut rounds) = (Vec::new(), session.sampler.rounds());
+    let watched = async {
+        while rounds.changed().await.is_ok() {
+            moments.push(session.moment());
+        }
+    };
+    // The time that it is watched is over, always: readings come without an end.
+    let _ = run.interrupt.unless(timeout(IDLE, watched)).await?;
     // The first half may still hold the end of its own start.
     let calm = moments.split_off(moments.len() / 2);
     session.idle = Idle::of(&calm);
@@ -176,17 +179,17 @@ fn ask_running_php(run: &mut Context<'_>, pid: i32) {
 }
 
 /// Whether a server that idles waits in `select`, which cannot watch descriptors from 1,024 on.
-fn waits_in_select(pid: i32) -> bool {
+async fn waits_in_select(pid: i32) -> bool {
     let Ok(process) = Process::open(pid) else { return false };
-    (0..20).any(|_| match process.waiting() {
-        Ok(Some(Waiting::InSyscall { number, .. })) => {
-            matches!(syscall_name(number), Some("select" | "pselect6" | "_newselect"))
+    for _ in 0..20 {
+        if let Ok(Some(Waiting::InSyscall { number, .. })) = process.waiting()
+            && matches!(syscall_name(number), Some("select" | "pselect6" | "_newselect"))
+        {
+            return true;
         }
-        _ => {
-            std::thread::sleep(Duration::from_millis(5));
-            false
-        }
-    })
+        sleep(Duration::from_millis(5)).await;
+    }
+    false
 }
 
 /// Who listens on a port of this machine, as far as it can be seen.

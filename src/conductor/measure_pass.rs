@@ -20,18 +20,18 @@ const STOP: Duration = Duration::from_secs(5);
 const HALF: f64 = 0.5;
 
 /// The clean pass. Whatever happens, the target is stopped.
-pub(super) fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
-    let mut session = Some(launch::launch(run, Pass::Clean)?);
-    let outcome = scenarios(run, &mut session);
+pub(super) async fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
+    let mut session = Some(launch::launch(run, Pass::Clean).await?);
+    let outcome = scenarios(run, &mut session).await;
     if let Some(session) = session {
-        stop::stop_session(run, session, STOP)?;
+        stop::stop_session(run, session, STOP).await?;
     }
     outcome
 }
 
-fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
+async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
     if let Some(first) = session {
-        preflight::hold(run, first)?;
+        preflight::hold(run, first).await?;
     }
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {
@@ -40,9 +40,9 @@ fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(),
         let share = left.map(|left| left * wave_size::weight(&scenario.name) / weights);
         let mut parallel = scenario.sessions;
         for again in [false, true] {
-            fresh_if_needed(run, session)?;
+            fresh_if_needed(run, session).await?;
             let Some(running) = session else { break };
-            match scenario::run_scenario(run, running, scenario, share, parallel)? {
+            match scenario::run_scenario(run, running, scenario, share, parallel).await? {
                 Outcome::Done(why) => {
                     scenario_end(run, scenario, why)?;
                     break;
@@ -69,7 +69,7 @@ fn scenario_end(run: &mut Context<'_>, scenario: &Scenario, why: String) -> Resu
 }
 
 /// Launches the target anew where the last scenario left it fallen, or with many descriptors open.
-fn fresh_if_needed(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
+async fn fresh_if_needed(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
     let Some(running) = session.as_mut() else { return Ok(()) };
     let open = most_descriptors(running);
     let full = running.descriptor_limit.is_some_and(|limit| open as f64 > limit as f64 * HALF);
@@ -77,8 +77,8 @@ fn fresh_if_needed(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
         return Ok(());
     }
     if let Some(old) = session.take() {
-        stop::stop_session(run, old, STOP)?;
+        stop::stop_session(run, old, STOP).await?;
     }
-    *session = Some(launch::launch(run, Pass::Clean)?);
+    *session = Some(launch::launch(run, Pass::Clean).await?);
     Ok(())
 }

@@ -21,6 +21,7 @@ mod session;
 mod settle;
 mod stop;
 mod stop_reason;
+mod supervise;
 mod wave;
 mod wave_size;
 

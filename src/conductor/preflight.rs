@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
+use super::supervise::{self, News};
 use crate::journal::{Event, PreflightStep};
 use crate::load::{self, Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions};
 use crate::model::plan::scenario::TlsMode;
 use crate::model::plan::{Engine, Plan};
 
 /// Between two looks at a preflight that goes on.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The mail options of the plan, as the load takes them.
 pub fn session_options(plan: &Plan) -> SessionOptions {
@@ -42,29 +43,26 @@ pub fn address(session: &Session) -> Address {
 }
 
 /// Holds the conversation; a refusal ends the run with the server's own reply.
-pub(super) fn hold(run: &mut Context<'_>, session: &mut Session) -> Result<u64, Halt> {
+pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result<u64, Halt> {
     if run.plan.engine == Engine::Command {
         return Ok(0);
     }
     let control = Arc::new(Control::new());
     let (told, options, target) = (Arc::clone(&control), session_options(run.plan), address(session));
     let times = PreflightTimes { step: run.plan.stall_timeout, ..PreflightTimes::default() };
-    let thread = std::thread::Builder::new()
-        .name("preflight".to_owned())
-        .spawn(move || load::preflight(&target, &options, times, &told))?;
-    while !thread.is_finished() {
-        if run.interrupt.came().is_some() || session.target.alive().is_empty() {
-            control.stop();
-            break;
+    let held = supervise::on_thread("preflight", move || load::preflight(&target, &options, times, &told))?;
+    let interrupt = run.interrupt.clone();
+    let outcome = supervise::until_done(held, supervise::end_of(session.server), LOOK, &interrupt, |news| {
+        if !matches!(news, News::Signal(_)) && !session.target.alive().is_empty() {
+            return true;
         }
-        std::thread::sleep(LOOK);
-    }
-    // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
-    if !thread.is_finished() {
-        run.interrupt.check()?;
-    }
-    let outcome = thread.join().map_err(|_| Halt::early("environment", "the preflight's thread panicked"))?;
-    run.interrupt.check()?;
+        control.stop();
+        // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
+        !matches!(news, News::Signal(_))
+    });
+    let outcome = outcome.await;
+    interrupt.check()?;
+    let outcome = outcome.flatten().ok_or_else(|| Halt::early("environment", "the preflight's thread panicked"))?;
     match outcome {
         Ok(done) => {
             let steps = done.replies.iter().map(|reply| PreflightStep {

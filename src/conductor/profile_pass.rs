@@ -33,14 +33,14 @@ const ENOUGH: u64 = 2_000;
 const PARALLEL: u64 = 100;
 
 /// The profile pass, or why there is none.
-pub(super) fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
+pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     if let Some(why) = no_profile(run) {
         return run.recorder.not_measured(why);
     }
-    let mut session = launch::launch(run, Pass::Profile)?;
-    let outcome = profile_scenarios(run, &mut session);
+    let mut session = launch::launch(run, Pass::Profile).await?;
+    let outcome = profile_scenarios(run, &mut session).await;
     let place = session.profiles.take();
-    let stopped = stop::stop_session(run, session, STOP);
+    let stopped = stop::stop_session(run, session, STOP).await;
     let messages = *outcome.as_ref().unwrap_or(&0);
     if let Some((folder, before)) = place {
         profile_files::collect(run, &folder, &before, messages)?;
@@ -67,8 +67,8 @@ fn no_profile(run: &Context<'_>) -> Option<String> {
 }
 
 /// Runs every scenario once, as large as its time allows; gives back the messages that were accepted.
-fn profile_scenarios(run: &mut Context<'_>, session: &mut Session) -> Result<u64, Halt> {
-    let mut messages = preflight::hold(run, session)?;
+async fn profile_scenarios(run: &mut Context<'_>, session: &mut Session) -> Result<u64, Halt> {
+    let mut messages = preflight::hold(run, session).await?;
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {
         let rest = (scenarios.len() - at) as f64;
@@ -87,14 +87,14 @@ fn profile_scenarios(run: &mut Context<'_>, session: &mut Session) -> Result<u64
         } else if session.spoilt {
             "the server had fallen under the profiler".to_owned()
         } else {
-            profile_scenario(run, session, scenario, share, &mut messages)?
+            profile_scenario(run, session, scenario, share, &mut messages).await?
         };
         run.recorder.write(Event::ScenarioEnd { pass: Pass::Profile, scenario: scenario.name.clone(), why })?;
     }
     Ok(messages)
 }
 
-fn profile_scenario(
+async fn profile_scenario(
     run: &mut Context<'_>,
     session: &mut Session,
     scenario: &Scenario,
@@ -131,7 +131,7 @@ fn profile_scenario(
             at_most: Some(Duration::from_secs_f64((share - (run.elapsed() - began)).max(1.0))),
         };
         let begin = profile_files::lengths(session);
-        let attended = wave::run_load(run, session, &scene, asked)?;
+        let attended = wave::run_load(run, session, &scene, asked).await?;
         run.recorder.write(Event::Marked { scene: scene.clone(), begin, end: profile_files::lengths(session) })?;
         left = left.saturating_sub(count);
         *messages += attended.tally.messages_accepted;

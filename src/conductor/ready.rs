@@ -1,7 +1,11 @@
 //! From a process that was launched to a server that greets.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::context::Context;
 use super::session::Greeted;
@@ -14,20 +18,101 @@ use crate::server::{Target, log, ready};
 /// Between two looks for the listening socket.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// A banner that is late does not hold up the look at the next port.
-const BANNER: Duration = Duration::from_secs(2);
+/// How long a port that greeted waits for a lower one that has not yet.
+const LOWER: Duration = Duration::from_secs(2);
+
+/// A probe at the very end waits so long all the same.
+const SHORTEST_PROBE: Duration = Duration::from_millis(200);
+
+/// What waits at the ports of a server that starts: a probe a port, open until its banner comes or the time is over.
+struct Probes {
+    /// Until when they wait.
+    until: Instant,
+    /// Ports that are probed now.
+    waiting: BTreeSet<SocketAddr>,
+    tell: UnboundedSender<(SocketAddr, std::io::Result<String>)>,
+    told: UnboundedReceiver<(SocketAddr, std::io::Result<String>)>,
+    /// How many were made.
+    made: u64,
+    /// What came instead of a banner, each once.
+    refused: Vec<String>,
+    /// Banners that came while a lower port still waits, lowest port first, and until when it may.
+    greeted: BTreeMap<(u16, SocketAddr), String>,
+    lower_until: Option<Instant>,
+}
+
+impl Probes {
+    fn until(until: Instant) -> Self {
+        let (tell, told) = unbounded_channel();
+        Self {
+            until,
+            waiting: BTreeSet::new(),
+            tell,
+            told,
+            made: 0,
+            refused: Vec::new(),
+            greeted: BTreeMap::new(),
+            lower_until: None,
+        }
+    }
+
+    /// Opens a probe, where none waits there.
+    fn open(&mut self, address: SocketAddr) -> std::io::Result<()> {
+        if self.greeted.contains_key(&(address.port(), address)) || !self.waiting.insert(address) {
+            return Ok(());
+        }
+        self.made += 1;
+        let (tell, left) = (self.tell.clone(), self.until.saturating_duration_since(Instant::now()));
+        std::thread::Builder::new().name("probe".to_owned()).spawn(move || {
+            // Nobody listens where another port was taken meanwhile.
+            let _ = tell.send((address, probe_banner(address, left.max(SHORTEST_PROBE))));
+        })?;
+        Ok(())
+    }
+
+    /// Takes what came of a probe.
+    fn take(&mut self, address: SocketAddr, came: std::io::Result<String>) {
+        self.waiting.remove(&address);
+        match came {
+            Ok(banner) => {
+                self.greeted.insert((address.port(), address), banner);
+                self.lower_until.get_or_insert(Instant::now() + LOWER);
+            }
+            Err(error) => {
+                let text = format!("{address}: {error}");
+                if !self.refused.contains(&text) {
+                    self.refused.push(text);
+                }
+            }
+        }
+    }
+
+    /// The lowest port that greeted, once no lower one may still do so.
+    fn ready(&self) -> Option<(SocketAddr, &str)> {
+        let ((port, address), banner) = self.greeted.first_key_value()?;
+        let lower = self.waiting.iter().any(|waiting| waiting.port() < *port);
+        let in_time = self.lower_until.is_some_and(|until| Instant::now() < until);
+        (!lower || !in_time).then_some((*address, banner.as_str()))
+    }
+}
 
 /// Waits until a port of the tree answers with a banner.
-pub(super) fn wait_for_banner(
+pub(super) async fn wait_for_banner(
     run: &mut Context<'_>,
     target: &mut Target,
 ) -> Result<(Greeted, String, Vec<Listener>), Halt> {
     let deadline = Instant::now() + run.plan.ready_timeout;
     let wanted = run.plan.target.as_deref().map(|text| resolve(run, text)).transpose()?;
-    let mut probes = 0;
-    let mut refused: Vec<String> = Vec::new();
+    let mut probes = Probes::until(deadline);
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        run.interrupt.check()?;
+        tokio::select! {
+            biased;
+            signal = run.interrupt.signal() => return Err(Halt::Interrupted(signal)),
+            Some((address, came)) = probes.told.recv() => probes.take(address, came),
+            _ = looks.tick() => {}
+        }
         let pids = target.alive();
         for pid in &pids {
             run.watchdog.follow(*pid);
@@ -36,45 +121,45 @@ pub(super) fn wait_for_banner(
             return Err(exited_at_once(target));
         }
         let listeners = listening(&pids).unwrap_or_default();
-        if let Some(shared) = listeners.iter().find(|l| l.shared_with_outside.is_some()) {
-            let pid = shared.shared_with_outside.filter(|pid| *pid > 0);
-            return Err(Halt::early(
-                "environment",
-                format!(
-                    "port {} is also listened on by a process outside the target{}: it would take a part of the connections. \
-                     Stop it, or let the server listen elsewhere",
-                    shared.port,
-                    pid.map_or(String::new(), |pid| format!(" (pid {pid})"))
-                ),
-            ));
-        }
+        shared_with_outside(&listeners)?;
         let candidates = match wanted {
             Some(address) => vec![address],
             None => ready::candidates(listeners.iter().map(|l| SocketAddr::new(l.address, l.port))),
         };
         for address in candidates {
             let Some(listener) = listeners.iter().find(|l| l.port == address.port()) else { continue };
-            let server = listener.pid;
             if run.plan.engine == Engine::Command || run.plan.mail.tls {
                 // A port that does not speak SMTP at first: open is ready.
-                return Ok((Greeted { address, server, probes }, String::new(), listeners));
+                let greeted = Greeted { address, server: listener.pid, probes: probes.made };
+                return Ok((greeted, String::new(), listeners));
             }
-            probes += 1;
-            match probe_banner(address, BANNER) {
-                Ok(banner) => return Ok((Greeted { address, server, probes }, banner, listeners)),
-                Err(error) => {
-                    let text = format!("{address}: {error}");
-                    if !refused.contains(&text) {
-                        refused.push(text);
-                    }
-                }
-            }
+            probes.open(address)?;
+        }
+        if let Some((address, banner)) = probes.ready()
+            && let Some(listener) = listeners.iter().find(|l| l.port == address.port())
+        {
+            let greeted = Greeted { address, server: listener.pid, probes: probes.made };
+            return Ok((greeted, banner.to_owned(), listeners));
         }
         if Instant::now() >= deadline {
-            return Err(never_ready(run, target, &listeners, &refused));
+            return Err(never_ready(run, target, &listeners, &probes));
         }
-        std::thread::sleep(LOOK);
     }
+}
+
+/// Connections to such a port would be shared with somebody else.
+fn shared_with_outside(listeners: &[Listener]) -> Result<(), Halt> {
+    let Some(shared) = listeners.iter().find(|l| l.shared_with_outside.is_some()) else { return Ok(()) };
+    let pid = shared.shared_with_outside.filter(|pid| *pid > 0);
+    Err(Halt::early(
+        "environment",
+        format!(
+            "port {} is also listened on by a process outside the target{}: it would take a part of the connections. \
+             Stop it, or let the server listen elsewhere",
+            shared.port,
+            pid.map_or(String::new(), |pid| format!(" (pid {pid})"))
+        ),
+    ))
 }
 
 fn exited_at_once(target: &mut Target) -> Halt {
@@ -82,15 +167,18 @@ fn exited_at_once(target: &mut Target) -> Halt {
     Halt::early("exited", format!("the server ended before it greeted ({how}){}", last_lines(target)))
 }
 
-fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], refused: &[String]) -> Halt {
+fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
     let within = crate::phrase::duration(run.plan.ready_timeout);
     let what = if listeners.is_empty() {
         "no process of it listens on a TCP port".to_owned()
-    } else if refused.is_empty() {
+    } else if !probes.waiting.is_empty() {
+        let waiting: Vec<String> = probes.waiting.iter().map(ToString::to_string).collect();
+        format!("{} took the connection and did not greet", waiting.join(", "))
+    } else if probes.refused.is_empty() {
         let ports: Vec<String> = listeners.iter().map(|l| l.port.to_string()).collect();
         format!("it listens on {} but nothing answers at --target", ports.join(", "))
     } else {
-        format!("no SMTP banner came: {}", refused.join("; "))
+        format!("no SMTP banner came: {}", probes.refused.join("; "))
     };
     Halt::early(
         "never_ready",

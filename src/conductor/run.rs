@@ -1,7 +1,7 @@
 //! A run from its header to its end.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use serde_json::Value;
 
@@ -60,6 +60,11 @@ pub fn understand(plan: &Plan) -> Result<(Invocation, PathBuf), TargetError> {
 /// # Errors
 /// The run's folder cannot be written, or the run cannot be guarded; all else is in the journal.
 pub fn run(order: Order) -> Result<(), Halt> {
+    // One thread conducts. What must not wait for it (the load, the sampler, the signals) has threads of its own.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(conduct(order))
+}
+
+async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let Order { plan, bounds, settings, folder, journal, started, invocation, cwd, interrupt } = order;
     // Orphans of the target come to us instead of to init.
     tree::become_subreaper().map_err(std::io::Error::from)?;
@@ -81,7 +86,7 @@ pub fn run(order: Order) -> Result<(), Halt> {
         descriptors,
         began: Instant::now(),
     };
-    let outcome = carry_out(&mut run, started, settings);
+    let outcome = carry_out(&mut run, started, settings).await;
     run.sample_log.flush();
     match outcome {
         Ok(()) => run.recorder.write(Event::End { early: None, sentence: None }),
@@ -99,8 +104,8 @@ pub fn run(order: Order) -> Result<(), Halt> {
     }
 }
 
-fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> Result<(), Halt> {
-    let (commit, dirty) = environment::source(&run.cwd);
+async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> Result<(), Halt> {
+    let (commit, dirty) = environment::source(&run.cwd).await;
     run.recorder.write(Event::Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -117,8 +122,8 @@ fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> Result<
     for pass in &run.plan.passes {
         run.interrupt.check()?;
         match pass {
-            Pass::Clean => measure_pass::measure_pass(run)?,
-            Pass::Profile => profile_pass::profile_pass(run)?,
+            Pass::Clean => measure_pass::measure_pass(run).await?,
+            Pass::Profile => profile_pass::profile_pass(run).await?,
         }
     }
     Ok(())

@@ -33,7 +33,7 @@ pub(super) enum Outcome {
 }
 
 /// Runs a scenario.
-pub(super) fn run_scenario(
+pub(super) async fn run_scenario(
     run: &mut Context<'_>,
     session: &mut Session,
     scenario: &Scenario,
@@ -51,17 +51,17 @@ pub(super) fn run_scenario(
     }
     let mut state = ScenarioRun::new(scenario, run.plan.waves, run.plan.budget.is_none(), share, run.elapsed());
     state.known.parallel = parallel;
-    let settled = settle::settle(run, session)?;
+    let settled = settle::settle(run, session).await?;
     let processes = floor_of(run, session, &mut state, 0, settled)?;
     state.first_fd = descriptors(&processes);
     state.learn(session, state.first_fd);
     if !wave_size::is_whole(&state.known) {
         let wave = wave_size::warm_up(&state.known);
-        if let Some(outcome) = run_wave(run, session, &mut state, 0, wave)? {
+        if let Some(outcome) = run_wave(run, session, &mut state, 0, wave).await? {
             return Ok(outcome);
         }
         // The first wave must know what a session leaves open.
-        settle::settle(run, session)?;
+        settle::settle(run, session).await?;
         state.learn(session, most_descriptors(session));
     }
     loop {
@@ -79,13 +79,13 @@ pub(super) fn run_scenario(
         };
         let number = state.known.waves_run + 1;
         let begun = run.elapsed();
-        if let Some(outcome) = run_wave(run, session, &mut state, number, wave)? {
+        if let Some(outcome) = run_wave(run, session, &mut state, number, wave).await? {
             return Ok(outcome);
         }
         // What a wave costs beside its messages: connections that the server leaves open, above all.
         let beside = (run.elapsed() - begun - state.loaded).max(0.0);
         state.known.waves_run = number;
-        let mut settled = settle::settle(run, session)?;
+        let mut settled = settle::settle(run, session).await?;
         if let Wish::Rest { seconds, .. } = run.recorder.cells.wish(&scenario.name)
             && number > 1
         {
@@ -94,7 +94,7 @@ pub(super) fn run_scenario(
                 floor_of(run, session, &mut state, number, settled)?;
                 return Ok(Outcome::Done(format!("a rest of {seconds:.0} s had no room in the budget")));
             }
-            keep_rest(run, session, &mut state, number, seconds)?;
+            keep_rest(run, session, &mut state, number, seconds).await?;
             settled.rested = true;
         }
         state.known.settle = settled.seconds.max(0.2) + beside;
@@ -107,10 +107,10 @@ pub(super) fn run_scenario(
 }
 
 /// Runs one wave; gives back how the scenario ends where the server did not go on.
-fn run_wave(
+async fn run_wave(
     run: &mut Context<'_>,
     session: &mut Session,
-    state: &mut ScenarioRun,
+    state: &mut ScenarioRun<'_>,
     number: u32,
     wave: Wave,
 ) -> Result<Option<Outcome>, Halt> {
@@ -128,7 +128,7 @@ fn run_wave(
         deadline: run.deadline(Pass::Clean),
         at_most: None,
     };
-    let attended = wave::run_load(run, session, &state.scene(number), asked)?;
+    let attended = wave::run_load(run, session, &state.scene(number), asked).await?;
     state.take(&attended.tally);
     let Some(seen) = attended.trouble else { return Ok(None) };
     let diagnosis = diagnosis::fell(run, session, &state.scene(number), &seen)?;
@@ -142,7 +142,7 @@ fn run_wave(
 fn floor_of(
     run: &mut Context<'_>,
     session: &mut Session,
-    state: &mut ScenarioRun,
+    state: &mut ScenarioRun<'_>,
     number: u32,
     settled: Settled,
 ) -> Result<Vec<ProcessFloor>, Halt> {
@@ -152,10 +152,10 @@ fn floor_of(
     Ok(processes)
 }
 
-fn keep_rest(
+async fn keep_rest(
     run: &mut Context<'_>,
     session: &mut Session,
-    state: &mut ScenarioRun,
+    state: &mut ScenarioRun<'_>,
     number: u32,
     seconds: f64,
 ) -> Result<(), Halt> {
@@ -167,7 +167,7 @@ fn keep_rest(
         why: "growth was seen; what timers free must be gone before it is called a leak".to_owned(),
         before,
     })?;
-    settle::rest(run, session, &label, seconds, run.deadline(Pass::Clean))
+    settle::rest(run, session, &label, seconds, run.deadline(Pass::Clean)).await
 }
 
 /// Writes down what the looks say; true where no further wave is wanted.
@@ -219,7 +219,7 @@ fn is_secured(run: &Context<'_>) -> bool {
 
 /// Whether a rest, and the waves through which the growth must hold after it, have room: in the scenario's part, or,
 /// while no leak is proven, in all that is left. What decides comes first.
-fn make_room(run: &Context<'_>, state: &mut ScenarioRun, seconds: f64, wave: Wave) -> bool {
+fn make_room(run: &Context<'_>, state: &mut ScenarioRun<'_>, seconds: f64, wave: Wave) -> bool {
     let Some(left) = left(run, state) else { return true };
     let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
     let needed = seconds + AFTER_REST * each;

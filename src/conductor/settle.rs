@@ -1,16 +1,15 @@
 //! Waiting until the server is at rest, and keeping a rest without load.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::journal::Live;
 use crate::proc::{Host, Load};
-use crate::sampler::{Quiet, QuietRule, Rest, Unrest};
-
-/// Between two looks at the figures; the sampler reads them at about this pace.
-const LOOK: Duration = Duration::from_millis(25);
+use crate::sampler::{Moment, Quiet, QuietRule, Rest, Unrest};
 
 /// Sockets are counted this often while it settles, and this often otherwise.
 const SOCKETS_SETTLING: Duration = Duration::from_millis(200);
@@ -24,6 +23,12 @@ const LEFTOVERS_KNOWN: Duration = Duration::from_millis(800);
 const RESTLESS: u32 = 2;
 const RESTLESS_KNOWN: Duration = Duration::from_secs(2);
 
+/// Beyond the rule's own deadline, which counts readings: where none come any more, the waiting ends all the same.
+const WITHOUT_READINGS: Duration = Duration::from_secs(2);
+
+/// Between two lines that say how much of a rest is left.
+const SHOWN: Duration = Duration::from_millis(100);
+
 /// How the server came to rest before a floor.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Settled {
@@ -36,7 +41,7 @@ pub struct Settled {
 }
 
 /// Waits until the server is at rest, or the deadline.
-pub(super) fn settle(run: &mut Context<'_>, session: &mut Session) -> Result<Settled, Halt> {
+pub(super) async fn settle(run: &mut Context<'_>, session: &mut Session) -> Result<Settled, Halt> {
     let runnable = Load::read().map_or(1.0, |load| f64::from(load.runnable));
     let cpus = Host::read().map_or(1, |host| host.cpus);
     let mut rule = QuietRule::default().on_a_loaded_machine(runnable, cpus);
@@ -53,24 +58,24 @@ pub(super) fn settle(run: &mut Context<'_>, session: &mut Session) -> Result<Set
     session.sampler.count_sockets_every(SOCKETS_SETTLING);
     let began = run.recorder.seconds();
     let mut quiet = Quiet::new(rule, session.idle, began);
-    let bound = Instant::now() + rule.deadline + Duration::from_secs(2);
-    let settled = loop {
-        run.interrupt.check()?;
+    let mut rounds = session.sampler.rounds();
+    let waited = until_quiet(&mut quiet, rule.deadline + WITHOUT_READINGS, async || {
+        rounds.changed().await.ok()?;
         session.tend_log();
-        match quiet.push(session.moment()) {
-            Rest::Quiet(seconds) => {
-                session.restless = 0;
-                break Settled { seconds, ..Settled::default() };
-            }
-            Rest::Deadline(seconds, why) => {
-                session.restless += u32::from(why == Unrest::Figures);
-                break Settled { seconds, deadline: true, rested: false };
-            }
-            // A server that is gone is read no more; then nothing would ever be still.
-            Rest::Waiting(_) if Instant::now() > bound || session.is_gone() => {
-                break Settled { seconds: run.recorder.seconds() - began, deadline: true, rested: false };
-            }
-            Rest::Waiting(_) => std::thread::sleep(LOOK),
+        // A server that is gone is read no more; then nothing would ever be still.
+        (!session.is_gone()).then(|| session.moment())
+    });
+    let settled = match run.interrupt.unless(waited).await? {
+        Some(Rest::Quiet(seconds)) => {
+            session.restless = 0;
+            Settled { seconds, ..Settled::default() }
+        }
+        Some(Rest::Deadline(seconds, why)) => {
+            session.restless += u32::from(why == Unrest::Figures);
+            Settled { seconds, deadline: true, rested: false }
+        }
+        Some(Rest::Waiting(_)) | None => {
+            Settled { seconds: run.recorder.seconds() - began, deadline: true, rested: false }
         }
     };
     session.sampler.count_sockets_every(SOCKETS_OTHERWISE);
@@ -78,8 +83,26 @@ pub(super) fn settle(run: &mut Context<'_>, session: &mut Session) -> Result<Set
     Ok(settled)
 }
 
+/// Feeds the rule one moment after the other until it has an answer; none where no moment comes any more, or none of
+/// them brings an answer within `at_most`.
+async fn until_quiet(
+    quiet: &mut Quiet,
+    at_most: Duration,
+    mut next: impl AsyncFnMut() -> Option<Moment>,
+) -> Option<Rest> {
+    let answer = async {
+        loop {
+            match quiet.push(next().await?) {
+                Rest::Waiting(_) => {}
+                answer => return Some(answer),
+            }
+        }
+    };
+    timeout(at_most, answer).await.ok().flatten()
+}
+
 /// Keeps a rest without load.
-pub(super) fn rest(
+pub(super) async fn rest(
     run: &mut Context<'_>,
     session: &mut Session,
     label: &str,
@@ -87,18 +110,65 @@ pub(super) fn rest(
     deadline: Option<f64>,
 ) -> Result<(), Halt> {
     let end = Instant::now() + Duration::from_secs_f64(seconds);
-    while Instant::now() < end {
-        run.interrupt.check()?;
+    let mut shown = interval(SHOWN);
+    shown.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            signal = run.interrupt.signal() => return Err(Halt::Interrupted(signal)),
+            () = sleep_until(end) => return Ok(()),
+            _ = shown.tick() => {}
+        }
         session.tend_log();
         let left = end.saturating_duration_since(Instant::now()).as_secs_f64();
-        run.recorder.live(&Live {
+        let live = Live {
             step: label.to_owned(),
             done: Some(1.0 - left / seconds.max(1e-9)),
             rss: session.rss(),
             left: deadline.map(|deadline| (deadline - run.elapsed()).max(0.0)),
             ..Live::default()
-        });
-        std::thread::sleep(Duration::from_millis(50));
+        };
+        run.recorder.live(&live);
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sampler::Idle;
+
+    /// A server read each 50 ms of a clock that stands still but for the waiting.
+    fn settled(at: impl Fn(f64) -> Option<Moment>) -> (Option<Rest>, f64) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let began = Instant::now();
+            let rule = QuietRule::default();
+            let mut quiet = Quiet::new(rule, Idle::default(), 0.0);
+            let answer = until_quiet(&mut quiet, rule.deadline + WITHOUT_READINGS, async || {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                let seconds = began.elapsed().as_secs_f64();
+                at(seconds).map(|moment| Moment { seconds, ..moment })
+            })
+            .await;
+            (answer, began.elapsed().as_secs_f64())
+        })
+    }
+
+    #[test]
+    fn at_rest_as_soon_as_the_figures_are_still() {
+        let (answer, waited) =
+            settled(|t| Some(Moment { fds: if t < 3.0 { (t * 20.0) as u64 } else { 60 }, ..Moment::default() }));
+        assert!(matches!(answer, Some(Rest::Quiet(_))), "{answer:?}");
+        assert!((3.3..3.6).contains(&waited), "{waited}");
+    }
+
+    #[test]
+    fn never_still_ends_at_the_deadline_and_none_to_read_ends_too() {
+        let (answer, waited) = settled(|t| Some(Moment { fds: (t * 20.0) as u64, ..Moment::default() }));
+        assert!(matches!(answer, Some(Rest::Deadline(_, Unrest::Figures))), "{answer:?}");
+        assert!((9.9..10.2).contains(&waited), "{waited}");
+        let (answer, waited) = settled(|t| (t < 2.0).then(Moment::default).filter(|_| t < 0.2));
+        assert_eq!(answer, None, "the server is gone");
+        assert!(waited < 0.3, "{waited}");
+    }
 }

@@ -16,7 +16,7 @@ const STOP_INTERRUPTED: Duration = Duration::from_secs(3);
 pub const LAST_WORDS: usize = 12;
 
 /// Stops a session, and writes down how it ended and what the sampling was.
-pub(super) fn stop_session(run: &mut Context<'_>, session: Session, deadline: Duration) -> Result<(), Halt> {
+pub(super) async fn stop_session(run: &mut Context<'_>, session: Session, deadline: Duration) -> Result<(), Halt> {
     let Session { mut target, pass, sampler, .. } = session;
     let deadline = if run.interrupt.came().is_some() { deadline.min(STOP_INTERRUPTED) } else { deadline };
     let asked = target.exited().is_none() || !target.alive().is_empty();
@@ -34,5 +34,5 @@ pub(super) fn stop_session(run: &mut Context<'_>, session: Session, deadline: Du
     })?;
     run.sample_log.flush();
     drop(target);
-    hooks::run_hook(run, "--after", run.plan.after.clone())
+    hooks::run_hook(run, "--after", run.plan.after.clone()).await
 }

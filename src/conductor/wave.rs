@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
 
 use super::context::Context;
 use super::preflight::{address, session_options};
 use super::session::Session;
 use super::stop_reason::Halt;
+use super::supervise::{self, News};
 use crate::diagnose::{Observations, Witness};
 use crate::journal::{Event, Live, Scene};
 use crate::load::{self, Control, Job, Tool};
@@ -22,6 +24,10 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Between two looks at what is dearer: processes, connections of theirs.
 const DEAR_LOOK: Duration = Duration::from_millis(250);
+
+/// How long the end of a process that fell is waited for, and how often it is looked for.
+const REAPED: Duration = Duration::from_millis(200);
+const REAPED_LOOK: Duration = Duration::from_millis(10);
 
 /// What came of a load.
 #[derive(Debug)]
@@ -54,11 +60,11 @@ pub struct Asked<'a> {
 }
 
 /// Runs one load to its end, and writes its begin and end down.
-pub(super) fn run_load(
+pub(super) async fn run_load(
     run: &mut Context<'_>,
     session: &mut Session,
     scene: &Scene,
-    asked: Asked,
+    asked: Asked<'_>,
 ) -> Result<WaveOutcome, Halt> {
     run.interrupt.check()?;
     let (count, parallel) = (asked.count, asked.parallel as u32);
@@ -67,33 +73,25 @@ pub(super) fn run_load(
     let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
     let cpu_before = session.cpu();
     let control = Arc::new(Control::new());
-    let (finished, news) = channel();
-    let work = work(run, session, &asked, Arc::clone(&control));
-    let thread = std::thread::Builder::new().name("load".to_owned()).spawn(move || {
-        // Nobody listens only where the run has given up.
-        let _ = finished.send(work());
-    })?;
+    let loaded = supervise::on_thread("load", work(run, session, &asked, Arc::clone(&control)))?;
     let mut watch = Watch::new(session, run.plan.stall_timeout);
     let mut halt = None;
-    let outcome = loop {
-        match news.recv_timeout(LOOK) {
-            Ok(outcome) => break outcome,
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(Halt::early("environment", "the load's thread panicked"));
-            }
-        }
+    let interrupt = run.interrupt.clone();
+    let outcome = supervise::until_done(loaded, supervise::end_of(session.server), LOOK, &interrupt, |news| {
         let live = control.live();
         run.sample_log.load.messages.store(messages_before + live.accepted, Ordering::Relaxed);
         run.sample_log.load.open.store(live.open, Ordering::Relaxed);
         session.tend_log();
-        if halt.is_none()
-            && let Err(reason) = look(run, session, &mut watch, live)
-        {
-            halt = Some(reason);
-            control.stop();
+        match news {
+            News::Signal(signal) => halt = halt.take().or(Some(Halt::Interrupted(signal))),
+            // Another may have taken its place: the whole tree is looked at.
+            News::Ended => watch.dear = None,
+            News::Tick => {}
         }
-        if watch.fallen {
+        if halt.is_none() {
+            halt = look(run, session, &mut watch, live).err();
+        }
+        if halt.is_some() || watch.fallen {
             control.stop();
         }
         let part = live.accepted.max(live.sessions) as f64 / count.max(1) as f64;
@@ -105,8 +103,10 @@ pub(super) fn run_load(
             errors: live.errors,
             left: asked.deadline.map(|deadline| (deadline - run.elapsed()).max(0.0)),
         });
-    };
-    let _ = thread.join();
+        // What was done until then is counted in any case.
+        true
+    });
+    let outcome = outcome.await.flatten().ok_or_else(|| Halt::early("environment", "the load's thread panicked"))?;
     let tally = outcome.map_err(|error| Halt::early("environment", format!("the load cannot run: {error}")))?;
     run.sample_log.load.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
     run.sample_log.load.open.store(0, Ordering::Relaxed);
@@ -116,8 +116,10 @@ pub(super) fn run_load(
         return Err(halt);
     }
     let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
-    let trouble =
-        (fallen || tally.stalled.is_some()).then(|| watch.observations(session, &tally, asked.sessions_before));
+    let trouble = match fallen || tally.stalled.is_some() {
+        true => Some(watch.observations(session, &tally, asked.sessions_before).await),
+        false => None,
+    };
     Ok(WaveOutcome { tally, trouble })
 }
 
@@ -153,12 +155,11 @@ fn work(
 }
 
 fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {
-    run.interrupt.check()?;
     watch.progress(session, live);
-    if watch.dear.elapsed() < DEAR_LOOK {
+    if watch.dear.is_some_and(|last| last.elapsed() < DEAR_LOOK) {
         return Ok(());
     }
-    watch.dear = Instant::now();
+    watch.dear = Some(Instant::now());
     let pids = session.target.alive();
     for pid in &pids {
         run.watchdog.follow(*pid);
@@ -186,7 +187,8 @@ fn used(witness: &Witness) -> [Option<f64>; 2] {
 
 /// Watches the load's progress, so that a silent server is looked at while it is silent.
 struct Watch {
-    dear: Instant,
+    /// When the tree was looked at; none: it is looked at next.
+    dear: Option<Instant>,
     last: load::Live,
     moved: Instant,
     /// CPU time, and time ready without a processor.
@@ -199,7 +201,7 @@ struct Watch {
 impl Watch {
     fn new(session: &Session, stall_timeout: Duration) -> Self {
         Self {
-            dear: Instant::now(),
+            dear: None,
             last: load::Live::default(),
             moved: Instant::now(),
             used: session.witness.as_ref().map_or([None; 2], used),
@@ -233,7 +235,7 @@ impl Watch {
     }
 
     /// All that was seen, with what is known only afterwards.
-    fn observations(self, session: &mut Session, tally: &LoadStats, sessions_before: u64) -> Observations {
+    async fn observations(self, session: &mut Session, tally: &LoadStats, sessions_before: u64) -> Observations {
         let mut seen = self.seen.or_else(|| session.witness.as_ref().map(|witness| witness.look())).unwrap_or_default();
         seen.output = session.output();
         if seen.sessions_done == 0 {
@@ -249,11 +251,13 @@ impl Watch {
             seen.open_sessions = seen.open_sessions.max(self.last.open);
         }
         // A process that fell is reaped a moment after its sockets closed.
-        for _ in 0..20 {
-            if session.target.exited().is_some() || !self.fallen {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        if self.fallen {
+            let reaped = async {
+                while session.target.exited().is_none() {
+                    sleep(REAPED_LOOK).await;
+                }
+            };
+            let _ = timeout(REAPED, reaped).await;
         }
         seen.ended = session.target.exited().map(super::diagnosis::ended);
         seen

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::{Error, Sample, SocketSample, Trackers};
 use crate::model::Clock;
@@ -85,7 +86,9 @@ impl Sampler {
         sink: impl Sink + 'static,
     ) -> Result<SamplerHandle, Error> {
         let shared = Arc::new((Mutex::new(Shared::default()), Condvar::new()));
+        let (tell, rounds) = watch::channel(0);
         let ticker = Ticker {
+            rounds: tell,
             family: Box::new(family),
             clock,
             rates,
@@ -101,13 +104,14 @@ impl Sampler {
             .name("sampler".to_owned())
             .spawn(move || ticker.run())
             .map_err(|source| Error::Thread { source })?;
-        Ok(SamplerHandle { shared, thread: Some(thread) })
+        Ok(SamplerHandle { shared, rounds, thread: Some(thread) })
     }
 }
 
 /// A running ticker; dropping it ends the thread.
 pub struct SamplerHandle {
     shared: Arc<(Mutex<Shared>, Condvar)>,
+    rounds: watch::Receiver<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -115,6 +119,11 @@ impl SamplerHandle {
     /// The newest reading of each process that lives.
     pub fn latest(&self) -> Vec<Sample> {
         lock(&self.shared.0).latest.clone()
+    }
+
+    /// Counts the rounds of figures: whoever waits for a change is woken when new ones are there.
+    pub fn rounds(&self) -> watch::Receiver<u64> {
+        self.rounds.clone()
     }
 
     /// The newest count of sockets of each process that lives.
@@ -188,6 +197,7 @@ impl Watched {
 }
 
 struct Ticker {
+    rounds: watch::Sender<u64>,
     family: Family,
     clock: Clock,
     rates: Rates,
@@ -255,6 +265,7 @@ impl Ticker {
             shared.sockets = sockets;
         }
         shared.effort = effort;
+        self.rounds.send_replace(effort.rounds);
         while !shared.stop {
             let left = next.saturating_duration_since(Instant::now());
             if left.is_zero() {
