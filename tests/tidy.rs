@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("verdict", &["model", "phrase"]),
     ("heap", &["proc"]),
     ("sampler", &["proc", "model", "phrase"]),
-    ("diagnose", &["proc", "phrase"]),
+    ("diagnose", &["model", "phrase", "proc"]),
     ("server", &["proc", "model"]),
     ("load", &["model"]),
     ("journal", &["model"]),

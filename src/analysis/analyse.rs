@@ -7,15 +7,16 @@ use super::censuses::censuses;
 use super::compare;
 use super::conclusion::{Worse, conclude};
 use super::findings::findings;
-use super::history::Material;
+use super::history::{LaunchAt, RunHistory};
 use super::profile::Recording;
-use super::result::{Failure, Finding, FloorRow, PassSettings, RunResult, SCHEMA, Source, TargetInfo, Warning};
+use super::result::{Failure, FloorRow, PassSettings, RunResult, SCHEMA, Source, TargetInfo};
 use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
-use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, read_samples};
-use crate::model::plan::Pass;
+use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, Warning, read_samples};
+use crate::model::{ExitCode, Pass, Verdict, WarningKind};
+use crate::phrase;
 
 /// Why a folder cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -34,92 +35,91 @@ pub enum AnalysisError {
 /// There is no journal, or it ends before the plan.
 pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView, AnalysisError> {
     let journal = Journal::read(&folder.journal())?;
-    let material = Material::of(&journal);
-    let Some(plan) = material.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
-    let today = jiff::Zoned::now().date().to_string();
-    let findings = findings(&journal, &plan, &material, &today);
+    let history = RunHistory::of(&journal);
+    let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
+    let findings = findings(&journal, &plan, &history, &day(&history.header.started));
     // A run without samples (cut off at once) still has its journal.
     let samples = read_samples(&folder.samples()).unwrap_or_default();
-    let rows = load::rows(&material);
-    let summary = timeline::summary(&samples, &material);
-    let mut not_measured = material.not_measured.clone();
-    let mut shown = material.profiled.as_ref().and_then(|(files, messages)| {
-        let paths: Vec<PathBuf> = files.iter().map(|file| folder.profile().join(file)).collect();
-        let recording = recording(&material, &paths, *messages);
-        profile::show(&paths, &recording, &Waiting::with(&material.settings.waiting))
+    let rows = load::rows(&history);
+    let summary = timeline::summary(&samples, &history);
+    let mut not_measured = history.not_measured.clone();
+    let mut shown = history.profiled.as_ref().and_then(|profiled| {
+        let paths: Vec<PathBuf> = profiled.files.iter().map(|file| folder.profile().join(file)).collect();
+        let recording = recording(&history, &paths, profiled.messages);
+        profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting))
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))
             .ok()
     });
     if let Some(shown) = &mut shown {
-        shown.summary.overhead = overhead(&material);
+        shown.summary.overhead = overhead(&history);
         not_measured.append(&mut shown.notes);
     }
     let mut result = RunResult {
         schema: SCHEMA,
-        verdict: super::result::Verdict::Inconclusive,
+        verdict: Verdict::Inconclusive,
         sentence: String::new(),
         evidence: Vec::new(),
-        exit_code: 0,
-        started: material.started.clone(),
-        seconds: material.seconds,
+        exit_code: ExitCode::Held,
+        started: history.header.started.clone(),
+        seconds: history.seconds,
         scale: plan.scale,
-        cut_off: material.end.is_none() || material.interrupted.is_some(),
-        floors: floors(&material),
-        waves: load::waves(&material),
+        cut_off: history.end.is_none() || history.interrupted.is_some(),
+        floors: floors(&history),
+        waves: load::waves(&history),
         load: rows,
         profile: shown.as_ref().map(|shown| shown.summary.clone()),
-        target: target(&material, &plan.command),
+        target: target(&history, &plan.command),
         samples_summary: summary,
-        host: material.host.clone(),
-        source: Source { commit: material.commit.clone(), dirty: material.dirty },
-        warnings: warnings(&material),
+        host: history.header.host.clone(),
+        source: Source { commit: history.header.commit.clone(), dirty: history.header.dirty },
+        warnings: warnings(&history),
         not_measured,
-        failures: failures(&material),
+        failures: failures(&history),
         baseline: None,
         findings,
     };
     let mut worse = Worse {
-        thresholds: thresholds::crossed(&material.settings.thresholds, &result.load, &result.samples_summary),
+        thresholds: thresholds::crossed(&history.settings.thresholds, &result.load, &result.samples_summary),
         regressions: Vec::new(),
     };
     if let Some(baseline) = baseline {
-        let comparison = compare::compare(baseline, &result, &material.settings.bounds);
+        let comparison = compare::compare(baseline, &result, &history.settings.bounds);
         worse.regressions = comparison.regressions();
         result.baseline = serde_json::to_value(&comparison).ok();
     }
-    let conclusion = conclude(&result.findings, &material, &worse);
+    let conclusion = conclude(&result.findings, &history, &worse);
     (result.verdict, result.sentence) = (conclusion.verdict, conclusion.sentence);
     (result.evidence, result.exit_code) = (conclusion.evidence, conclusion.exit_code);
-    let errors = all_errors(&material);
+    let errors = all_errors(&history);
     Ok(RunView {
-        timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &material) },
+        timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &history) },
         flames: shown.as_mut().map(|shown| std::mem::take(&mut shown.flames)).unwrap_or_default(),
         busy: shown.as_mut().and_then(|shown| shown.busy.take()),
         waiting: shown.map(|shown| shown.waiting).unwrap_or_default(),
-        censuses: censuses(&material),
-        asked: load::asked(&material),
-        load_notes: load::notes(&material),
+        censuses: censuses(&history),
+        asked: load::asked(&history),
+        load_notes: load::notes(&history),
         reproduce: reproduce(&plan.typed),
-        last_words: last_words(&material),
+        last_words: last_words(&history),
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
         result,
     })
 }
 
 /// What the journal knows of the profile pass: which wave wrote which part of the files.
-fn recording(material: &Material, paths: &[PathBuf], messages: u64) -> Recording {
+fn recording(history: &RunHistory, paths: &[PathBuf], messages: u64) -> Recording {
     let wave = |scene: &Scene| {
-        let done = material.done(Pass::Profile).find(|(wave, _)| wave.scene == *scene);
+        let done = history.done(Pass::Profile).find(|(wave, _)| wave.scene() == scene);
         let (messages, rounds) = done.map_or((0, 0), |(wave, tally)| {
             let ended = tally.messages_accepted.max(tally.sessions.finished);
-            (tally.messages_accepted, ended / u64::from(wave.parallel.max(1)))
+            (tally.messages_accepted, ended / u64::from(wave.asked.parallel.max(1)))
         });
         WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, rounds }
     };
     let marks = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let mut so_far = 0;
-        let both = material.marked.iter().flat_map(|marked| [marked.begin.get(&name), marked.end.get(&name)]);
+        let both = history.marked.iter().flat_map(|marked| [marked.begin.get(&name), marked.end.get(&name)]);
         let ascending = both.map(|length| {
             so_far = length.copied().unwrap_or(0).max(so_far);
             so_far
@@ -128,15 +128,20 @@ fn recording(material: &Material, paths: &[PathBuf], messages: u64) -> Recording
     };
     Recording {
         messages,
-        waves: material.marked.iter().map(|marked| wave(&marked.scene)).collect(),
+        waves: history.marked.iter().map(|marked| wave(&marked.scene)).collect(),
         marks: paths.iter().map(marks).collect(),
     }
 }
 
+/// The day on which the run began: what is accepted until a day is judged by that, whenever the report is written.
+fn day(started: &str) -> String {
+    started.get(..10).unwrap_or_default().to_owned()
+}
+
 /// Every figure of every floor, summed over the processes that are the server.
-fn floors(material: &Material) -> Vec<FloorRow> {
+fn floors(history: &RunHistory) -> Vec<FloorRow> {
     let mut rows = Vec::new();
-    for floor in &material.floors {
+    for floor in &history.floors {
         for (metric, value) in sums(&floor.processes) {
             rows.push(FloorRow {
                 scenario: floor.scene.scenario.clone(),
@@ -161,59 +166,60 @@ fn sums(processes: &[ProcessFloor]) -> BTreeMap<String, f64> {
     sums
 }
 
-fn target(material: &Material, command: &[String]) -> TargetInfo {
+fn target(history: &RunHistory, command: &[String]) -> TargetInfo {
     let mut target =
-        TargetInfo { command: command.to_vec(), versions: material.versions.clone(), ..TargetInfo::default() };
-    for (pass, launch) in &material.launches {
+        TargetInfo { command: command.to_vec(), versions: history.versions.clone(), ..TargetInfo::default() };
+    for (pass, at) in &history.launches {
+        let started = at.launch.as_ref();
         target.settings.insert(
             pass.name().to_owned(),
             PassSettings {
-                command: launch.command.clone(),
-                environment: launch.environment.clone(),
-                address: launch.address.clone(),
+                command: started.map(|launch| launch.command.clone()).unwrap_or_default(),
+                environment: started.map(|launch| launch.environment.clone()).unwrap_or_default(),
+                address: at.ready.as_ref().map(|ready| ready.address.clone()),
             },
         );
-        if let Some(exit) = &launch.exit {
-            target.exit.insert(pass.name().to_owned(), exit.clone());
+        if let Some(exit) = &at.exit {
+            target.exit.insert(pass.name().to_owned(), exit.how.clone());
         }
     }
     target
 }
 
-fn warnings(material: &Material) -> Vec<Warning> {
-    let mut warnings: Vec<Warning> = material
-        .warnings
-        .iter()
-        .map(|[kind, text, advice]| Warning { kind: kind.clone(), text: text.clone(), advice: advice.clone() })
-        .collect();
-    for launch in material.launches.values() {
-        for note in &launch.notes {
-            warnings.push(Warning { kind: "settings".to_owned(), text: note.clone(), advice: String::new() });
-        }
+fn warnings(history: &RunHistory) -> Vec<Warning> {
+    let mut warnings = history.warnings.clone();
+    let launches = history.launches.values().filter_map(|at| at.launch.as_ref());
+    for note in launches.flat_map(|launch| &launch.notes) {
+        warnings.push(Warning { kind: WarningKind::Settings, text: note.clone(), advice: String::new() });
     }
+    warnings.extend(history.damage.as_ref().map(|damage| Warning {
+        kind: WarningKind::DamagedJournal,
+        text: phrase::damaged_journal(damage.lines, damage.first_line, damage.first_byte),
+        advice: phrase::DAMAGED_JOURNAL_ADVICE.to_owned(),
+    }));
     warnings
 }
 
-fn failures(material: &Material) -> Vec<Failure> {
-    let failure = |failure: &super::history::FailureAt| Failure {
-        kind: failure.kind.clone(),
+fn failures(history: &RunHistory) -> Vec<Failure> {
+    let failure = |failure: &crate::journal::Failure| Failure {
+        kind: failure.kind,
         scenario: failure.scene.scenario.clone(),
-        pass: failure.scene.pass.name().to_owned(),
+        pass: failure.scene.pass,
         sentence: match failure.advice.as_str() {
             "" => failure.sentence.clone(),
             advice => format!("{} {advice}", failure.sentence),
         },
     };
-    material.failures.iter().map(failure).collect()
+    history.failures.iter().map(failure).collect()
 }
 
 /// Messages or sessions of each pass from which a speed is told: fewer are over before they have one.
 const ENOUGH: u64 = 100;
 
 /// How many times slower the server was under the profiler, where both passes ran the same scenario.
-fn overhead(material: &Material) -> Option<f64> {
-    let clean = load::totals(material, Pass::Clean);
-    let profiled = load::totals(material, Pass::Profile);
+fn overhead(history: &RunHistory) -> Option<f64> {
+    let clean = load::totals(history, Pass::Measure);
+    let profiled = load::totals(history, Pass::Profile);
     let both = profiled.iter().filter_map(|(name, slow, _)| {
         let (_, fast, _) = clean.iter().find(|(own, ..)| own == name)?;
         (slow.asked.finished >= ENOUGH && fast.asked.finished >= ENOUGH)
@@ -222,9 +228,9 @@ fn overhead(material: &Material) -> Option<f64> {
     both.filter(|(_, ratio)| ratio.is_finite()).max_by_key(|(done, _)| *done).map(|(_, ratio)| ratio)
 }
 
-fn all_errors(material: &Material) -> BTreeMap<String, u64> {
+fn all_errors(history: &RunHistory) -> BTreeMap<String, u64> {
     let mut errors = BTreeMap::new();
-    for (_, tally) in material.done(Pass::Clean) {
+    for (_, tally) in history.done(Pass::Measure) {
         for (kind, count) in &tally.errors {
             *errors.entry(kind.clone()).or_default() += count;
         }
@@ -242,11 +248,7 @@ fn reproduce(typed: &[String]) -> String {
     std::iter::once("profile-run".to_owned()).chain(typed.iter().map(quote)).collect::<Vec<_>>().join(" ")
 }
 
-fn last_words(material: &Material) -> Vec<(String, Vec<String>)> {
-    material.launches.iter().map(|(pass, launch)| (pass.name().to_owned(), launch.last_words.clone())).collect()
-}
-
-/// Findings by metric and scenario.
-pub(super) fn find<'a>(result: &'a RunResult, metric: &str, scenario: &str) -> Option<&'a Finding> {
-    result.findings.iter().find(|finding| finding.metric == metric && finding.scenario == scenario)
+fn last_words(history: &RunHistory) -> Vec<(String, Vec<String>)> {
+    let of = |at: &LaunchAt| at.exit.as_ref().map(|exit| exit.last_words.clone()).unwrap_or_default();
+    history.launches.iter().map(|(pass, at)| (pass.name().to_owned(), of(at))).collect()
 }

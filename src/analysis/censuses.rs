@@ -3,25 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use super::history::Material;
+use super::history::RunHistory;
 use super::holders::heap_growth;
 use super::view::{Censuses, Counted, CountedRow, HeapGrowth, Taken};
 use crate::heap::{Census, MOST_HOLDERS};
+use crate::model::Pass;
 use crate::model::plan::scenario::Unit;
 
 /// Rows of a kind, at most: those that changed most.
 const MOST: usize = 100;
 
 /// Lays the censuses of a run side by side.
-pub fn censuses(material: &Material) -> Censuses {
-    let taken = material.censuses.iter().map(|(scene, pid, work, _)| Taken {
-        scenario: scene.scenario.clone(),
-        wave: scene.wave,
-        work: *work,
-        noun: noun(material, &scene.scenario),
-        pid: *pid,
+pub fn censuses(history: &RunHistory) -> Censuses {
+    let taken = history.censuses.iter().map(|at| Taken {
+        scenario: at.scene.scenario.clone(),
+        wave: at.scene.wave,
+        work: at.work,
+        noun: noun(history, &at.scene.scenario),
+        pid: at.pid,
     });
-    let all: Vec<&Census> = material.censuses.iter().map(|(.., census)| census).collect();
+    let all: Vec<&Census> = history.censuses.iter().map(|at| &at.census).collect();
     let mut rows = parts(&all);
     let mut left_out = 0;
     for mut kind in [classes(&all), containers(&all), resources(&all)] {
@@ -31,17 +32,17 @@ pub fn censuses(material: &Material) -> Censuses {
         kind.truncate(MOST);
         rows.append(&mut kind);
     }
-    Censuses { taken: taken.collect(), rows, left_out, growth: growth(material) }
+    Censuses { taken: taken.collect(), rows, left_out, growth: growth(history) }
 }
 
-fn noun(material: &Material, scenario: &str) -> &'static str {
-    let known = material.plan.iter().flat_map(|plan| &plan.scenarios).find(|known| known.name == scenario);
+fn noun(history: &RunHistory, scenario: &str) -> &'static str {
+    let known = history.plan.iter().flat_map(|plan| &plan.scenarios).find(|known| known.name == scenario);
     known.map_or(Unit::Sessions, |known| known.unit()).noun()
 }
 
-fn growth(material: &Material) -> Vec<HeapGrowth> {
+fn growth(history: &RunHistory) -> Vec<HeapGrowth> {
     let of = |scenario: &str| {
-        let (growth, work) = heap_growth(material, scenario)?;
+        let (growth, work) = heap_growth(history, scenario)?;
         let done = work.last()?.saturating_sub(*work.first()?).max(1) as f64;
         let named = growth.growing.iter().map(|growing| growing.bytes_per_1000 * done / 1000.0).sum::<f64>() as i64;
         Some(HeapGrowth {
@@ -54,11 +55,11 @@ fn growth(material: &Material) -> Vec<HeapGrowth> {
             engine: growth.unexplained,
         })
     };
-    material
+    history
         .scenarios
         .iter()
-        .filter(|s| s.pass == crate::model::plan::Pass::Clean)
-        .filter_map(|s| of(&s.name))
+        .filter(|scenario| scenario.begin.pass == Pass::Measure)
+        .filter_map(|scenario| of(&scenario.begin.scenario))
         .collect()
 }
 
@@ -140,6 +141,7 @@ fn spread(values: &[Option<u64>]) -> u64 {
 mod tests {
     use serde_json::json;
 
+    use super::super::history::CensusAt;
     use super::*;
 
     fn census(sessions: u64, holders: serde_json::Value) -> Census {
@@ -166,12 +168,14 @@ mod tests {
                 holder("$s->log", "string", 1, 5_000),
             ]),
         );
-        let scene =
-            |wave| crate::journal::Scene { pass: crate::model::plan::Pass::Clean, scenario: "small".into(), wave };
-        let censuses = censuses(&Material {
-            censuses: vec![(scene(0), 7, 0, first), (scene(1), 7, 30, last)],
-            ..Material::default()
-        });
+        let at = |wave, work, census| CensusAt {
+            scene: crate::journal::Scene { pass: Pass::Measure, scenario: "small".into(), wave },
+            pid: 7,
+            work,
+            census,
+        };
+        let censuses =
+            censuses(&RunHistory { censuses: vec![at(0, 0, first), at(1, 30, last)], ..RunHistory::default() });
         assert_eq!(censuses.taken[1].work, 30);
         let row = |name: &str| censuses.rows.iter().find(|row| row.name == name);
         let [heap, parts @ ..] = &censuses.rows[..5] else { panic!("{censuses:?}") };

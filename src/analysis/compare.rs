@@ -5,9 +5,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::analyse::find;
-use super::result::{Finding, FunctionRow, LoadRow, Per, RunResult, Unit, Verdict};
-use crate::phrase::{bytes, grouped, significant};
+use super::result::{Finding, FunctionRow, LoadRow, Metric, Per, RowPass, RunResult, Unit, Verdict};
+use crate::phrase::{self, grouped, significant};
 use crate::verdict::baseline::{self, Change, Conditions};
 use crate::verdict::{Bounds, Judgement};
 
@@ -25,7 +24,7 @@ const CALLS: f64 = 0.02;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GrowthChange {
     /// Metric.
-    pub metric: String,
+    pub metric: Metric,
     /// Scenario.
     pub scenario: String,
     /// Growth then; in the finding's unit.
@@ -89,8 +88,8 @@ pub struct Comparison {
 pub fn compare(earlier: &RunResult, now: &RunResult, bounds: &Bounds) -> Comparison {
     let differences = conditions(now).differences(&conditions(earlier));
     let growth: Vec<GrowthChange> =
-        now.findings.iter().map(|is| growth_change(find(earlier, &is.metric, &is.scenario), is, bounds)).collect();
-    let speed: Vec<SpeedChange> = totals(now).filter_map(|row| speed_change(earlier, now, row)).collect();
+        now.findings.iter().map(|is| growth_change(earlier.finding(is.metric, &is.scenario), is, bounds)).collect();
+    let speed: Vec<SpeedChange> = now.measured_load().filter_map(|row| speed_change(earlier, now, row)).collect();
     let worse = differences.is_empty()
         && (growth.iter().any(|g| g.change == Change::Worse) || speed.iter().any(|s| s.change == Change::Worse));
     Comparison {
@@ -119,14 +118,14 @@ fn conditions(result: &RunResult) -> Conditions {
 }
 
 fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> GrowthChange {
-    let bound = match is.metric.as_str() {
-        "heap" => bounds.heap.leak,
-        "rss" => bounds.rss.leak,
-        _ => bounds.count.leak,
+    let bound = match is.metric {
+        Metric::Heap => bounds.heap.leak,
+        Metric::Rss => bounds.rss.leak,
+        Metric::Fd | Metric::Sockets | Metric::Threads => bounds.count.leak,
     };
     let change = was.map_or(Change::Unknown, |was| baseline::growth(&judgement(is), &judgement(was), bound));
     GrowthChange {
-        metric: is.metric.clone(),
+        metric: is.metric,
         scenario: is.scenario.clone(),
         was: was.and_then(|was| was.growth).map(|growth| growth.value),
         is: is.growth.map(|growth| growth.value),
@@ -141,11 +140,7 @@ fn judgement(finding: &Finding) -> Judgement {
     Judgement {
         state: finding.state,
         reason: finding.reason,
-        growth: finding.growth.map(|growth| crate::verdict::Growth {
-            value: growth.value,
-            unit: if growth.unit == Unit::Bytes { "bytes" } else { "count" },
-            per: growth.per,
-        }),
+        growth: finding.growth,
         ci95: finding.ci95,
         could_have_missed: finding.could_have_missed,
         evidence: String::new(),
@@ -157,17 +152,12 @@ fn judgement(finding: &Finding) -> Judgement {
     }
 }
 
-fn totals(result: &RunResult) -> impl Iterator<Item = &LoadRow> {
-    result.load.iter().filter(|row| row.wave.is_none() && row.pass == "clean" && row.scenario != "preflight")
-}
-
 fn speed_change(earlier: &RunResult, now: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
-    let before = totals(earlier).find(|other| other.scenario == row.scenario)?;
+    let before = earlier.measured_load().find(|other| other.scenario == row.scenario)?;
     let speeds = |result: &RunResult| -> Vec<f64> {
-        let waves = result
-            .load
-            .iter()
-            .filter(|r| r.scenario == row.scenario && r.pass == "clean" && r.wave.is_some_and(|wave| wave > 0));
+        let waves = result.load.iter().filter(|r| {
+            r.scenario == row.scenario && r.pass == RowPass::Measure && r.wave.is_some_and(|wave| wave > 0)
+        });
         waves.filter(|r| r.seconds > 0.0).map(|r| r.messages_accepted.max(r.sessions) as f64 / r.seconds).collect()
     };
     let (was, is) = (speeds(earlier), speeds(now));
@@ -226,7 +216,7 @@ impl Comparison {
         let grew = self.growth.iter().filter(|growth| growth.change == Change::Worse).map(|growth| {
             format!(
                 "Worse than the baseline: {} of `{}` grows by {}, was {}.",
-                growth.metric,
+                phrase::metric_noun(growth.metric),
                 growth.scenario,
                 growth.amount(growth.is),
                 growth.amount(growth.was)
@@ -246,11 +236,9 @@ impl Comparison {
     /// The comparison for a terminal.
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let word = |verdict: Verdict| {
-            serde_json::to_value(verdict).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
-        };
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "verdict      {} -> {}", word(self.verdict[0]), word(self.verdict[1]));
+        let _ =
+            writeln!(out, "verdict      {} -> {}", phrase::verdict(self.verdict[0]), phrase::verdict(self.verdict[1]));
         for difference in &self.differences {
             let _ = writeln!(out, "not judged   the runs differ: {difference}");
         }
@@ -258,7 +246,7 @@ impl Comparison {
             let _ = writeln!(
                 out,
                 "{:<12} {:<12} {} -> {}  {}",
-                growth.metric,
+                growth.metric.name(),
                 growth.scenario,
                 growth.amount(growth.was),
                 growth.amount(growth.is),
@@ -283,7 +271,7 @@ impl Comparison {
             let [own_was, own_is] = function.self_ns_per_message.map(|ns| grouped((ns / 1000.0).round() as u64));
             let _ = writeln!(
                 out,
-                "calls        {}  {} -> {} a message, {own_was} -> {own_is} µs of its own",
+                "calls        {}  {} -> {} per message, {own_was} -> {own_is} µs of its own",
                 function.name,
                 significant(was),
                 significant(is)
@@ -296,15 +284,9 @@ impl Comparison {
 impl GrowthChange {
     fn amount(&self, value: Option<f64>) -> String {
         let Some(value) = value else { return "-".to_owned() };
-        let per = match self.per {
-            Some(Per::Messages) => " per 1,000 messages",
-            Some(Per::Sessions) => " per 1,000 sessions",
-            Some(Per::Hour) => " per hour",
-            None => "",
-        };
-        match self.unit {
-            Some(Unit::Bytes) => format!("{}{per}", bytes(value)),
-            _ => format!("{}{per}", significant(value)),
+        match (self.unit, self.per) {
+            (Some(unit), Some(per)) => phrase::growth_of(value, unit, per),
+            _ => significant(value),
         }
     }
 }

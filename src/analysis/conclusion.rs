@@ -1,9 +1,11 @@
 //! From the findings to the verdict, its sentence and the exit code.
 
-use super::history::Material;
-use super::result::{Finding, State, Verdict};
+use super::history::RunHistory;
+use super::result::{Finding, Metric, State, Verdict};
 use super::sentences;
-use crate::model::plan::{FailOn, Pass};
+use crate::journal::{End, Interrupted};
+use crate::model::plan::FailOn;
+use crate::model::{EarlyEnd, ExitCode, Pass};
 
 /// The verdict of a run and what is said of it.
 #[derive(Debug, Clone)]
@@ -15,25 +17,19 @@ pub struct Conclusion {
     /// Its evidence, where to look last.
     pub evidence: Vec<String>,
     /// The exit code.
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
 }
 
-/// Reasons of an early end that are the environment's, not the server's.
-const COULD_NOT_RUN: [&str; 3] = ["preflight", "environment", "launch"];
-
-/// What a run that was interrupted by a signal ends with.
-const INTERRUPTED: u8 = 130;
-
 /// Comes to the verdict.
-pub fn conclude(findings: &[Finding], material: &Material, worse: &Worse) -> Conclusion {
-    let (verdict, sentence, mut evidence) = verdict(findings, material);
-    if let Some(signal) = &material.interrupted {
+pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Conclusion {
+    let (verdict, sentence, mut evidence) = verdict(findings, history);
+    if let Some(Interrupted { signal }) = &history.interrupted {
         evidence.insert(0, format!("The run was interrupted by {signal}; this is what there was by then."));
-    } else if material.end.is_none() {
+    } else if history.end.is_none() {
         evidence.insert(0, "The run was cut off; this is what there was by then.".to_owned());
     }
     evidence.extend(worse.thresholds.iter().chain(&worse.regressions).cloned());
-    let exit_code = exit_code(verdict, material, worse);
+    let exit_code = exit_code(verdict, history, worse);
     Conclusion { verdict, sentence, evidence, exit_code }
 }
 
@@ -46,15 +42,15 @@ pub struct Worse {
     pub regressions: Vec<String>,
 }
 
-fn verdict(findings: &[Finding], material: &Material) -> (Verdict, String, Vec<String>) {
+fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<String>) {
     if let Some(finding) = sentences::foremost(findings, State::Leak) {
         let mut evidence = vec![sentences::evidence(finding)];
         evidence.extend(sentences::also(findings, finding));
-        evidence.extend(material.failures.first().map(|failure| failure.sentence.clone()));
+        evidence.extend(history.failures.first().map(|failure| failure.sentence.clone()));
         evidence.push(sentences::where_to_look(finding));
         return (Verdict::Leak, sentences::leak(finding), evidence);
     }
-    if let Some((sentence, evidence)) = failed(material) {
+    if let Some((sentence, evidence)) = failed(history) {
         return (Verdict::Failed, sentence, evidence);
     }
     let undecided = |f: &&Finding| f.state == State::Inconclusive && f.accepted.is_none() && !is_covered(f, findings);
@@ -65,7 +61,7 @@ fn verdict(findings: &[Finding], material: &Material) -> (Verdict, String, Vec<S
         return (Verdict::Inconclusive, sentences::undecided(finding), evidence);
     }
     let missing = never_judged(findings);
-    if material.end.is_none() || material.interrupted.is_some() {
+    if history.end.is_none() || history.interrupted.is_some() {
         let sentence = match missing.is_empty() {
             true => "Not decided: the run was not carried to its end. What was judged by then is clean.".to_owned(),
             false => "Not decided: the run was not carried to its end.".to_owned(),
@@ -81,16 +77,16 @@ fn verdict(findings: &[Finding], material: &Material) -> (Verdict, String, Vec<S
     let foremost = sentences::foremost_clean(findings);
     let mut evidence: Vec<String> = foremost.map(sentences::evidence).into_iter().collect();
     evidence.extend(foremost.filter(|finding| !finding.holders.is_empty()).map(sentences::where_to_look));
-    (Verdict::Clean, sentences::clean(findings, material), evidence)
+    (Verdict::Clean, sentences::clean(findings, history), evidence)
 }
 
 /// An undecided resident memory whose scenario's heap is clean changes no verdict, unless it grows as a leak does and the
 /// heap does not: then it is one outside PHP's heap, of which the heap knows nothing, and the run was too short to say so.
 fn is_covered(finding: &Finding, findings: &[Finding]) -> bool {
     let heap_holds = |f: &Finding| {
-        f.metric == "heap" && f.scenario == finding.scenario && is_clean(f) && (f.steady || !finding.steady)
+        f.metric == Metric::Heap && f.scenario == finding.scenario && is_clean(f) && (f.steady || !finding.steady)
     };
-    finding.metric == "rss" && findings.iter().any(heap_holds)
+    finding.metric == Metric::Rss && findings.iter().any(heap_holds)
 }
 
 fn is_clean(finding: &Finding) -> bool {
@@ -99,8 +95,8 @@ fn is_clean(finding: &Finding) -> bool {
 
 /// What was judged clean in no scenario at all.
 fn never_judged(findings: &[Finding]) -> Vec<&'static str> {
-    let holds = |metrics: &[&str]| findings.iter().any(|f| metrics.contains(&f.metric.as_str()) && is_clean(f));
-    [("memory", &["heap", "rss"][..]), ("descriptors", &["fd"]), ("sockets", &["sockets"])]
+    let holds = |metrics: &[Metric]| findings.iter().any(|f| metrics.contains(&f.metric) && is_clean(f));
+    [("memory", &[Metric::Heap, Metric::Rss][..]), ("descriptors", &[Metric::Fd]), ("sockets", &[Metric::Sockets])]
         .into_iter()
         .filter(|(_, metrics)| !holds(metrics))
         .map(|(name, _)| name)
@@ -114,17 +110,17 @@ fn first_not_judged(findings: &[Finding]) -> Option<&Finding> {
 }
 
 /// The server ended, stalled, or did nothing of what was asked.
-fn failed(material: &Material) -> Option<(String, Vec<String>)> {
-    if let Some((Some(early), sentence)) = &material.end
-        && early != "interrupted"
+fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
+    if let Some(End { early: Some(early), sentence }) = &history.end
+        && *early != EarlyEnd::Interrupted
     {
-        let sentence = sentence.clone().unwrap_or_else(|| format!("The run ended early: {early}."));
+        let sentence = sentence.clone().unwrap_or_else(|| "The run ended early.".to_owned());
         let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
         let first = sentences::capital(first);
         let evidence = rest.lines().map(|line| format!("`{}`", line.trim())).collect();
         return Some((first, evidence));
     }
-    if let Some(failure) = material.failures.first() {
+    if let Some(failure) = history.failures.first() {
         let mut evidence: Vec<String> =
             Some(failure.advice.clone()).filter(|advice| !advice.is_empty()).into_iter().collect();
         if !failure.scene.scenario.is_empty() {
@@ -140,9 +136,9 @@ fn failed(material: &Material) -> Option<(String, Vec<String>)> {
         }
         return Some((failure.sentence.clone(), evidence));
     }
-    let (asked, meant) = material
-        .done(Pass::Clean)
-        .chain(material.done(Pass::Profile))
+    let (asked, meant) = history
+        .done(Pass::Measure)
+        .chain(history.done(Pass::Profile))
         .fold((0, 0), |(asked, meant), (_, tally)| (asked + tally.asked.asked, meant + tally.as_meant));
     (asked > 0 && meant == 0).then(|| {
         ("It accepted nothing: not one session of the run went as its scenario means it to.".to_owned(), Vec::new())
@@ -150,23 +146,23 @@ fn failed(material: &Material) -> Option<(String, Vec<String>)> {
 }
 
 /// The code that follows from the verdict and from what was asked to fail.
-fn exit_code(verdict: Verdict, material: &Material, worse: &Worse) -> u8 {
-    if material.interrupted.is_some() {
-        return INTERRUPTED;
+fn exit_code(verdict: Verdict, history: &RunHistory, worse: &Worse) -> ExitCode {
+    if history.interrupted.is_some() {
+        return ExitCode::Interrupted;
     }
-    if material.early().is_some_and(|early| COULD_NOT_RUN.contains(&early)) {
-        return 2;
+    if history.early().is_some_and(EarlyEnd::could_not_run) {
+        return ExitCode::CouldNotRun;
     }
-    let fails_on = |what: FailOn| material.plan.as_ref().is_some_and(|plan| plan.fail_on.contains(&what));
-    let errors = material.done(Pass::Clean).any(|(_, tally)| !tally.errors.is_empty());
+    let fails_on = |what: FailOn| history.plan.as_ref().is_some_and(|plan| plan.fail_on.contains(&what));
+    let errors = history.done(Pass::Measure).any(|(_, tally)| !tally.errors.is_empty());
     match verdict {
-        Verdict::Leak if fails_on(FailOn::Leak) => 1,
-        Verdict::Failed if fails_on(FailOn::Failed) => 3,
-        _ if fails_on(FailOn::Threshold) && !worse.thresholds.is_empty() => 1,
-        _ if fails_on(FailOn::Regression) && !worse.regressions.is_empty() => 1,
-        _ if fails_on(FailOn::Errors) && errors => 1,
-        Verdict::Inconclusive if fails_on(FailOn::Inconclusive) => 4,
-        _ => 0,
+        Verdict::Leak if fails_on(FailOn::Leak) => ExitCode::Failed,
+        Verdict::Failed if fails_on(FailOn::Failed) => ExitCode::TargetFailed,
+        _ if fails_on(FailOn::Threshold) && !worse.thresholds.is_empty() => ExitCode::Failed,
+        _ if fails_on(FailOn::Regression) && !worse.regressions.is_empty() => ExitCode::Failed,
+        _ if fails_on(FailOn::Errors) && errors => ExitCode::Failed,
+        Verdict::Inconclusive if fails_on(FailOn::Inconclusive) => ExitCode::Inconclusive,
+        _ => ExitCode::Held,
     }
 }
 
@@ -174,9 +170,9 @@ fn exit_code(verdict: Verdict, material: &Material, worse: &Worse) -> u8 {
 mod tests {
     use super::*;
 
-    fn finding(metric: &str, state: State, steady: bool) -> Finding {
+    fn finding(metric: Metric, state: State, steady: bool) -> Finding {
         Finding {
-            metric: metric.to_owned(),
+            metric,
             scenario: "sequential".to_owned(),
             state,
             reason: None,
@@ -194,12 +190,18 @@ mod tests {
 
     #[test]
     fn a_heap_that_is_still_covers_no_memory_that_grows_as_a_leak_does() {
-        let heap = finding("heap", State::Clean, false);
+        let heap = finding(Metric::Heap, State::Clean, false);
         let covered = |rss: Finding| is_covered(&rss.clone(), &[heap.clone(), rss]);
-        assert!(covered(finding("rss", State::Inconclusive, false)));
-        assert!(!covered(finding("rss", State::Inconclusive, true)));
-        let bounded = finding("heap", State::Plateau, true);
-        assert!(is_covered(&finding("rss", State::Inconclusive, true), &[bounded]), "the heap grows inside its lives");
-        assert!(!is_covered(&finding("rss", State::Inconclusive, false), &[finding("heap", State::NotJudged, false)]));
+        assert!(covered(finding(Metric::Rss, State::Inconclusive, false)));
+        assert!(!covered(finding(Metric::Rss, State::Inconclusive, true)));
+        let bounded = finding(Metric::Heap, State::Plateau, true);
+        assert!(
+            is_covered(&finding(Metric::Rss, State::Inconclusive, true), &[bounded]),
+            "the heap grows inside its lives"
+        );
+        assert!(!is_covered(
+            &finding(Metric::Rss, State::Inconclusive, false),
+            &[finding(Metric::Heap, State::NotJudged, false)]
+        ));
     }
 }

@@ -1,10 +1,10 @@
 //! Every metric in every scenario, judged: the cells of the journal, replayed, with holders and causes added.
 
-use super::history::Material;
+use super::history::RunHistory;
 use super::holders::{heap_growths, holders};
-use super::result::{Finding, Growth, State, Unit};
+use super::result::{Finding, State};
 use crate::journal::Journal;
-use crate::matrix::{Cell, Cells, METRICS, server_figure};
+use crate::matrix::{Cell, Cells, figure, server_figure};
 use crate::model::plan::Plan;
 use crate::verdict::accepted::{Acceptance, acceptance};
 use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, by_time, until};
@@ -13,8 +13,8 @@ use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, by_
 const HEAP_EXPLAINS: f64 = 0.5;
 
 /// Replays a journal's events and judges each cell.
-pub fn findings(journal: &Journal, plan: &Plan, material: &Material, today: &str) -> Vec<Finding> {
-    let bounds = &material.settings.bounds;
+pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &str) -> Vec<Finding> {
+    let bounds = &history.settings.bounds;
     let mut cells = Cells::new(plan, bounds);
     for line in &journal.lines {
         cells.take(&line.event, line.t);
@@ -26,26 +26,28 @@ pub fn findings(journal: &Journal, plan: &Plan, material: &Material, today: &str
             let judgement = cells.outcome(cell);
             // Growth that goes with time alone is told by the hour.
             let judgement = match judgement.state {
-                State::Leak | State::Inconclusive => match by_time(cell, material, bounds) {
+                State::Leak | State::Inconclusive => match by_time(cell, history, bounds) {
                     Some(split) => split.restate(judgement),
                     None => judgement,
                 },
                 _ => judgement,
             };
-            finding(cell, judgement, material, today)
+            finding(cell, judgement, history, today)
         })
         .collect()
 }
 
 /// The cell's floors, with an idle stretch before each that was rested: time without work.
-fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<by_time::Split> {
-    let figure = METRICS.iter().find(|(name, ..)| *name == cell.name)?.2;
+fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds) -> Option<by_time::Split> {
+    let figure = figure(cell.metric);
     let mut floors: Vec<Floor> = Vec::new();
     for floor in cell.floors() {
-        let rest =
-            material.rests.iter().find(|rest| rest.scene.scenario == cell.scenario && rest.scene.wave == floor.wave);
-        if let Some((rest, value)) = rest.and_then(|rest| Some((rest, server_figure(&rest.before, figure)?))) {
-            floors.push(Floor { seconds: Some(rest.t), value, rested: false, ..*floor });
+        let rest = history
+            .rests
+            .iter()
+            .find(|(_, rest)| rest.scene.scenario == cell.scenario && rest.scene.wave == floor.wave);
+        if let Some((began, value)) = rest.and_then(|(t, rest)| Some((*t, server_figure(&rest.before, figure)?))) {
+            floors.push(Floor { seconds: Some(began), value, rested: false, ..*floor });
         }
         floors.push(*floor);
     }
@@ -60,20 +62,20 @@ fn by_time(cell: &Cell, material: &Material, bounds: &Bounds) -> Option<by_time:
     by_time::split(&case, bounds)
 }
 
-fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) -> Finding {
+fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str) -> Finding {
     let grew = matches!(judgement.state, State::Leak | State::Inconclusive) || judgement.is_bounded_by_restarts();
-    let holders = if grew { holders(material, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
+    let holders = if grew { holders(history, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
     let mut evidence = judgement.evidence.clone();
     if grew && cell.metric.is_resident() {
-        evidence.push_str(&outside_heap(cell, &judgement, material));
+        evidence.push_str(&outside_heap(cell, &judgement, history));
     }
     if judgement.state == State::Leak
-        && let Some(text) = what_it_means(cell, &judgement, material)
+        && let Some(text) = what_it_means(cell, &judgement, history)
     {
         evidence.push_str(&text);
     }
     let paths: Vec<String> = holders.iter().map(|holder| holder.path.clone()).collect();
-    let accepted = match acceptance(&material.settings.accepted, cell.name, &paths, &judgement, today) {
+    let accepted = match acceptance(&history.settings.accepted, cell.metric.name(), &paths, &judgement, today) {
         Acceptance::Accepted(reasons) => Some(reasons.join("; ")),
         Acceptance::Refused(why) => {
             evidence.push_str(&format!("; not accepted: {why}"));
@@ -82,11 +84,11 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
         Acceptance::Unlisted => None,
     };
     Finding {
-        metric: cell.name.to_owned(),
+        metric: cell.metric,
         scenario: cell.scenario.clone(),
         state: judgement.state,
         reason: judgement.reason,
-        growth: judgement.growth.map(|growth| Growth { value: growth.value, unit: unit(cell.metric), per: growth.per }),
+        growth: judgement.growth,
         ci95: judgement.ci95,
         could_have_missed: judgement.could_have_missed,
         steady: judgement.steady,
@@ -104,8 +106,8 @@ fn finding(cell: &Cell, judgement: Judgement, material: &Material, today: &str) 
 }
 
 /// Where memory grows and PHP's heap does not.
-fn outside_heap(cell: &Cell, judgement: &Judgement, material: &Material) -> String {
-    let heaps = heap_growths(material, &cell.scenario);
+fn outside_heap(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> String {
+    let heaps = heap_growths(history, &cell.scenario);
     let (Some(growth), false) = (judgement.growth, heaps.is_empty()) else { return String::new() };
     let work = || heaps.iter().flat_map(|(_, work)| work.iter().copied());
     let done = work().max().unwrap_or(0).saturating_sub(work().min().unwrap_or(0));
@@ -123,11 +125,11 @@ fn outside_heap(cell: &Cell, judgement: &Judgement, material: &Material) -> Stri
 }
 
 /// How long until the limit.
-fn what_it_means(cell: &Cell, judgement: &Judgement, material: &Material) -> Option<String> {
+fn what_it_means(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Option<String> {
     let now = cell.floors().last()?.value;
     let (name, limit) = match cell.metric {
-        Metric::Heap => ("memory_limit", material.versions.get("memory_limit")?.parse::<f64>().ok()?),
-        Metric::Descriptors => ("the limit of descriptors", *material.descriptor_limits.last()? as f64),
+        Metric::Heap => ("memory_limit", history.versions.get("memory_limit")?.parse::<f64>().ok()?),
+        Metric::Fd => ("the limit of descriptors", *history.descriptor_limits.last()? as f64),
         _ => return None,
     };
     let left = until(judgement, now, limit)?;
@@ -136,13 +138,4 @@ fn what_it_means(cell: &Cell, judgement: &Judgement, material: &Material) -> Opt
 
 fn noun(per: Per) -> &'static str {
     per.noun()
-}
-
-fn unit(metric: Metric) -> Unit {
-    match metric {
-        Metric::Heap | Metric::Rss | Metric::RssAnon => Unit::Bytes,
-        Metric::Descriptors => Unit::Descriptors,
-        Metric::Sockets => Unit::Sockets,
-        Metric::Threads => Unit::Threads,
-    }
 }

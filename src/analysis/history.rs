@@ -1,129 +1,105 @@
-//! What a journal holds, sorted by what it is about. Nothing is judged here.
+//! What a journal holds, sorted by what it is about. The events are kept as they were written; nothing is judged here.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::Settings;
 use crate::heap::Census;
-use crate::journal::{Event, HolderCount, Journal, ProcessFloor, Scene};
+use crate::journal::{
+    Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, Marked, Preflight, Profiled, Ready, Rest,
+    Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+};
 use crate::model::load_stats::LoadStats;
-use crate::model::plan::{Pass, Plan};
+use crate::model::plan::Plan;
+use crate::model::{EarlyEnd, Pass, ScenarioStop};
 
 /// A wave, from its begin to its floor.
 #[derive(Debug, Clone)]
 pub struct Wave {
-    /// Where.
-    pub scene: Scene,
+    /// What was asked for.
+    pub asked: WaveBegin,
     /// Second at which it began.
     pub begin: f64,
-    /// Second at which its last session ended; none where the run was cut off.
-    pub end: Option<f64>,
-    /// What was asked for.
-    pub count: u64,
-    /// Sessions at once.
-    pub parallel: u32,
-    /// What came of it.
-    pub tally: Option<LoadStats>,
-    /// CPU seconds of the server.
-    pub server_cpu: f64,
+    /// Second at which its last session ended, and what came of it; none where the run was cut off.
+    pub end: Option<(f64, WaveEnd)>,
     /// Seconds of settling, and whether the deadline passed.
     pub settle: Option<(f64, bool)>,
 }
 
-/// How far the profiles had come when a wave began and when it ended: bytes by file.
-#[derive(Debug, Clone)]
-pub struct MarkedAt {
+impl Wave {
     /// Where.
-    pub scene: Scene,
-    /// At its begin.
-    pub begin: BTreeMap<String, u64>,
-    /// At its end.
-    pub end: BTreeMap<String, u64>,
-}
+    pub fn scene(&self) -> &Scene {
+        &self.asked.scene
+    }
 
-/// A floor.
-#[derive(Debug, Clone)]
-pub struct FloorAt {
-    /// Where.
-    pub scene: Scene,
-    /// Messages accepted in the scenario.
-    pub messages: u64,
-    /// Sessions ended in it.
-    pub sessions: u64,
-    /// Figures by process.
-    pub processes: Vec<ProcessFloor>,
-    /// Descriptors by name.
-    pub holders: Vec<HolderCount>,
-}
-
-/// A rest: what stood before it.
-#[derive(Debug, Clone)]
-pub struct RestAt {
-    /// Where.
-    pub scene: Scene,
-    /// Second at which it began.
-    pub t: f64,
-    /// The figures then.
-    pub before: Vec<ProcessFloor>,
+    /// CPU seconds of the server.
+    pub fn server_cpu(&self) -> f64 {
+        self.end.as_ref().map_or(0.0, |(_, end)| end.server_cpu)
+    }
 }
 
 /// How a launch went.
 #[derive(Debug, Clone, Default)]
 pub struct LaunchAt {
-    /// Exact argument vector.
-    pub command: Vec<String>,
-    /// Variables set.
-    pub environment: BTreeMap<String, String>,
-    /// `HOST:PORT`.
-    pub address: Option<String>,
+    /// How it was started.
+    pub launch: Option<Launch>,
+    /// When it greeted.
+    pub ready: Option<Ready>,
     /// How it ended.
-    pub exit: Option<String>,
-    /// Its last lines.
-    pub last_words: Vec<String>,
-    /// What to know of how it was started.
-    pub notes: Vec<String>,
-}
-
-/// A failure.
-#[derive(Debug, Clone)]
-pub struct FailureAt {
-    /// Where.
-    pub scene: Scene,
-    /// A stable word.
-    pub kind: String,
-    /// One sentence.
-    pub sentence: String,
-    /// What to do.
-    pub advice: String,
+    pub exit: Option<TargetExit>,
 }
 
 /// How a scenario went as a whole.
 #[derive(Debug, Clone)]
 pub struct ScenarioAt {
-    /// Pass.
-    pub pass: Pass,
-    /// Scenario.
-    pub name: String,
-    /// What it asks for.
-    pub asked: String,
+    /// What it asked for.
+    pub begin: ScenarioBegin,
     /// Why no further wave was run.
-    pub why: Option<String>,
+    pub why: Option<ScenarioStop>,
+}
+
+/// A census of PHP's heap.
+#[derive(Debug, Clone)]
+pub struct CensusAt {
+    /// Where.
+    pub scene: Scene,
+    /// Process.
+    pub pid: i32,
+    /// Work done: messages, or sessions where the scenario has none.
+    pub work: u64,
+    /// What was counted.
+    pub census: Census,
+}
+
+/// What the sampling of all launches was.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sampling {
+    /// Seconds that it went on.
+    pub seconds: f64,
+    /// Readings of the figures.
+    pub rounds: u64,
+    /// Counts of sockets by state.
+    pub socket_rounds: u64,
+    /// CPU of the sampler, seconds.
+    pub cpu_seconds: f64,
+    /// The longest time between two readings, seconds.
+    pub longest_gap: f64,
+}
+
+impl Sampling {
+    fn add(&mut self, one: &Sampled) {
+        self.seconds += one.seconds;
+        self.rounds += one.rounds;
+        self.socket_rounds += one.socket_rounds;
+        self.cpu_seconds += one.cpu_seconds;
+        self.longest_gap = self.longest_gap.max(one.longest_gap);
+    }
 }
 
 /// Everything of a journal.
 #[derive(Debug, Clone, Default)]
-pub struct Material {
-    /// When it began.
-    pub started: String,
-    /// The program's version.
-    pub version: String,
-    /// Machine.
-    pub host: BTreeMap<String, Value>,
-    /// Project's commit.
-    pub commit: Option<String>,
-    /// Uncommitted changes.
-    pub dirty: Option<bool>,
+pub struct RunHistory {
+    /// How it began.
+    pub header: Header,
     /// What was asked.
     pub plan: Option<Plan>,
     /// How to judge.
@@ -132,159 +108,142 @@ pub struct Material {
     pub launches: BTreeMap<Pass, LaunchAt>,
     /// Limits of descriptors, launch by launch.
     pub descriptor_limits: Vec<u64>,
-    /// Launches in all.
-    pub launched: u32,
     /// Versions of php and the like.
     pub versions: BTreeMap<String, String>,
-    /// The preflights: pass, sessions, messages, what was refused.
-    pub preflights: Vec<(Pass, u64, u64, Option<String>)>,
+    /// The preflights.
+    pub preflights: Vec<Preflight>,
     /// Scenarios, in order.
     pub scenarios: Vec<ScenarioAt>,
     /// Waves, in order.
     pub waves: Vec<Wave>,
     /// Floors, in order.
-    pub floors: Vec<FloorAt>,
-    /// Rests.
-    pub rests: Vec<RestAt>,
-    /// Censuses: scene, pid, work, census.
-    pub censuses: Vec<(Scene, i32, u64, Census)>,
-    /// Warnings: kind, text, advice.
-    pub warnings: Vec<[String; 3]>,
+    pub floors: Vec<Floor>,
+    /// Rests, each with the second at which it began.
+    pub rests: Vec<(f64, Rest)>,
+    /// Censuses, in order.
+    pub censuses: Vec<CensusAt>,
+    /// Warnings.
+    pub warnings: Vec<Warning>,
     /// Failures.
-    pub failures: Vec<FailureAt>,
+    pub failures: Vec<Failure>,
     /// What could not be measured.
     pub not_measured: Vec<String>,
-    /// Sampling: seconds, rounds, rounds of sockets, CPU seconds, longest gap.
-    pub sampling: [f64; 5],
-    /// Profile files, and messages accepted meanwhile.
-    pub profiled: Option<(Vec<String>, u64)>,
+    /// Sampling.
+    pub sampling: Sampling,
+    /// Profile files.
+    pub profiled: Option<Profiled>,
     /// Bytes of each profile at the begin and at the end of each wave of the profile pass.
-    pub marked: Vec<MarkedAt>,
+    pub marked: Vec<Marked>,
     /// Second at which the profile pass was launched.
     pub profile_from: Option<f64>,
-    /// The signal that interrupted it.
-    pub interrupted: Option<String>,
-    /// It has its end: why it came early, if it did, and a sentence.
-    pub end: Option<(Option<String>, Option<String>)>,
+    /// It was interrupted.
+    pub interrupted: Option<Interrupted>,
+    /// It has its end.
+    pub end: Option<End>,
     /// Second of the last line.
     pub seconds: f64,
+    /// What of the journal could not be read.
+    pub damage: Option<Damage>,
 }
 
-impl Material {
+impl RunHistory {
     /// Sorts a journal.
     pub fn of(journal: &Journal) -> Self {
-        let mut material = Self::default();
+        let mut history = Self { damage: journal.damage.clone(), ..Self::default() };
         for line in &journal.lines {
-            material.seconds = line.t;
-            material.take(&line.event, line.t);
+            history.seconds = line.t;
+            history.take(&line.event, line.t);
         }
-        material
+        history
     }
 
     fn take(&mut self, event: &Event, t: f64) {
         match event.clone() {
-            Event::Header { version, started, host, commit, dirty, .. } => {
-                (self.version, self.started, self.host) = (version, started, host);
-                (self.commit, self.dirty) = (commit, dirty);
-            }
-            Event::Plan { plan, settings } => {
-                self.plan = Some(*plan);
+            Event::Header(header) => self.header = header,
+            Event::Plan(planned) => {
+                self.plan = Some(*planned.plan);
                 // Settings of another version judge by the defaults; the plan itself stands.
-                self.settings = serde_json::from_value(settings).unwrap_or_default();
+                self.settings = serde_json::from_value(planned.settings).unwrap_or_default();
             }
-            Event::Launch { pass, command, environment, versions, notes, .. } => {
-                self.launched += 1;
-                self.versions.extend(versions);
-                if pass == Pass::Profile {
+            Event::Launch(launch) => {
+                self.versions.extend(launch.versions.clone());
+                if launch.pass == Pass::Profile {
                     self.profile_from.get_or_insert(t);
                 }
-                self.launches.insert(pass, LaunchAt { command, environment, notes, ..LaunchAt::default() });
+                self.launches.insert(launch.pass, LaunchAt { launch: Some(launch), ..LaunchAt::default() });
             }
-            Event::Ready { pass, address, descriptor_limit, .. } => {
-                self.launches.entry(pass).or_default().address = Some(address);
-                self.descriptor_limits.extend(descriptor_limit);
+            Event::Ready(ready) => {
+                self.descriptor_limits.extend(ready.descriptor_limit);
+                let pass = ready.pass;
+                self.launches.entry(pass).or_default().ready = Some(ready);
             }
-            Event::Preflight { pass, sessions, messages, refused, .. } => {
-                self.preflights.push((pass, sessions, messages, refused));
-            }
-            Event::Scenario { pass, scenario, asked, .. } => {
-                // One that is run again at fewer sessions at once begins anew.
-                if pass == Pass::Clean {
-                    self.floors.retain(|floor| floor.scene.scenario != scenario);
-                    self.censuses.retain(|(scene, ..)| scene.scenario != scenario);
-                    self.rests.retain(|rest| rest.scene.scenario != scenario);
-                }
-                self.scenarios.retain(|known| known.pass != pass || known.name != scenario);
-                self.scenarios.push(ScenarioAt { pass, name: scenario, asked, why: None });
-            }
-            Event::ScenarioEnd { pass, scenario, why } => {
-                let of = |known: &&mut ScenarioAt| known.pass == pass && known.name == scenario;
+            Event::Preflight(preflight) => self.preflights.push(preflight),
+            Event::Scenario(begin) => self.scenario(begin),
+            Event::ScenarioEnd(end) => {
+                let of = |known: &&mut ScenarioAt| known.begin.pass == end.pass && known.begin.scenario == end.scenario;
                 if let Some(known) = self.scenarios.iter_mut().find(of) {
-                    known.why = Some(why);
+                    known.why = Some(end.why);
                 }
             }
-            Event::WaveBegin { scene, count, parallel } => self.waves.push(Wave {
-                scene,
-                begin: t,
-                end: None,
-                count,
-                parallel,
-                tally: None,
-                server_cpu: 0.0,
-                settle: None,
-            }),
-            Event::WaveEnd { scene, tally, server_cpu } => {
-                if let Some(wave) = self.waves.iter_mut().rev().find(|wave| wave.scene == scene) {
-                    (wave.end, wave.tally, wave.server_cpu) = (Some(t), Some(*tally), server_cpu);
+            Event::WaveBegin(asked) => self.waves.push(Wave { asked, begin: t, end: None, settle: None }),
+            Event::WaveEnd(end) => {
+                if let Some(wave) = self.wave_mut(&end.scene) {
+                    wave.end = Some((t, end));
                 }
             }
-            Event::Floor { scene, messages, sessions, settle, deadline, processes, holders, .. } => {
-                if let Some(wave) = self.waves.iter_mut().rev().find(|wave| wave.scene == scene) {
-                    wave.settle = Some((settle, deadline));
+            Event::Floor(floor) => {
+                if let Some(wave) = self.wave_mut(&floor.scene) {
+                    wave.settle = Some((floor.settle, floor.deadline));
                 }
-                self.floors.push(FloorAt { scene, messages, sessions, processes, holders });
+                self.floors.push(floor);
             }
-            Event::Census { scene, pid, work, census } => {
-                if let Ok(census) = serde_json::from_value(census) {
-                    self.censuses.push((scene, pid, work, census));
+            Event::Census(taken) => {
+                if let Ok(census) = serde_json::from_value(taken.census) {
+                    self.censuses.push(CensusAt { scene: taken.scene, pid: taken.pid, work: taken.work, census });
                 }
             }
-            Event::Rest { scene, before, .. } => self.rests.push(RestAt { scene, t, before }),
-            Event::Warning { kind, text, advice } => self.warnings.push([kind, text, advice]),
-            Event::Failure { scene, kind, sentence, advice, .. } => {
-                self.failures.push(FailureAt { scene, kind, sentence, advice });
+            Event::Rest(rest) => self.rests.push((t, rest)),
+            Event::Warning(warning) => self.warnings.push(warning),
+            Event::Failure(failure) => self.failures.push(failure),
+            Event::NotMeasured(what) => self.not_measured.push(what.text),
+            Event::TargetExit(exit) => {
+                let pass = exit.pass;
+                self.launches.entry(pass).or_default().exit = Some(exit);
             }
-            Event::NotMeasured { text } => self.not_measured.push(text),
-            Event::TargetExit { pass, how, last_words, .. } => {
-                let launch = self.launches.entry(pass).or_default();
-                (launch.exit, launch.last_words) = (Some(how), last_words);
-            }
-            Event::Sampled { seconds, rounds, socket_rounds, cpu_seconds, longest_gap, .. } => {
-                let [sum_seconds, sum_rounds, sum_sockets, sum_cpu, longest] = &mut self.sampling;
-                *sum_seconds += seconds;
-                *sum_rounds += rounds as f64;
-                *sum_sockets += socket_rounds as f64;
-                *sum_cpu += cpu_seconds;
-                *longest = longest.max(longest_gap);
-            }
-            Event::Marked { scene, begin, end } => self.marked.push(MarkedAt { scene, begin, end }),
-            Event::Profiled { profiled, messages } => self.profiled = Some((profiled.files, messages)),
-            Event::Interrupted { signal } => self.interrupted = Some(signal),
-            Event::End { early, sentence } => self.end = Some((early, sentence)),
-            Event::Look { .. } => {}
+            Event::Sampled(sampled) => self.sampling.add(&sampled),
+            Event::Marked(marked) => self.marked.push(marked),
+            Event::Profiled(profiled) => self.profiled = Some(profiled),
+            Event::Interrupted(interrupted) => self.interrupted = Some(interrupted),
+            Event::End(end) => self.end = Some(end),
+            Event::Look(_) => {}
         }
+    }
+
+    /// One that is run again at fewer sessions at once begins anew.
+    fn scenario(&mut self, begin: ScenarioBegin) {
+        if begin.pass == Pass::Measure {
+            self.floors.retain(|floor| floor.scene.scenario != begin.scenario);
+            self.censuses.retain(|census| census.scene.scenario != begin.scenario);
+            self.rests.retain(|(_, rest)| rest.scene.scenario != begin.scenario);
+        }
+        self.scenarios.retain(|known| known.begin.pass != begin.pass || known.begin.scenario != begin.scenario);
+        self.scenarios.push(ScenarioAt { begin, why: None });
+    }
+
+    fn wave_mut(&mut self, scene: &Scene) -> Option<&mut Wave> {
+        self.waves.iter_mut().rev().find(|wave| wave.scene() == scene)
     }
 
     /// Waves of a pass that came to an end, with their tallies.
     pub fn done(&self, pass: Pass) -> impl Iterator<Item = (&Wave, &LoadStats)> {
         self.waves
             .iter()
-            .filter(move |wave| wave.scene.pass == pass)
-            .filter_map(|wave| Some((wave, wave.tally.as_ref()?)))
+            .filter(move |wave| wave.scene().pass == pass)
+            .filter_map(|wave| Some((wave, &*wave.end.as_ref()?.1.tally)))
     }
 
-    /// The last word of why a run ended early.
-    pub fn early(&self) -> Option<&str> {
-        self.end.as_ref().and_then(|(early, _)| early.as_deref())
+    /// Why the run ended early, if it did.
+    pub fn early(&self) -> Option<EarlyEnd> {
+        self.end.as_ref().and_then(|end| end.early)
     }
 }

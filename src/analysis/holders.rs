@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::Material;
+use super::history::RunHistory;
 use super::result::Holder;
 use crate::heap::{Census, Growth, growth};
 use crate::verdict::{Metric, Per};
@@ -15,32 +15,32 @@ const MOST: usize = 6;
 
 /// The heap's growth in a scenario, taken apart, and the work at each census; none where there are too few. Of several
 /// processes the one whose heap grew most: a worker that was replaced began anew, and a master does no work.
-pub fn heap_growth(material: &Material, scenario: &str) -> Option<(Growth, Vec<u64>)> {
-    heap_growths(material, scenario).into_iter().max_by_key(|(growth, work)| (growth.without_garbage(), work.len()))
+pub fn heap_growth(history: &RunHistory, scenario: &str) -> Option<(Growth, Vec<u64>)> {
+    heap_growths(history, scenario).into_iter().max_by_key(|(growth, work)| (growth.without_garbage(), work.len()))
 }
 
 /// The same of each process.
-pub fn heap_growths(material: &Material, scenario: &str) -> Vec<(Growth, Vec<u64>)> {
+pub fn heap_growths(history: &RunHistory, scenario: &str) -> Vec<(Growth, Vec<u64>)> {
     let mut by_process: BTreeMap<i32, Vec<(u64, Census)>> = BTreeMap::new();
-    for (_, pid, work, census) in material.censuses.iter().filter(|(scene, ..)| scene.scenario == scenario) {
-        by_process.entry(*pid).or_default().push((*work, census.clone()));
+    for at in history.censuses.iter().filter(|at| at.scene.scenario == scenario) {
+        by_process.entry(at.pid).or_default().push((at.work, at.census.clone()));
     }
     let enough = by_process.into_values().filter(|series| series.len() >= CENSUSES);
     enough.map(|series| (growth(&series), series.iter().map(|(work, _)| *work).collect())).collect()
 }
 
 /// Who holds the growth of a metric in a scenario.
-pub fn holders(material: &Material, scenario: &str, metric: Metric, per: Per) -> Vec<Holder> {
+pub fn holders(history: &RunHistory, scenario: &str, metric: Metric, per: Per) -> Vec<Holder> {
     match metric {
-        Metric::Heap | Metric::Rss | Metric::RssAnon => containers(material, scenario),
-        Metric::Descriptors => descriptors(material, scenario, per, |_| true),
-        Metric::Sockets => descriptors(material, scenario, per, |kind| kind == "socket"),
+        Metric::Heap | Metric::Rss => containers(history, scenario),
+        Metric::Fd => descriptors(history, scenario, per, |_| true),
+        Metric::Sockets => descriptors(history, scenario, per, |kind| kind == "socket"),
         Metric::Threads => Vec::new(),
     }
 }
 
-fn containers(material: &Material, scenario: &str) -> Vec<Holder> {
-    let Some((growth, work)) = heap_growth(material, scenario) else { return Vec::new() };
+fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
+    let Some((growth, work)) = heap_growth(history, scenario) else { return Vec::new() };
     let holder = |growing: crate::heap::Growing| {
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
@@ -59,8 +59,8 @@ fn containers(material: &Material, scenario: &str) -> Vec<Holder> {
 }
 
 /// Groups of descriptors that grew, the one that grew most first.
-fn descriptors(material: &Material, scenario: &str, per: Per, wanted: impl Fn(&str) -> bool) -> Vec<Holder> {
-    let floors: Vec<_> = material.floors.iter().filter(|floor| floor.scene.scenario == scenario).collect();
+fn descriptors(history: &RunHistory, scenario: &str, per: Per, wanted: impl Fn(&str) -> bool) -> Vec<Holder> {
+    let floors: Vec<_> = history.floors.iter().filter(|floor| floor.scene.scenario == scenario).collect();
     let work: Vec<u64> = floors
         .iter()
         .map(|floor| match per {

@@ -2,42 +2,45 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{Material, Wave};
-use super::result::WaveRow;
+use super::history::{RunHistory, Wave};
+use super::result::{PREFLIGHT, WaveRow};
 use super::view::Asked;
 use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::model::plan::Pass;
 use crate::model::plan::scenario::{Depth, Ending, Scenario, Unit};
-use crate::phrase::grouped;
+use crate::phrase::{self, grouped};
 
 /// One row of load.
 fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_cpu: f64) -> LoadRow {
-    LoadRow::new(scenario, wave, pass.name(), tally, Some(server_cpu))
+    LoadRow::new(scenario, wave, pass, tally, Some(server_cpu))
 }
 
 /// The load of each scenario as a whole, the preflight first, then that of each wave.
-pub fn rows(material: &Material) -> Vec<LoadRow> {
+pub fn rows(history: &RunHistory) -> Vec<LoadRow> {
     let mut rows = Vec::new();
-    for (pass, sessions, messages, refused) in &material.preflights {
+    for preflight in &history.preflights {
         let mut tally = LoadStats::new(Unit::Messages, 1);
-        (tally.as_meant, tally.messages_sent, tally.messages_accepted) = (*sessions, *messages, *messages);
+        tally.as_meant = preflight.sessions;
+        (tally.messages_sent, tally.messages_accepted) = (preflight.messages, preflight.messages);
         tally.asked.not_started = 0;
-        if refused.is_none() {
+        if preflight.refused.is_none() {
             tally.asked.finished = 1;
         } else {
             tally.asked.refused = 1;
             tally.errors.insert("refused".to_owned(), 1);
         }
-        rows.push(row(*pass, "preflight", None, &tally, 0.0));
+        rows.push(row(preflight.pass, PREFLIGHT, None, &tally, 0.0));
     }
     let mut waves = Vec::new();
-    for pass in [Pass::Clean, Pass::Profile] {
-        for (name, tally, cpu) in totals(material, pass) {
+    for pass in Pass::ALL {
+        for (name, tally, cpu) in totals(history, pass) {
             rows.push(row(pass, &name, None, &tally, cpu));
         }
-        let each = material.done(pass);
+        let each = history.done(pass);
         waves.extend(
-            each.map(|(wave, tally)| row(pass, &wave.scene.scenario, Some(wave.scene.wave), tally, wave.server_cpu)),
+            each.map(|(wave, tally)| {
+                row(pass, &wave.scene().scenario, Some(wave.scene().wave), tally, wave.server_cpu())
+            }),
         );
     }
     rows.extend(waves);
@@ -45,51 +48,59 @@ pub fn rows(material: &Material) -> Vec<LoadRow> {
 }
 
 /// Every scenario of a pass, its waves merged, in the order in which they ran.
-pub fn totals(material: &Material, pass: Pass) -> Vec<(String, LoadStats, f64)> {
+pub fn totals(history: &RunHistory, pass: Pass) -> Vec<(String, LoadStats, f64)> {
     let mut all: Vec<(String, LoadStats, f64)> = Vec::new();
-    for (wave, tally) in material.done(pass) {
-        match all.iter_mut().find(|(name, ..)| *name == wave.scene.scenario) {
+    for (wave, tally) in history.done(pass) {
+        match all.iter_mut().find(|(name, ..)| *name == wave.scene().scenario) {
             Some((_, sum, cpu)) => {
                 sum.merge(tally);
-                *cpu += wave.server_cpu;
+                *cpu += wave.server_cpu();
             }
-            None => all.push((wave.scene.scenario.clone(), tally.clone(), wave.server_cpu)),
+            None => all.push((wave.scene().scenario.clone(), tally.clone(), wave.server_cpu())),
         }
     }
     all
 }
 
 /// The waves that came to an end.
-pub fn waves(material: &Material) -> Vec<WaveRow> {
+pub fn waves(history: &RunHistory) -> Vec<WaveRow> {
     let row = |wave: &Wave| {
-        let tally = wave.tally.as_ref()?;
+        let (end, ended) = wave.end.as_ref()?;
         let (settle, settle_deadline) = wave.settle.unwrap_or((0.0, false));
         Some(WaveRow {
-            pass: wave.scene.pass.name().to_owned(),
-            scenario: wave.scene.scenario.clone(),
-            wave: wave.scene.wave,
+            pass: wave.scene().pass,
+            scenario: wave.scene().scenario.clone(),
+            wave: wave.scene().wave,
             begin: wave.begin,
-            end: wave.end?,
+            end: *end,
             settle,
             settle_deadline,
-            messages: tally.messages_accepted,
-            sessions: tally.as_meant,
-            parallel: wave.parallel,
+            messages: ended.tally.messages_accepted,
+            sessions: ended.tally.as_meant,
+            parallel: wave.asked.parallel,
         })
     };
-    material.waves.iter().filter_map(row).collect()
+    history.waves.iter().filter_map(row).collect()
 }
 
-/// Asked and run, scenario by scenario, of the clean pass, or of the profile pass where it was the only one.
-pub fn asked(material: &Material) -> Vec<Asked> {
-    let clean = material.scenarios.iter().any(|scenario| scenario.pass == Pass::Clean);
-    let pass = if clean { Pass::Clean } else { Pass::Profile };
-    let of_pass = material.scenarios.iter().filter(|scenario| scenario.pass == pass);
+/// Asked and run, scenario by scenario, of the measure pass, or of the profile pass where it was the only one.
+pub fn asked(history: &RunHistory) -> Vec<Asked> {
+    let clean = history.scenarios.iter().any(|scenario| scenario.begin.pass == Pass::Measure);
+    let pass = if clean { Pass::Measure } else { Pass::Profile };
+    let of_pass = history.scenarios.iter().filter(|scenario| scenario.begin.pass == pass);
     of_pass
         .map(|scenario| {
-            let waves: Vec<&Wave> =
-                material.done(pass).map(|(wave, _)| wave).filter(|w| w.scene.scenario == scenario.name).collect();
-            Asked { scenario: scenario.name.clone(), asked: scenario.asked.clone(), run: run(&waves) }
+            let waves: Vec<&Wave> = history
+                .done(pass)
+                .map(|(wave, _)| wave)
+                .filter(|w| w.scene().scenario == scenario.begin.scenario)
+                .collect();
+            let asked = scenario.begin.asked;
+            Asked {
+                scenario: scenario.begin.scenario.clone(),
+                asked: phrase::asked(asked.total, asked.parallel, asked.unit),
+                run: run(&waves),
+            }
         })
         .collect()
 }
@@ -97,12 +108,12 @@ pub fn asked(material: &Material) -> Vec<Asked> {
 /// `12 x 1,000, 480 at once`, the warm-up counted in.
 fn run(waves: &[&Wave]) -> String {
     let Some(last) = waves.last() else { return "nothing".to_owned() };
-    let total: u64 = waves.iter().map(|wave| wave.count).sum();
-    let numbered = waves.iter().filter(|wave| wave.scene.wave > 0).count();
-    let parallel = waves.iter().map(|wave| wave.parallel).max().unwrap_or(1);
+    let total: u64 = waves.iter().map(|wave| wave.asked.count).sum();
+    let numbered = waves.iter().filter(|wave| wave.scene().wave > 0).count();
+    let parallel = waves.iter().map(|wave| wave.asked.parallel).max().unwrap_or(1);
     let mut text = match numbered {
         0 | 1 => grouped(total),
-        _ => format!("{} in {numbered} waves of {}", grouped(total), grouped(last.count)),
+        _ => format!("{} in {numbered} waves of {}", grouped(total), grouped(last.asked.count)),
     };
     if parallel > 1 {
         text.push_str(&format!(", {} at once", grouped(u64::from(parallel))));
@@ -111,23 +122,22 @@ fn run(waves: &[&Wave]) -> String {
 }
 
 /// What went otherwise than asked.
-pub fn notes(material: &Material) -> Vec<String> {
+pub fn notes(history: &RunHistory) -> Vec<String> {
     let mut notes = Vec::new();
-    for scenario in &material.scenarios {
-        if let Some(why) = &scenario.why
-            && !matches!(why.as_str(), "decided" | "all that was asked was run" | "as much as its time allowed")
-        {
-            notes.push(format!("`{}` ({} pass): {why}.", scenario.name, scenario.pass.name()));
+    for scenario in &history.scenarios {
+        if let Some(why) = scenario.why.filter(|why| !why.is_as_planned()) {
+            let why = phrase::scenario_stop(why);
+            notes.push(format!("`{}` ({} pass): {why}.", scenario.begin.scenario, scenario.begin.pass.name()));
         }
     }
-    for (name, tally, _) in totals(material, Pass::Clean) {
-        if let Some(wave) = material.waves.iter().filter(|w| w.scene.scenario == name).max_by_key(|w| w.parallel)
-            && let Some(asked) = sessions_asked(material, &name)
-            && u64::from(wave.parallel) < asked.min(wave.count)
+    for (name, tally, _) in totals(history, Pass::Measure) {
+        if let Some(wave) = history.waves.iter().filter(|w| w.scene().scenario == name).max_by_key(|w| w.asked.parallel)
+            && let Some(asked) = sessions_asked(history, &name)
+            && u64::from(wave.asked.parallel) < asked.min(wave.asked.count)
         {
             notes.push(format!(
                 "`{name}` ran with at most {} sessions at once instead of {}: the server must stay below its limit of descriptors.",
-                grouped(u64::from(wave.parallel)),
+                grouped(u64::from(wave.asked.parallel)),
                 grouped(asked)
             ));
         }
@@ -149,7 +159,7 @@ pub fn notes(material: &Material) -> Vec<String> {
             ));
         }
     }
-    let late = material.waves.iter().filter(|wave| wave.settle.is_some_and(|(_, deadline)| deadline)).count();
+    let late = history.waves.iter().filter(|wave| wave.settle.is_some_and(|(_, deadline)| deadline)).count();
     if late > 0 {
         notes.push(format!(
             "After {late} waves the server had not come to rest by the deadline; their floors were taken then."
@@ -158,8 +168,8 @@ pub fn notes(material: &Material) -> Vec<String> {
     notes
 }
 
-fn sessions_asked(material: &Material, name: &str) -> Option<u64> {
-    material.plan.as_ref()?.scenarios.iter().find(|scenario| scenario.name == name).map(|scenario| scenario.sessions)
+fn sessions_asked(history: &RunHistory, name: &str) -> Option<u64> {
+    history.plan.as_ref()?.scenarios.iter().find(|scenario| scenario.name == name).map(|scenario| scenario.sessions)
 }
 
 /// Paths that the chosen scenarios never exercised.

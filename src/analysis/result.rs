@@ -8,50 +8,12 @@ use serde_json::Value;
 
 pub use super::drift::{DriftRow, Grows};
 pub use super::slices::PartRow;
-pub use crate::model::load_stats::{LoadRow, Quantiles};
-pub use crate::verdict::{GrowthPer as Per, Reason, State};
+pub use crate::journal::Warning;
+pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
+pub use crate::model::{ExitCode, FailureKind, Growth, GrowthPer as Per, Metric, Pass, Reason, State, Unit, Verdict};
 
 /// The version of this shape.
-pub const SCHEMA: u32 = 1;
-
-/// What a run comes down to. In order of precedence: leak, failed, inconclusive, clean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Something grows with each further wave of work, or with time.
-    Leak,
-    /// The target ended, stalled, or accepted nothing.
-    Failed,
-    /// Growth was seen and not decided, or something was never judged at all.
-    Inconclusive,
-    /// Memory, descriptors and sockets were each judged clean in at least one scenario.
-    Clean,
-}
-
-/// What a growth counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Memory.
-    Bytes,
-    /// Open descriptors.
-    Descriptors,
-    /// TCP sockets.
-    Sockets,
-    /// Threads.
-    Threads,
-}
-
-/// Growth of a metric for a unit of work.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// In `unit` for each `per`.
-    pub value: f64,
-    /// What is counted.
-    pub unit: Unit,
-    /// What it is counted against.
-    pub per: Per,
-}
+pub const SCHEMA: u32 = 2;
 
 /// What holds on to the memory or descriptors that grew.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,7 +40,7 @@ pub struct Holder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     /// `heap`, `rss`, `fd`, `sockets`, `threads`.
-    pub metric: String,
+    pub metric: Metric,
     /// The scenario whose floors were judged; `idle` for growth with time.
     pub scenario: String,
     /// The state.
@@ -94,10 +56,10 @@ pub struct Finding {
     pub could_have_missed: Option<f64>,
     /// It grows as a leak does, also where the run was too short to say so. A plateau that does is bounded by
     /// restarts.
-    #[serde(skip)]
+    #[serde(default)]
     pub steady: bool,
     /// It was judged over the lives of a process that is replaced: no line goes through its floors.
-    #[serde(skip)]
+    #[serde(default)]
     pub lives: bool,
     /// The evidence in words.
     pub evidence: String,
@@ -138,8 +100,8 @@ pub struct FloorRow {
 /// One wave of load.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WaveRow {
-    /// `clean` or `profile`.
-    pub pass: String,
+    /// `measure` or `profile`.
+    pub pass: Pass,
     /// Scenario.
     pub scenario: String,
     /// Number within scenario and pass, from 1; 0 is the warm-up.
@@ -207,7 +169,7 @@ pub struct ProfileSummary {
     /// Messages accepted while it was recorded.
     #[serde(default)]
     pub messages: u64,
-    /// How many times slower the server was than in the clean pass, by messages a second.
+    /// How many times slower the server was than in the measure pass, by messages a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<f64>,
     /// Sum of all self times, nanoseconds.
@@ -257,17 +219,6 @@ pub struct PassSettings {
     pub address: Option<String>,
 }
 
-/// A warning, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// A stable word: `app_debug`, `memory_limit`, ...
-    pub kind: String,
-    /// What was found.
-    pub text: String,
-    /// What to do.
-    pub advice: String,
-}
-
 /// The project under test.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Source {
@@ -280,12 +231,12 @@ pub struct Source {
 /// A target that stopped, stalled or crashed, diagnosed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
-    /// A stable word: `select_limit`, `crash`, `memory_limit`, `spinning`, ...
-    pub kind: String,
+    /// What it was: `select_set`, `crash`, `memory_limit`, `spinning`, ...
+    pub kind: FailureKind,
     /// In which scenario; empty outside one.
     pub scenario: String,
-    /// `clean` or `profile`.
-    pub pass: String,
+    /// `measure` or `profile`.
+    pub pass: Pass,
     /// In one sentence.
     pub sentence: String,
 }
@@ -304,7 +255,7 @@ pub struct RunResult {
     pub evidence: Vec<String>,
     /// Exit code that the program gave or would give.
     #[serde(default)]
-    pub exit_code: u8,
+    pub exit_code: ExitCode,
     /// When it began, RFC 3339.
     #[serde(default)]
     pub started: String,
@@ -348,12 +299,22 @@ pub struct RunResult {
 }
 
 impl RunResult {
+    /// The finding of a metric in a scenario.
+    pub fn finding(&self, metric: Metric, scenario: &str) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.metric == metric && finding.scenario == scenario)
+    }
+
+    /// The load of each scenario of the first pass, its waves summed.
+    pub fn measured_load(&self) -> impl Iterator<Item = &LoadRow> {
+        self.load.iter().filter(|row| row.is_measured_total())
+    }
+
     /// The floors that a finding was judged by. The memory that `rss` is judged by is its anonymous part.
     pub fn floors_of<'a>(&'a self, finding: &'a Finding) -> impl Iterator<Item = &'a FloorRow> {
         let of = |metric: &str| self.floors.iter().any(|row| row.metric == metric && row.scenario == finding.scenario);
-        let metric = match finding.metric.as_str() {
-            "rss" if of("rss_anon") => "rss_anon",
-            metric => metric,
+        let metric = match finding.metric {
+            Metric::Rss if of("rss_anon") => "rss_anon",
+            metric => metric.name(),
         };
         self.floors.iter().filter(move |row| row.metric == metric && row.scenario == finding.scenario)
     }

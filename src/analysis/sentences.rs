@@ -1,24 +1,24 @@
 //! The verdict in one sentence, its evidence in two, and where to look.
 
-use super::history::Material;
-use super::result::{Finding, Holder, Per, State, Unit};
+use super::history::RunHistory;
+use super::result::{Finding, Holder, Metric, Per, State, Unit};
 use crate::phrase::{bytes, grouped, significant};
 
 /// Metrics by how directly they tell what leaks: a kept socket keeps memory too.
-const DIRECT: [&str; 5] = ["sockets", "fd", "heap", "rss", "threads"];
+const DIRECT: [Metric; 5] = [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Rss, Metric::Threads];
 
 /// The leak that a report opens with: of the most direct metric, in the first scenario that has it.
 pub fn foremost(findings: &[Finding], state: State) -> Option<&Finding> {
-    let of = |metric: &str| findings.iter().find(|f| f.metric == metric && f.state == state && f.accepted.is_none());
+    let of = |metric: Metric| findings.iter().find(|f| f.metric == metric && f.state == state && f.accepted.is_none());
     // Memory that a holder explains beats descriptors that nobody holds, and not the other way round.
-    DIRECT.iter().find_map(|metric| of(metric))
+    DIRECT.iter().find_map(|metric| of(*metric))
 }
 
 /// The clean finding that says most: of memory, in the scenario with most evidence.
 pub fn foremost_clean(findings: &[Finding]) -> Option<&Finding> {
     let says_most = |f: &Finding| f.state == State::Clean || f.is_bounded_by_restarts();
-    let of = |metric: &str| findings.iter().find(|f| f.metric == metric && says_most(f));
-    of("heap").or_else(|| of("rss"))
+    let of = |metric: Metric| findings.iter().find(|f| f.metric == metric && says_most(f));
+    of(Metric::Heap).or_else(|| of(Metric::Rss))
 }
 
 /// A sentence with its first letter large.
@@ -30,7 +30,7 @@ pub fn capital(text: &str) -> String {
 
 /// The sentence of a leak.
 pub fn leak(finding: &Finding) -> String {
-    let Some(growth) = finding.growth else { return format!("It leaks {}.", noun(&finding.metric)) };
+    let Some(growth) = finding.growth else { return format!("It leaks {}.", noun(finding.metric)) };
     let holder = finding.holders.first();
     match (growth.unit, growth.per) {
         (Unit::Bytes, Per::Hour) => {
@@ -39,13 +39,11 @@ pub fn leak(finding: &Finding) -> String {
         (Unit::Bytes, per) => {
             format!("It leaks {} a {}{}", bytes(growth.value / 1000.0), one(per), held(holder, finding))
         }
-        (_, Per::Hour) => format!(
-            "It leaves {} {} open an hour, whatever the load.",
-            significant(growth.value),
-            noun(&finding.metric)
-        ),
+        (_, Per::Hour) => {
+            format!("It leaves {} {} open an hour, whatever the load.", significant(growth.value), noun(finding.metric))
+        }
         (_, per) => {
-            let what = holder.map_or_else(|| singular(&finding.metric).to_owned(), left_open);
+            let what = holder.map_or_else(|| singular(finding.metric).to_owned(), left_open);
             format!("It leaves {} for {}.", amount(growth.value, &what), every(growth.value, per))
         }
     }
@@ -54,7 +52,7 @@ pub fn leak(finding: &Finding) -> String {
 /// `: X keeps one Y for every session.`, or where it is otherwise.
 fn held(holder: Option<&Holder>, finding: &Finding) -> String {
     match holder {
-        Some(holder) if finding.metric == "heap" || !finding.evidence.contains("outside PHP's heap") => {
+        Some(holder) if finding.metric == Metric::Heap || !finding.evidence.contains("outside PHP's heap") => {
             let per = finding.growth.map_or(Per::Messages, |growth| growth.per);
             let name = short(&holder.path);
             if holder.kind.ends_with("(bytes of it)") {
@@ -99,20 +97,21 @@ fn one(per: Per) -> &'static str {
     }
 }
 
-fn noun(metric: &str) -> &'static str {
+fn noun(metric: Metric) -> &'static str {
     match metric {
-        "heap" | "rss" => "memory",
-        "fd" => "descriptors",
-        "sockets" => "sockets",
-        _ => "threads",
+        Metric::Heap | Metric::Rss => "memory",
+        Metric::Fd => "descriptors",
+        Metric::Sockets => "sockets",
+        Metric::Threads => "threads",
     }
 }
 
-fn singular(metric: &str) -> &'static str {
+fn singular(metric: Metric) -> &'static str {
     match metric {
-        "fd" => "descriptor",
-        "sockets" => "socket",
-        _ => "thread",
+        Metric::Heap | Metric::Rss => "byte",
+        Metric::Fd => "descriptor",
+        Metric::Sockets => "socket",
+        Metric::Threads => "thread",
     }
 }
 
@@ -154,7 +153,7 @@ fn noun_of(finding: &Finding) -> String {
         let article = if growth.per == Per::Hour { "an" } else { "a" };
         format!(" by {text} {article} {}", one(growth.per))
     });
-    let name = if finding.metric == "heap" { "PHP's heap" } else { noun(&finding.metric) };
+    let name = if finding.metric == Metric::Heap { "PHP's heap" } else { noun(finding.metric) };
     format!("{name}{growth}")
 }
 
@@ -166,11 +165,11 @@ pub fn evidence(finding: &Finding) -> String {
 /// Where to look for a leak.
 pub fn where_to_look(finding: &Finding) -> String {
     match finding.holders.first() {
-        Some(holder) if finding.metric == "heap" || finding.metric == "rss" => {
+        Some(holder) if finding.metric.is_memory() => {
             format!("Where to look: what adds to `{}` and never removes from it.", holder.path)
         }
         Some(holder) => format!("Where to look: what opens `{}` and does not close it.", holder.path),
-        None if finding.metric == "rss" => match finding.evidence.contains("outside PHP's heap") {
+        None if finding.metric == Metric::Rss => match finding.evidence.contains("outside PHP's heap") {
             true => {
                 "Where to look: extensions, and libraries that they use; PHP's own heap does not hold it.".to_owned()
             }
@@ -184,14 +183,14 @@ pub fn where_to_look(finding: &Finding) -> String {
 }
 
 /// The sentence of a clean run: always with what it could not have seen.
-pub fn clean(findings: &[Finding], material: &Material) -> String {
+pub fn clean(findings: &[Finding], history: &RunHistory) -> String {
     let holds = |f: &&Finding| f.state == State::Clean || f.state == State::Plateau;
-    let memory = ["heap", "rss"].into_iter().find_map(|metric| {
-        findings.iter().filter(holds).filter(|f| f.metric == metric).max_by_key(|f| work(material, &f.scenario))
+    let memory = [Metric::Heap, Metric::Rss].into_iter().find_map(|metric| {
+        findings.iter().filter(holds).filter(|f| f.metric == metric).max_by_key(|f| work(history, &f.scenario))
     });
     let Some(memory) = memory else { return "No leak found.".to_owned() };
-    let name = if memory.metric == "heap" { "the heap" } else { "memory" };
-    let (messages, sessions) = work(material, &memory.scenario);
+    let name = if memory.metric == Metric::Heap { "the heap" } else { "memory" };
+    let (messages, sessions) = work(history, &memory.scenario);
     let (done, each) = if messages > 0 {
         (format!("{} messages", grouped(messages)), "message")
     } else {
@@ -205,7 +204,7 @@ pub fn clean(findings: &[Finding], material: &Material) -> String {
             "No leak for good: its worker is replaced before it shows; inside a life {name} grows by {} a {each}{}.",
             bytes(growth.value / 1000.0),
             // A heap is still when it is warm; a young process's resident memory creeps.
-            if memory.metric == "rss" { ", its warm-up included" } else { "" }
+            if memory.metric == Metric::Rss { ", its warm-up included" } else { "" }
         ),
         (State::Plateau, _) => format!("No leak: {name} rose at first, then stood still up to {done}{missed}."),
         _ => format!("No leak found: after {done} {name} stands where it stood{missed}."),
@@ -213,8 +212,8 @@ pub fn clean(findings: &[Finding], material: &Material) -> String {
 }
 
 /// Messages and sessions of a scenario at its last floor.
-fn work(material: &Material, scenario: &str) -> (u64, u64) {
-    material
+fn work(history: &RunHistory, scenario: &str) -> (u64, u64) {
+    history
         .floors
         .iter()
         .rev()
@@ -224,7 +223,7 @@ fn work(material: &Material, scenario: &str) -> (u64, u64) {
 
 /// The sentence where growth was seen and not decided.
 pub fn undecided(finding: &Finding) -> String {
-    let name = if finding.metric == "heap" { "the heap" } else { noun(&finding.metric) };
+    let name = if finding.metric == Metric::Heap { "the heap" } else { noun(finding.metric) };
     let more = finding
         .would_decide
         .as_deref()

@@ -8,8 +8,7 @@ use crate::phrase::significant;
 
 /// Every threshold that was crossed, or whose figure is not there, in a sentence.
 pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<String, f64>) -> Vec<String> {
-    let totals: Vec<&LoadRow> =
-        load.iter().filter(|row| row.wave.is_none() && row.pass == "clean" && row.scenario != "preflight").collect();
+    let totals: Vec<&LoadRow> = load.iter().filter(|row| row.is_measured_total()).collect();
     let mut sentences = Vec::new();
     for threshold in thresholds {
         if threshold.figure.is_of_a_scenario() {
@@ -70,9 +69,9 @@ fn name(figure: Figure) -> &'static str {
         Figure::P90Ms => "the 90th percentile of latency in ms",
         Figure::P99Ms => "the 99th percentile of latency in ms",
         Figure::MaxMs => "the longest latency in ms",
-        Figure::PerSecond => "the speed in messages a second",
+        Figure::PerSecond => "the speed in messages per second",
         Figure::Errors => "the number of errors",
-        Figure::ServerCpuMs => "the server's CPU for a message in ms",
+        Figure::ServerCpuMs => "the server's CPU per message in ms",
         Figure::RssPeak => "the peak of resident memory in bytes",
         Figure::FdPeak => "the peak of descriptors",
     }

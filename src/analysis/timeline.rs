@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::history::Material;
+use super::history::RunHistory;
 use super::view::{Timeline, Track};
-use crate::journal::Row;
+use crate::journal::{Floor, Row};
 use crate::matrix::server_figure;
 
 /// Points that a track keeps: more than a wide chart has pixels.
@@ -23,11 +23,11 @@ struct Moment {
     messages: f64,
 }
 
-/// Draws the tracks of the clean pass (of all, where there was no other).
-pub fn timeline(rows: &[Row], material: &Material) -> Timeline {
-    let until = match material.floors.is_empty() {
+/// Draws the tracks of the measure pass (of all, where there was no other).
+pub fn timeline(rows: &[Row], history: &RunHistory) -> Timeline {
+    let until = match history.floors.is_empty() {
         true => f64::INFINITY,
-        false => material.profile_from.unwrap_or(f64::INFINITY),
+        false => history.profile_from.unwrap_or(f64::INFINITY),
     };
     let mut moments: Vec<(f64, Moment)> = Vec::new();
     for row in rows {
@@ -53,7 +53,7 @@ pub fn timeline(rows: &[Row], material: &Material) -> Timeline {
     };
     let mut tracks = vec![
         track("rss", "bytes", &|m| Some(m.rss)),
-        Track { name: "heap".to_owned(), unit: "bytes".to_owned(), points: heap(material) },
+        Track { name: "heap".to_owned(), unit: "bytes".to_owned(), points: heap(history) },
         track("fd", "count", &|m| Some(m.fds)),
         track("ESTABLISHED", "count", &|m| m.established),
         track("CLOSE_WAIT", "count", &|m| m.close_wait),
@@ -64,13 +64,15 @@ pub fn timeline(rows: &[Row], material: &Material) -> Timeline {
 }
 
 /// PHP's heap is read at floors alone.
-fn heap(material: &Material) -> Vec<(f64, f64)> {
-    let at = |floor: &super::history::FloorAt| {
-        let wave = material.waves.iter().rev().find(|wave| wave.scene == floor.scene);
-        let seconds = wave.map(|wave| wave.end.unwrap_or(wave.begin) + wave.settle.map_or(0.0, |(settle, _)| settle));
+fn heap(history: &RunHistory) -> Vec<(f64, f64)> {
+    let at = |floor: &Floor| {
+        let wave = history.waves.iter().rev().find(|wave| *wave.scene() == floor.scene);
+        let seconds = wave.map(|wave| {
+            wave.end.as_ref().map_or(wave.begin, |(end, _)| *end) + wave.settle.map_or(0.0, |(settle, _)| settle)
+        });
         Some((seconds?, server_figure(&floor.processes, "heap")?))
     };
-    material.floors.iter().filter_map(at).collect()
+    history.floors.iter().filter_map(at).collect()
 }
 
 /// Messages a second, bin by bin.
@@ -105,9 +107,9 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// Peaks and counts of the samples.
-pub fn summary(rows: &[Row], material: &Material) -> BTreeMap<String, f64> {
-    let [seconds, rounds, socket_rounds, cpu, gap] = material.sampling;
-    let until = if material.floors.is_empty() { f64::INFINITY } else { material.profile_from.unwrap_or(f64::INFINITY) };
+pub fn summary(rows: &[Row], history: &RunHistory) -> BTreeMap<String, f64> {
+    let sampling = &history.sampling;
+    let until = if history.floors.is_empty() { f64::INFINITY } else { history.profile_from.unwrap_or(f64::INFINITY) };
     let mut summary: BTreeMap<String, f64> = BTreeMap::new();
     summary.insert("samples".to_owned(), rows.len() as f64);
     for (name, field) in [
@@ -124,11 +126,11 @@ pub fn summary(rows: &[Row], material: &Material) -> BTreeMap<String, f64> {
             summary.insert(name.to_owned(), peak);
         }
     }
-    if seconds > 0.0 {
-        summary.insert("rounds_per_second".to_owned(), rounds / seconds);
-        summary.insert("socket_rounds_per_second".to_owned(), socket_rounds / seconds);
-        summary.insert("sampler_cpu_share".to_owned(), cpu / seconds);
-        summary.insert("longest_gap_seconds".to_owned(), gap);
+    if sampling.seconds > 0.0 {
+        summary.insert("rounds_per_second".to_owned(), sampling.rounds as f64 / sampling.seconds);
+        summary.insert("socket_rounds_per_second".to_owned(), sampling.socket_rounds as f64 / sampling.seconds);
+        summary.insert("sampler_cpu_share".to_owned(), sampling.cpu_seconds / sampling.seconds);
+        summary.insert("longest_gap_seconds".to_owned(), sampling.longest_gap);
     }
     summary
 }

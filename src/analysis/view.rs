@@ -112,7 +112,7 @@ pub struct Asked {
 pub struct RunView {
     /// The result, which the report carries whole.
     pub result: RunResult,
-    /// Series of the clean pass.
+    /// Series of the measure pass.
     pub timeline: Timeline,
     /// Flamegraphs of the profile pass.
     pub flames: Vec<Flame>,
@@ -120,7 +120,7 @@ pub struct RunView {
     pub busy: Option<Busy>,
     /// Functions that wait rather than work, as the profile names them.
     pub waiting: Vec<String>,
-    /// Censuses of the clean pass.
+    /// Censuses of the measure pass.
     pub censuses: Censuses,
     /// Asked and run, side by side.
     pub asked: Vec<Asked>,

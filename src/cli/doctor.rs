@@ -8,7 +8,6 @@ use super::main_job;
 use super::stdout::outln;
 use crate::conductor;
 use crate::console::Style;
-use crate::journal::Event;
 use crate::proc::{Load, Meminfo, Process, fd_count_is_fast};
 use crate::server::php;
 
@@ -71,9 +70,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let style = Style::of(false);
     for Check { state, what, advice } in &checks {
         let word = match state {
-            State::Ok => style.state("clean").replace("clean", "ok     "),
-            State::Warning => style.state("inconclusive").replace("inconclusive", "warning"),
-            State::Failed => style.state("failed").replace("failed", "failed "),
+            State::Ok => style.good("ok     "),
+            State::Warning => style.warning("warning"),
+            State::Failed => style.failed("failed "),
         };
         outln!("  {word}  {what}");
         if !advice.is_empty() {
@@ -167,11 +166,8 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
             });
         }
     }
-    for event in conductor::warnings(&plan, &invocation, facts.as_ref(), &cwd) {
-        if let Event::Warning { text, advice, .. } = event {
-            checks.push(Check::warning(text, advice));
-        }
-    }
+    let warnings = conductor::warnings(&plan, &invocation, facts.as_ref(), &cwd);
+    checks.extend(warnings.into_iter().map(|warning| Check::warning(warning.text, warning.advice)));
     checks.push(writable(job.out.as_deref().unwrap_or(Path::new("."))));
     Ok(checks)
 }

@@ -31,8 +31,8 @@ pub struct Args {
     /// Waves for each scenario, at least [default: 10, more where the verdict asks for them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Load")]
     pub waves: Option<u32>,
-    /// Passes to run: clean decides on leaks, profile draws the flamegraph
-    #[arg(long, value_name = "LIST", default_value = "clean,profile", help_heading = "Load")]
+    /// Passes to run: measure decides on leaks, profile draws the flamegraph
+    #[arg(long, value_name = "LIST", default_value = "measure,profile", help_heading = "Load")]
     pub passes: String,
     /// Envelope sender; "" is the null sender
     #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
@@ -205,14 +205,13 @@ fn mask(word: &str, auth: Option<&str>) -> String {
 fn passes(list: &str) -> anyhow::Result<Vec<Pass>> {
     let mut found = BTreeSet::new();
     for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        found.insert(match word {
-            "clean" => Pass::Clean,
-            "profile" => Pass::Profile,
-            other => bail!("--passes: `{other}` is no pass; there are clean and profile"),
-        });
+        match Pass::from_name(word) {
+            Some(pass) => found.insert(pass),
+            None => bail!("--passes: unknown pass `{word}`; use measure, profile or both"),
+        };
     }
     if found.is_empty() {
-        bail!("--passes: name clean, profile, or both");
+        bail!("--passes: name measure, profile or both");
     }
     Ok(found.into_iter().collect())
 }
@@ -248,8 +247,9 @@ mod tests {
     }
 
     #[test]
-    fn passes_run_clean_first() {
-        assert_eq!(passes("profile,clean").unwrap(), vec![Pass::Clean, Pass::Profile]);
+    fn the_measure_pass_runs_first() {
+        assert_eq!(passes("profile,measure").unwrap(), vec![Pass::Measure, Pass::Profile]);
+        assert_eq!(passes("clean").unwrap(), vec![Pass::Measure], "the old name");
         assert!(passes("").is_err() && passes("x").is_err());
     }
 }

@@ -20,7 +20,7 @@ pub fn write(folder: &Folder, view: &RunView) -> anyhow::Result<PathBuf> {
         Ok(path)
     };
     if let Some(plan) = Journal::read(&folder.journal())?.events().find_map(|event| match event {
-        Event::Plan { plan, .. } => Some(plan.clone()),
+        Event::Plan(planned) => Some(planned.plan.clone()),
         _ => None,
     }) {
         put("plan.json", &serde_json::to_vec_pretty(&plan)?)?;

@@ -89,22 +89,19 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     if show.open {
         open(&report);
     }
-    Ok(Exit::from_code(view.result.exit_code))
+    Ok(view.result.exit_code)
 }
 
 /// The closing table: what a reader of the terminal wants to know.
 fn summary(view: &RunView, report: &Path) -> Closing {
     let result = &view.result;
-    let verdict = serde_json::to_value(result.verdict).ok().and_then(|word| word.as_str().map(str::to_owned));
     let plain = |text: &String| text.replace('`', "");
     let mut lines: Vec<(String, String)> = Vec::new();
     // The evidence is a sentence or two, where to look stands last.
     lines.extend(result.evidence.iter().take(3).map(|text| (String::new(), plain(text))));
-    let clean =
-        result.load.iter().filter(|row| row.wave.is_none() && row.pass == "clean" && row.scenario != "preflight");
-    let accepted: u64 = clean.clone().map(|row| row.messages_accepted).sum();
-    let sessions: u64 = clean.clone().map(|row| row.sessions).sum();
-    let errors: u64 = clean.flat_map(|row| row.errors.values()).sum();
+    let accepted: u64 = result.measured_load().map(|row| row.messages_accepted).sum();
+    let sessions: u64 = result.measured_load().map(|row| row.sessions).sum();
+    let errors: u64 = result.measured_load().flat_map(|row| row.errors.values()).sum();
     if sessions > 0 {
         lines.push((
             "load".to_owned(),
@@ -129,12 +126,7 @@ fn summary(view: &RunView, report: &Path) -> Closing {
             .map_or(String::new(), |times| format!(", {} times slower than without", phrase::significant(times)));
         lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.records, "call"))));
     }
-    Closing {
-        verdict: verdict.unwrap_or_default(),
-        sentence: plain(&result.sentence),
-        lines,
-        report: report.display().to_string(),
-    }
+    Closing { verdict: result.verdict, sentence: plain(&result.sentence), lines, report: report.display().to_string() }
 }
 
 /// Opens the report with what the desktop has for it.

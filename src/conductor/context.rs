@@ -67,7 +67,7 @@ impl Context<'_> {
         let budget = self.plan.budget?.as_secs_f64();
         let both = self.plan.passes.len() == 2 && self.can_profile();
         Some(match pass {
-            Pass::Clean if both => budget * 0.75,
+            Pass::Measure if both => budget * 0.75,
             _ => budget,
         })
     }

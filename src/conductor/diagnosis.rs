@@ -7,7 +7,7 @@ use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::diagnose::{Diagnosis, Ended, Observations, diagnose};
-use crate::journal::{Event, Scene};
+use crate::journal::{Event, Failure, Scene};
 use crate::model::load_stats::Step;
 
 /// How a process ended, as a diagnosis takes it.
@@ -42,14 +42,13 @@ pub fn waiting(step: Step) -> &'static str {
 /// Writes down what befell the server.
 fn failure(run: &mut Context<'_>, scene: &Scene, seen: &Observations) -> Result<Diagnosis, Halt> {
     let diagnosis = diagnose(seen);
-    let kind = serde_json::to_value(diagnosis.cause).ok().and_then(|value| value.as_str().map(str::to_owned));
-    run.recorder.write(Event::Failure {
+    run.recorder.write(Event::Failure(Failure {
         scene: scene.clone(),
-        kind: kind.unwrap_or_default(),
+        kind: diagnosis.cause,
         sentence: diagnosis.sentence.clone(),
         advice: diagnosis.advice.clone(),
         details: diagnosis.evidence.clone(),
-    })?;
+    }))?;
     Ok(diagnosis)
 }
 

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::journal::Event;
+use crate::journal::Warning;
+use crate::model::WarningKind;
 use crate::model::plan::{Pass, Plan};
 use crate::proc::{Host, Load, Meminfo};
 use crate::server::command::{Invocation, typed_setting};
@@ -65,18 +66,18 @@ async fn git(cwd: &Path, arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn warning(kind: &str, text: impl Into<String>, advice: impl Into<String>) -> Event {
-    Event::Warning { kind: kind.to_owned(), text: text.into(), advice: advice.into() }
+fn warning(kind: WarningKind, text: impl Into<String>, advice: impl Into<String>) -> Warning {
+    Warning { kind, text: text.into(), advice: advice.into() }
 }
 
 /// What falsifies a run that starts like this.
-pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cwd: &Path) -> Vec<Event> {
+pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cwd: &Path) -> Vec<Warning> {
     let mut all = debug_environment(plan, cwd);
     if invocation.without_configuration() {
         all.push(warning(
-            "php_without_configuration",
+            WarningKind::PhpWithoutConfiguration,
             "php runs with -n, so that it reads no configuration and loads no Xdebug.",
-            "Leave -n out to have a profile; the clean pass is not touched by it.",
+            "Leave -n out to have a profile; the measure pass is not touched by it.",
         ));
     }
     let Some(php) = php else { return all };
@@ -86,21 +87,21 @@ pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cw
     let mode = planned.or(given).or(typed).unwrap_or_else(|| php.xdebug_mode.clone());
     if php.xdebug.is_some() && mode.split(',').any(|mode| matches!(mode.trim(), "develop" | "coverage" | "trace")) {
         all.push(warning(
-            "xdebug_mode",
+            WarningKind::XdebugMode,
             format!("Xdebug is set to `{mode}`, which slows the server down and keeps more memory."),
-            "The clean pass runs with XDEBUG_MODE=off; in production leave Xdebug out.",
+            "The measure pass runs with XDEBUG_MODE=off; in production leave Xdebug out.",
         ));
     }
     if plan.passes.contains(&Pass::Profile) && php.xdebug.is_some() && !php.pcntl {
         all.push(warning(
-            "no_pcntl",
+            WarningKind::NoPcntl,
             "PHP has no pcntl functions here, so that the server cannot be stopped in order under the profiler.",
             "Its profile ends in the middle of the calls that were still running; install or enable pcntl.",
         ));
     }
     if php.memory_limit > 0 && php.memory_limit < TIGHT_MEMORY_LIMIT {
         all.push(warning(
-            "memory_limit",
+            WarningKind::MemoryLimit,
             format!(
                 "memory_limit is {}; a leak may end the server before it is proven.",
                 crate::phrase::bytes(php.memory_limit as f64)
@@ -112,7 +113,7 @@ pub fn warnings(plan: &Plan, invocation: &Invocation, php: Option<&PhpFacts>, cw
 }
 
 /// `APP_ENV=dev` and `APP_DEBUG` keep what production does not: from the environment, else from `.env`.
-fn debug_environment(plan: &Plan, cwd: &Path) -> Vec<Event> {
+fn debug_environment(plan: &Plan, cwd: &Path) -> Vec<Warning> {
     let files = [".env.local", ".env"].map(|name| std::fs::read_to_string(cwd.join(name)).unwrap_or_default());
     let of = |key: &str| {
         let planned = plan.env.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.clone());
@@ -128,7 +129,7 @@ fn debug_environment(plan: &Plan, cwd: &Path) -> Vec<Event> {
         && matches!(value.as_str(), "dev" | "test" | "local" | "development")
     {
         found.push(warning(
-            "app_env",
+            WarningKind::AppEnv,
             format!("APP_ENV is `{value}` (from {place}): such an environment collects data with each message, which looks like a leak."),
             "Run with --env APP_ENV=prod.",
         ));
@@ -137,7 +138,7 @@ fn debug_environment(plan: &Plan, cwd: &Path) -> Vec<Event> {
         && !matches!(value.to_ascii_lowercase().as_str(), "" | "0" | "false" | "off" | "no")
     {
         found.push(warning(
-            "app_debug",
+            WarningKind::AppDebug,
             format!("APP_DEBUG is `{value}` (from {place}): debug tooling keeps data with each message, which looks like a leak."),
             "Run with --env APP_DEBUG=0.",
         ));

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::settle::Settled;
 use super::stop_reason::Halt;
 use crate::heap::{Census, CopyMode, Error, Inspector};
-use crate::journal::{Event, HolderCount, ProcessFloor, Scene};
+use crate::journal::{self, CensusTaken, Event, HolderCount, ProcessFloor, Scene};
 use crate::sampler::{Floor, Reader};
 
 /// A census that costs more than this, in ms, is taken at few floors alone.
@@ -212,10 +212,10 @@ pub(super) fn measure(
     for (pid, census) in measured.censuses {
         let census = to_value(census).map_err(std::io::Error::from)?;
         let work = if messages { work.messages } else { work.sessions };
-        run.recorder.write(Event::Census { scene: scene.clone(), pid, work, census })?;
+        run.recorder.write(Event::Census(CensusTaken { scene: scene.clone(), pid, work, census }))?;
     }
     session.idle.connections = session.moment().connections;
-    run.recorder.write(Event::Floor {
+    run.recorder.write(Event::Floor(journal::Floor {
         scene: scene.clone(),
         messages: work.messages,
         sessions: work.sessions,
@@ -224,7 +224,7 @@ pub(super) fn measure(
         rested: settled.rested,
         processes: measured.processes.clone(),
         holders: measured.holders,
-    })?;
+    }))?;
     run.sample_log.load.open.store(0, Ordering::Relaxed);
     Ok(measured.processes)
 }

@@ -6,6 +6,7 @@ use tokio::process::Command;
 
 use super::context::Context;
 use super::stop_reason::Halt;
+use crate::model::EarlyEnd;
 use crate::server::log;
 
 /// Runs `--before` or `--after`.
@@ -28,7 +29,7 @@ pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<St
     }
     let tail = log::tail(&log, 5).join("\n  ");
     Err(Halt::early(
-        "environment",
+        EarlyEnd::Environment,
         format!("{option} `{text}` failed ({}):\n  {tail}", crate::server::describe(status)),
     ))
 }

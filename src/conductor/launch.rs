@@ -12,7 +12,8 @@ use super::ready;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
 use super::stop_reason::Halt;
-use crate::journal::Event;
+use crate::journal::{self, Event, Ready, TargetExit};
+use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
 use crate::proc::{Process, Waiting, syscall_name};
 use crate::sampler::Idle;
@@ -49,7 +50,10 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
     if let Some(folder) = &settings.profile_folder {
         // Xdebug makes no folders: it would write nothing, and say so nowhere.
         std::fs::create_dir_all(folder).map_err(|error| {
-            Halt::early("environment", format!("{}: profiles cannot be written there: {error}", folder.display()))
+            Halt::early(
+                EarlyEnd::Environment,
+                format!("{}: profiles cannot be written there: {error}", folder.display()),
+            )
         })?;
     }
     let profiles = settings.profile_folder.clone().map(|folder| {
@@ -76,14 +80,14 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
             versions.insert("memory_limit".to_owned(), php.memory_limit.to_string());
         }
     }
-    run.recorder.write(Event::Launch {
+    run.recorder.write(Event::Launch(journal::Launch {
         pass,
         pid: target.pid(),
         command: settings.argv.clone(),
         environment: settings.set.clone(),
         versions,
         notes: settings.notes.clone(),
-    })?;
+    }))?;
     become_ready(run, target, pass, profiles).await
 }
 
@@ -94,20 +98,20 @@ async fn become_ready(
     profiles: Option<(std::path::PathBuf, Vec<std::path::PathBuf>)>,
 ) -> Result<Session, Halt> {
     let sampler = sample(target.pid(), run.recorder.clock(), &run.sample_log)
-        .map_err(|error| Halt::early("environment", error.to_string()))?;
+        .map_err(|error| Halt::early(EarlyEnd::Environment, error.to_string()))?;
     let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target).await {
         Ok(found) => found,
         Err(halt) => {
             // A server that never greeted is not asked twice.
             let stopped = crate::server::stop::stop(&mut target, Duration::from_secs(3));
             let last_words = log::tail(&target.log, LAST_WORDS);
-            run.recorder.write(Event::TargetExit {
+            run.recorder.write(Event::TargetExit(TargetExit {
                 pass,
                 pid: target.pid(),
                 how: stopped.how,
                 asked: true,
                 last_words,
-            })?;
+            }))?;
             return Err(halt);
         }
     };
@@ -122,7 +126,7 @@ async fn become_ready(
         .iter()
         .filter(|l| l.port != session.address.port())
         .map(|l| SocketAddr::new(l.address, l.port).to_string());
-    run.recorder.write(Event::Ready {
+    run.recorder.write(Event::Ready(Ready {
         pass,
         address: session.address.to_string(),
         pid: session.server,
@@ -130,7 +134,7 @@ async fn become_ready(
         banner,
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
-    })?;
+    }))?;
     watch_idle(run, &mut session).await?;
     if waits_in_select(session.server).await && run.plan.budget.is_some() {
         session.descriptor_limit = Some(session.descriptor_limit.map_or(SELECT_LIMIT, |own| own.min(SELECT_LIMIT)));
@@ -146,7 +150,7 @@ fn check_free(run: &Context<'_>, text: &str) -> Result<(), Halt> {
         return Ok(());
     }
     Err(Halt::early(
-        "environment",
+        EarlyEnd::Environment,
         crate::server::TargetError::PortInUse { address: address.to_string(), owner: owner(address.port()) }
             .to_string(),
     ))

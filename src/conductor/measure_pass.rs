@@ -1,4 +1,4 @@
-//! The clean pass: every scenario in waves, a floor after each, until the verdict is decided or the time is used.
+//! The first pass, `measure`: every scenario in waves, a floor after each, until the verdict is decided or the time is used.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::session::Session;
 use super::stop_reason::Halt;
 use super::wave_size;
 use super::{launch, preflight, stop};
-use crate::journal::Event;
-use crate::model::plan::Pass;
+use crate::journal::{Event, ScenarioEnd};
 use crate::model::plan::scenario::Scenario;
+use crate::model::{Pass, ScenarioStop};
 
 /// How long the target may take to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(5);
@@ -19,9 +19,9 @@ const STOP: Duration = Duration::from_secs(5);
 /// Of the descriptor limit, what a scenario may find used when it begins.
 const HALF: f64 = 0.5;
 
-/// The clean pass. Whatever happens, the target is stopped.
+/// The measure pass. Whatever happens, the target is stopped.
 pub(super) async fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
-    let mut session = Some(launch::launch(run, Pass::Clean).await?);
+    let mut session = Some(launch::launch(run, Pass::Measure).await?);
     let outcome = scenarios(run, &mut session).await;
     if let Some(session) = session {
         stop::stop_session(run, session, STOP).await?;
@@ -36,7 +36,7 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {
         let weights: f64 = scenarios[at..].iter().map(|s| wave_size::weight(&s.name)).sum();
-        let left = run.deadline(Pass::Clean).map(|deadline| deadline - run.elapsed());
+        let left = run.deadline(Pass::Measure).map(|deadline| deadline - run.elapsed());
         let share = left.map(|left| left * wave_size::weight(&scenario.name) / weights);
         let mut parallel = scenario.sessions;
         for again in [false, true] {
@@ -49,12 +49,11 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
                 }
                 Outcome::Fell(fewer) => match fewer.filter(|_| !again) {
                     Some(fewer) => {
-                        let why = format!("it did not hold {parallel} at once; run again at {fewer}");
-                        scenario_end(run, scenario, why)?;
+                        scenario_end(run, scenario, ScenarioStop::RunAgain { parallel, fewer })?;
                         parallel = fewer;
                     }
                     None => {
-                        scenario_end(run, scenario, "the server did not go on".to_owned())?;
+                        scenario_end(run, scenario, ScenarioStop::Fell)?;
                         break;
                     }
                 },
@@ -64,8 +63,8 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
     Ok(())
 }
 
-fn scenario_end(run: &mut Context<'_>, scenario: &Scenario, why: String) -> Result<(), Halt> {
-    run.recorder.write(Event::ScenarioEnd { pass: Pass::Clean, scenario: scenario.name.clone(), why })
+fn scenario_end(run: &mut Context<'_>, scenario: &Scenario, why: ScenarioStop) -> Result<(), Halt> {
+    run.recorder.write(Event::ScenarioEnd(ScenarioEnd { pass: Pass::Measure, scenario: scenario.name.clone(), why }))
 }
 
 /// Launches the target anew where the last scenario left it fallen, or with many descriptors open.
@@ -79,6 +78,6 @@ async fn fresh_if_needed(run: &mut Context<'_>, session: &mut Option<Session>) -
     if let Some(old) = session.take() {
         stop::stop_session(run, old, STOP).await?;
     }
-    *session = Some(launch::launch(run, Pass::Clean).await?);
+    *session = Some(launch::launch(run, Pass::Measure).await?);
     Ok(())
 }

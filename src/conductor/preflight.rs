@@ -7,8 +7,9 @@ use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use super::supervise::{self, News};
-use crate::journal::{Event, PreflightStep};
+use crate::journal::{Event, Preflight, PreflightStep};
 use crate::load::{self, Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions};
+use crate::model::EarlyEnd;
 use crate::model::plan::scenario::TlsMode;
 use crate::model::plan::{Engine, Plan};
 
@@ -62,33 +63,34 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
     });
     let outcome = outcome.await;
     interrupt.check()?;
-    let outcome = outcome.flatten().ok_or_else(|| Halt::early("environment", "the preflight's thread panicked"))?;
+    let outcome =
+        outcome.flatten().ok_or_else(|| Halt::early(EarlyEnd::Environment, "the preflight's thread panicked"))?;
     match outcome {
         Ok(done) => {
             let steps = done.replies.iter().map(|reply| PreflightStep {
                 step: reply.step.name().to_uppercase(),
                 reply: reply.text.trim_end().to_owned(),
             });
-            run.recorder.write(Event::Preflight {
+            run.recorder.write(Event::Preflight(Preflight {
                 pass: session.pass,
                 steps: steps.collect(),
                 refused: None,
                 sessions: done.conversations + std::mem::take(&mut session.probes),
                 messages: 1,
-            })?;
+            }))?;
             Ok(1)
         }
         Err(error) => {
             let sentence = error.to_string();
-            run.recorder.write(Event::Preflight {
+            run.recorder.write(Event::Preflight(Preflight {
                 pass: session.pass,
                 steps: Vec::new(),
                 refused: Some(sentence.clone()),
                 sessions: 1 + std::mem::take(&mut session.probes),
                 messages: 0,
-            })?;
+            }))?;
             Err(match error {
-                PreflightError::Refused(_) | PreflightError::Start(_) => Halt::early("preflight", sentence),
+                PreflightError::Refused(_) | PreflightError::Start(_) => Halt::early(EarlyEnd::Preflight, sentence),
                 PreflightError::Broken { .. } | PreflightError::Stopped => {
                     let fell = session.target.alive().is_empty();
                     let what = if fell {
@@ -96,7 +98,7 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
                     } else {
                         "the first conversation broke"
                     };
-                    Halt::early("preflight_broken", format!("{what}: {sentence}{}", output(session)))
+                    Halt::early(EarlyEnd::PreflightBroken, format!("{what}: {sentence}{}", output(session)))
                 }
             })
         }

@@ -13,7 +13,7 @@ use crate::journal::{Event, Profiled};
 /// Takes the files that the pass left into the run's folder.
 pub(super) fn collect(run: &mut Context<'_>, folder: &Path, before: &[PathBuf], messages: u64) -> Result<(), Halt> {
     let ours = run.folder.profile();
-    let mut profiled = Profiled::default();
+    let mut profiled = Profiled { messages, ..Profiled::default() };
     for path in list(folder) {
         if before.contains(&path) && folder != ours || !is_profile(&path) {
             continue;
@@ -34,7 +34,7 @@ pub(super) fn collect(run: &mut Context<'_>, folder: &Path, before: &[PathBuf], 
             folder.display()
         ));
     }
-    run.recorder.write(Event::Profiled { profiled, messages })
+    run.recorder.write(Event::Profiled(profiled))
 }
 
 /// Bytes of each profile so far, by name. Its length grows also where what was read of it has been released.

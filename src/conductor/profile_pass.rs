@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use super::context::Context;
-use super::scenario_run::asked;
 use super::session::Session;
 use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::LARGE;
 use super::{diagnosis, launch, preflight, profile_files, stop};
-use crate::journal::{Event, Scene};
+use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
 use crate::matrix::mail_length;
-use crate::model::plan::Pass;
 use crate::model::plan::scenario::Scenario;
+use crate::model::{Pass, ScenarioStop};
 
 /// How long the target may take to write its profile's end.
 const STOP: Duration = Duration::from_secs(10);
@@ -76,20 +75,24 @@ async fn profile_scenarios(run: &mut Context<'_>, session: &mut Session) -> Resu
             Some(deadline) => (deadline - FOR_STOP - run.elapsed()) / rest,
             None => WITHOUT_BUDGET,
         };
-        run.recorder.write(Event::Scenario {
+        run.recorder.write(Event::Scenario(ScenarioBegin {
             pass: Pass::Profile,
             scenario: scenario.name.clone(),
-            asked: asked(scenario),
+            asked: scenario.into(),
             share: share.max(0.0),
-        })?;
+        }))?;
         let why = if share < 0.2 {
-            "the budget was used before it began".to_owned()
+            ScenarioStop::NeverBegan
         } else if session.spoilt {
-            "the server had fallen under the profiler".to_owned()
+            ScenarioStop::AlreadyGone
         } else {
             profile_scenario(run, session, scenario, share, &mut messages).await?
         };
-        run.recorder.write(Event::ScenarioEnd { pass: Pass::Profile, scenario: scenario.name.clone(), why })?;
+        run.recorder.write(Event::ScenarioEnd(ScenarioEnd {
+            pass: Pass::Profile,
+            scenario: scenario.name.clone(),
+            why,
+        }))?;
     }
     Ok(messages)
 }
@@ -100,7 +103,7 @@ async fn profile_scenario(
     scenario: &Scenario,
     share: f64,
     messages: &mut u64,
-) -> Result<String, Halt> {
+) -> Result<ScenarioStop, Halt> {
     let large = mail_length(scenario) >= LARGE;
     let warm_up = if large { 1 } else { WARM_UP }.min(scenario.total);
     let began = run.elapsed();
@@ -132,13 +135,17 @@ async fn profile_scenario(
         };
         let begin = profile_files::lengths(session);
         let attended = wave::run_load(run, session, &scene, asked).await?;
-        run.recorder.write(Event::Marked { scene: scene.clone(), begin, end: profile_files::lengths(session) })?;
+        run.recorder.write(Event::Marked(Marked {
+            scene: scene.clone(),
+            begin,
+            end: profile_files::lengths(session),
+        }))?;
         left = left.saturating_sub(count);
         *messages += attended.tally.messages_accepted;
         if let Some(seen) = attended.trouble {
             diagnosis::fell(run, session, &scene, &seen)?;
-            return Ok("the server did not go on".to_owned());
+            return Ok(ScenarioStop::Fell);
         }
     }
-    Ok(if left == 0 { "all that was asked was run" } else { "as much as its time allowed" }.to_owned())
+    Ok(if left == 0 { ScenarioStop::AllRun } else { ScenarioStop::TimeUsed })
 }

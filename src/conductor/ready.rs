@@ -11,6 +11,7 @@ use super::context::Context;
 use super::session::Greeted;
 use super::stop_reason::Halt;
 use crate::load::{Address, Endpoint, probe_banner};
+use crate::model::EarlyEnd;
 use crate::model::plan::Engine;
 use crate::server::listeners::{Listener, listening};
 use crate::server::{Target, log, ready};
@@ -152,7 +153,7 @@ fn shared_with_outside(listeners: &[Listener]) -> Result<(), Halt> {
     let Some(shared) = listeners.iter().find(|l| l.shared_with_outside.is_some()) else { return Ok(()) };
     let pid = shared.shared_with_outside.filter(|pid| *pid > 0);
     Err(Halt::early(
-        "environment",
+        EarlyEnd::Environment,
         format!(
             "port {} is also listened on by a process outside the target{}: it would take a part of the connections. \
              Stop it, or let the server listen elsewhere",
@@ -164,7 +165,7 @@ fn shared_with_outside(listeners: &[Listener]) -> Result<(), Halt> {
 
 fn exited_at_once(target: &mut Target) -> Halt {
     let how = target.exited().map(crate::server::describe).unwrap_or_else(|| "ended".to_owned());
-    Halt::early("exited", format!("the server ended before it greeted ({how}){}", last_lines(target)))
+    Halt::early(EarlyEnd::Exited, format!("the server ended before it greeted ({how}){}", last_lines(target)))
 }
 
 fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
@@ -181,7 +182,7 @@ fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probe
         format!("no SMTP banner came: {}", probes.refused.join("; "))
     };
     Halt::early(
-        "never_ready",
+        EarlyEnd::NeverReady,
         format!(
             "the server was not ready within {within}: {what}. Give it longer with --ready-timeout, or name the port with --target{}",
             last_lines(target)
@@ -194,10 +195,10 @@ pub(super) fn resolve(run: &Context<'_>, text: &str) -> Result<SocketAddr, Halt>
     match resolved.map(|resolved| resolved.endpoint) {
         Ok(Endpoint::Tcp(address)) => Ok(address),
         Ok(Endpoint::Unix(_)) => Err(Halt::early(
-            "environment",
+            EarlyEnd::Environment,
             format!("--target {text}: the server is found by its TCP port; give HOST:PORT"),
         )),
-        Err(error) => Err(Halt::early("environment", format!("--target: {error}"))),
+        Err(error) => Err(Halt::early(EarlyEnd::Environment, format!("--target: {error}"))),
     }
 }
 

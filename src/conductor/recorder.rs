@@ -1,7 +1,7 @@
 //! Everything that happens goes through here: into the journal, and to the cells that say what is wanted next.
 
 use super::stop_reason::Halt;
-use crate::journal::{Event, Live, Writer};
+use crate::journal::{Event, Live, NotMeasured, Writer};
 use crate::matrix::Cells;
 
 /// The journal and what it means so far.
@@ -32,7 +32,7 @@ impl Recorder {
     /// # Errors
     /// As [`Recorder::write`].
     pub fn not_measured(&mut self, text: impl Into<String>) -> Result<(), Halt> {
-        self.write(Event::NotMeasured { text: text.into() })
+        self.write(Event::NotMeasured(NotMeasured { text: text.into() }))
     }
 
     /// Shows what moves.

@@ -13,8 +13,9 @@ use super::profile_pass;
 use super::recorder::Recorder;
 use super::sample_log::SampleLog;
 use super::stop_reason::Halt;
-use crate::journal::{Event, Folder, SCHEMA, Writer};
+use crate::journal::{End, Event, Folder, Header, Interrupted, Planned, SCHEMA, Writer};
 use crate::matrix::Cells;
+use crate::model::EarlyEnd;
 use crate::model::plan::{Pass, Plan};
 use crate::server::command::Invocation;
 use crate::server::php;
@@ -89,16 +90,16 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let outcome = carry_out(&mut run, started, settings).await;
     run.sample_log.flush();
     match outcome {
-        Ok(()) => run.recorder.write(Event::End { early: None, sentence: None }),
+        Ok(()) => run.recorder.write(Event::End(End::default())),
         Err(Halt::Interrupted(signal)) => {
-            run.recorder.write(Event::Interrupted { signal: signal.to_owned() })?;
-            run.recorder.write(Event::End { early: Some("interrupted".to_owned()), sentence: None })
+            run.recorder.write(Event::Interrupted(Interrupted { signal: signal.to_owned() }))?;
+            run.recorder.write(Event::End(End { early: Some(EarlyEnd::Interrupted), sentence: None }))
         }
         Err(Halt::Early { why, sentence }) => {
-            run.recorder.write(Event::End { early: Some(why.to_owned()), sentence: Some(sentence) })
+            run.recorder.write(Event::End(End { early: Some(why), sentence: Some(sentence) }))
         }
         Err(Halt::Target(error)) => {
-            run.recorder.write(Event::End { early: Some("launch".to_owned()), sentence: Some(error.to_string()) })
+            run.recorder.write(Event::End(End { early: Some(EarlyEnd::Launch), sentence: Some(error.to_string()) }))
         }
         Err(error @ Halt::Folder(_)) => Err(error),
     }
@@ -106,23 +107,23 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
 
 async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> Result<(), Halt> {
     let (commit, dirty) = environment::source(&run.cwd).await;
-    run.recorder.write(Event::Header {
+    run.recorder.write(Event::Header(Header {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started,
         host: environment::host(),
         commit,
         dirty,
-    })?;
-    run.recorder.write(Event::Plan { plan: Box::new(run.plan.clone()), settings })?;
+    }))?;
+    run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings }))?;
     ask_php(run);
-    for event in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
-        run.recorder.write(event)?;
+    for warning in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
+        run.recorder.write(Event::Warning(warning))?;
     }
     for pass in &run.plan.passes {
         run.interrupt.check()?;
         match pass {
-            Pass::Clean => measure_pass::measure_pass(run).await?,
+            Pass::Measure => measure_pass::measure_pass(run).await?,
             Pass::Profile => profile_pass::profile_pass(run).await?,
         }
     }

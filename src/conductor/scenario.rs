@@ -3,17 +3,16 @@
 use super::context::Context;
 use super::diagnosis;
 use super::floors;
-use super::scenario_run::{ScenarioRun, asked, descriptors, most_descriptors};
+use super::scenario_run::{ScenarioRun, descriptors, most_descriptors};
 use super::session::Session;
 use super::settle::{self, Settled};
 use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::{self, Wave};
-use crate::journal::{Event, ProcessFloor};
+use crate::journal::{Event, Look, ProcessFloor, Rest, ScenarioBegin};
 use crate::matrix::Wish;
-use crate::model::plan::Pass;
 use crate::model::plan::scenario::Scenario;
-use crate::verdict::{GrowthPer, Judgement, Metric, Reason, State};
+use crate::model::{Metric, Pass, ScenarioStop, State};
 
 /// Waves that a rest is followed by before a leak is said, with one to spare.
 const AFTER_REST: f64 = 4.0;
@@ -27,7 +26,7 @@ const TOO_LITTLE: f64 = 1.5;
 /// How a scenario ended.
 pub(super) enum Outcome {
     /// In order, for this reason.
-    Done(String),
+    Done(ScenarioStop),
     /// The server stalled or fell; at fewer sessions at once it may hold.
     Fell(Option<u64>),
 }
@@ -40,14 +39,14 @@ pub(super) async fn run_scenario(
     share: Option<f64>,
     parallel: u64,
 ) -> Result<Outcome, Halt> {
-    run.recorder.write(Event::Scenario {
-        pass: Pass::Clean,
+    run.recorder.write(Event::Scenario(ScenarioBegin {
+        pass: Pass::Measure,
         scenario: scenario.name.clone(),
-        asked: asked(scenario),
+        asked: scenario.into(),
         share: share.unwrap_or(0.0),
-    })?;
+    }))?;
     if share.is_some_and(|share| share < TOO_LITTLE / 4.0) {
-        return Ok(Outcome::Done("the budget was used before it began".to_owned()));
+        return Ok(Outcome::Done(ScenarioStop::NeverBegan));
     }
     let mut state = ScenarioRun::new(scenario, run.plan.waves, run.plan.budget.is_none(), share, run.elapsed());
     state.known.parallel = parallel;
@@ -68,13 +67,13 @@ pub(super) async fn run_scenario(
         state.known.left = left(run, &state);
         let wave = match wave_size::is_whole(&state.known) {
             true if state.known.waves_run > 0 => {
-                return Ok(Outcome::Done("all that was asked was run".to_owned()));
+                return Ok(Outcome::Done(ScenarioStop::AllRun));
             }
             true => Wave { count: state.known.total, parallel: parallel.min(state.known.total).max(1) },
             false => match wave_size::next(&state.known) {
                 Some(wave) => wave,
-                None if state.known.exact => return Ok(Outcome::Done("all that was asked was run".to_owned())),
-                None => return Ok(Outcome::Done("its part of the budget was used".to_owned())),
+                None if state.known.exact => return Ok(Outcome::Done(ScenarioStop::AllRun)),
+                None => return Ok(Outcome::Done(ScenarioStop::BudgetUsed)),
             },
         };
         let number = state.known.waves_run + 1;
@@ -92,7 +91,7 @@ pub(super) async fn run_scenario(
             if !make_room(run, &mut state, seconds, wave) {
                 // The floor is worth having all the same.
                 floor_of(run, session, &mut state, number, settled)?;
-                return Ok(Outcome::Done(format!("a rest of {seconds:.0} s had no room in the budget")));
+                return Ok(Outcome::Done(ScenarioStop::NoRoomForRest { seconds }));
             }
             keep_rest(run, session, &mut state, number, seconds).await?;
             settled.rested = true;
@@ -101,7 +100,7 @@ pub(super) async fn run_scenario(
         let processes = floor_of(run, session, &mut state, number, settled)?;
         state.learn(session, descriptors(&processes));
         if looks(run, &state, number)? {
-            return Ok(Outcome::Done("decided".to_owned()));
+            return Ok(Outcome::Done(ScenarioStop::Decided));
         }
     }
 }
@@ -115,8 +114,8 @@ async fn run_wave(
     wave: Wave,
 ) -> Result<Option<Outcome>, Halt> {
     let label = match number {
-        0 => format!("clean     {:<11} warm-up", state.scenario.name),
-        number => format!("clean     {:<11} wave {number}", state.scenario.name),
+        0 => format!("measure   {:<11} warm-up", state.scenario.name),
+        number => format!("measure   {:<11} wave {number}", state.scenario.name),
     };
     let asked = Asked {
         scenario: state.scenario,
@@ -125,7 +124,7 @@ async fn run_wave(
         sessions_before: state.work.sessions,
         done: state.part_done(),
         label: &label,
-        deadline: run.deadline(Pass::Clean),
+        deadline: run.deadline(Pass::Measure),
         at_most: None,
     };
     let attended = wave::run_load(run, session, &state.scene(number), asked).await?;
@@ -160,14 +159,9 @@ async fn keep_rest(
     seconds: f64,
 ) -> Result<(), Halt> {
     let before = state.floors.measure(session, &run.sample_log.load, number).processes;
-    let label = format!("clean     {:<11} rest", state.scenario.name);
-    run.recorder.write(Event::Rest {
-        scene: state.scene(number),
-        seconds,
-        why: "growth was seen; what timers free must be gone before it is called a leak".to_owned(),
-        before,
-    })?;
-    settle::rest(run, session, &label, seconds, run.deadline(Pass::Clean)).await
+    let label = format!("measure   {:<11} rest", state.scenario.name);
+    run.recorder.write(Event::Rest(Rest { scene: state.scene(number), seconds, before }))?;
+    settle::rest(run, session, &label, seconds, run.deadline(Pass::Measure)).await
 }
 
 /// Writes down what the looks say; true where no further wave is wanted.
@@ -178,12 +172,13 @@ fn looks(run: &mut Context<'_>, state: &ScenarioRun, number: u32) -> Result<bool
         .of(&state.scenario.name)
         .map(|cell| {
             let judgement = cells.outcome(cell);
-            Event::Look {
+            Event::Look(Look {
                 scene: scene.clone(),
-                metric: cell.name.to_owned(),
-                state: state_in_words(&judgement).to_owned(),
-                growth: growth_in_words(&judgement, cell.metric),
-            }
+                metric: cell.metric,
+                state: judgement.state,
+                reason: judgement.reason,
+                growth: judgement.growth,
+            })
         })
         .collect();
     for look in looks {
@@ -196,7 +191,7 @@ fn looks(run: &mut Context<'_>, state: &ScenarioRun, number: u32) -> Result<bool
 
 /// Seconds that a scenario has left; none without a budget.
 fn left(run: &Context<'_>, state: &ScenarioRun) -> Option<f64> {
-    let deadline = run.deadline(Pass::Clean)?;
+    let deadline = run.deadline(Pass::Measure)?;
     let all = deadline - run.elapsed();
     let own = state.share? - (run.elapsed() - state.began);
     // Until the run can have a verdict at all, what is under way goes before what is still to come.
@@ -213,7 +208,7 @@ fn is_secured(run: &Context<'_>) -> bool {
     let holds = |of: &dyn Fn(Metric) -> bool| states.iter().any(|(metric, state)| of(*metric) && state.holds());
     states.iter().any(|(_, state)| *state == State::Leak)
         || (holds(&|metric| metric == Metric::Heap || metric.is_resident())
-            && holds(&|metric| metric == Metric::Descriptors)
+            && holds(&|metric| metric == Metric::Fd)
             && holds(&|metric| metric == Metric::Sockets))
 }
 
@@ -227,32 +222,10 @@ fn make_room(run: &Context<'_>, state: &mut ScenarioRun<'_>, seconds: f64, wave:
         return true;
     }
     let proven = run.recorder.cells.all().iter().any(|cell| run.recorder.cells.outcome(cell).state == State::Leak);
-    let all = run.deadline(Pass::Clean).map_or(f64::INFINITY, |deadline| deadline - run.elapsed());
+    let all = run.deadline(Pass::Measure).map_or(f64::INFINITY, |deadline| deadline - run.elapsed());
     if proven || all < seconds + each {
         return false;
     }
     state.share = state.share.map(|share| share + (needed - left));
     true
-}
-
-/// The state as the console has it: why nothing was said is a state too.
-fn state_in_words(judgement: &Judgement) -> &'static str {
-    match judgement.reason {
-        Some(Reason::TooShort) => "too short",
-        Some(Reason::Refused) => "refused",
-        Some(Reason::NotReadable) => "not readable",
-        Some(Reason::NotRunning) => "not running",
-        None => judgement.state.word(),
-    }
-}
-
-/// `+412 B a message`, for what leaks.
-fn growth_in_words(judgement: &Judgement, metric: Metric) -> Option<String> {
-    let growth = judgement.growth.filter(|_| judgement.state == State::Leak)?;
-    let (value, per) = match growth.per {
-        GrowthPer::Messages => (growth.value / 1000.0, "a message"),
-        GrowthPer::Sessions => (growth.value / 1000.0, "a session"),
-        GrowthPer::Hour => (growth.value, "an hour"),
-    };
-    Some(format!("+{} {per}", metric.amount(value)))
 }

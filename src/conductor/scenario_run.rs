@@ -7,7 +7,7 @@ use crate::journal::{ProcessFloor, Scene};
 use crate::matrix::mail_length;
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Pass;
-use crate::model::plan::scenario::{PerConnection, Scenario, Unit};
+use crate::model::plan::scenario::{PerConnection, Scenario};
 
 /// A scenario that goes on.
 pub(super) struct ScenarioRun<'a> {
@@ -68,7 +68,7 @@ impl<'a> ScenarioRun<'a> {
 
     /// Where a wave of it stands.
     pub fn scene(&self, wave: u32) -> Scene {
-        Scene { pass: Pass::Clean, scenario: self.scenario.name.clone(), wave }
+        Scene { pass: Pass::Measure, scenario: self.scenario.name.clone(), wave }
     }
 
     /// Share of its waves that is over.
@@ -114,18 +114,6 @@ impl<'a> ScenarioRun<'a> {
 /// Descriptors of the process that has most of them: the limit is each process's own.
 pub(super) fn descriptors(processes: &[ProcessFloor]) -> u64 {
     processes.iter().filter_map(|process| process.figures.get("fd")).fold(0.0, |most: f64, fd| most.max(*fd)) as u64
-}
-
-/// What a scenario asks for, in words.
-pub(super) fn asked(scenario: &Scenario) -> String {
-    let total = crate::phrase::grouped(scenario.total);
-    match scenario.unit() {
-        Unit::Sessions if scenario.sessions > 1 => format!("{total} sessions at once"),
-        Unit::Messages if scenario.sessions > 1 => {
-            format!("{total} messages, {} at once", crate::phrase::grouped(scenario.sessions))
-        }
-        unit => crate::phrase::plural(scenario.total, unit.noun()),
-    }
 }
 
 /// Descriptors of the process that has most of them, as the sampler saw it last.

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::hooks;
 use super::session::Session;
 use super::stop_reason::Halt;
-use crate::journal::Event;
+use crate::journal::{Event, Sampled, TargetExit};
 use crate::server::{log, stop};
 
 /// The same where the run was interrupted: somebody waits for the prompt.
@@ -23,15 +23,21 @@ pub(super) async fn stop_session(run: &mut Context<'_>, session: Session, deadli
     let stopped = stop::stop(&mut target, deadline);
     let effort = sampler.stop();
     let last_words = log::tail(&target.log, LAST_WORDS);
-    run.recorder.write(Event::TargetExit { pass, pid: target.pid(), how: stopped.how, asked, last_words })?;
-    run.recorder.write(Event::Sampled {
+    run.recorder.write(Event::TargetExit(TargetExit {
+        pass,
+        pid: target.pid(),
+        how: stopped.how,
+        asked,
+        last_words,
+    }))?;
+    run.recorder.write(Event::Sampled(Sampled {
         pass,
         seconds: effort.seconds,
         rounds: effort.rounds,
         socket_rounds: effort.socket_rounds,
         cpu_seconds: effort.cpu_seconds,
         longest_gap: effort.longest_gap,
-    })?;
+    }))?;
     run.sample_log.flush();
     drop(target);
     hooks::run_hook(run, "--after", run.plan.after.clone()).await

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::model::EarlyEnd;
 use crate::server::TargetError;
 
 /// A reason to stop; what was gathered is kept and reported.
@@ -13,8 +14,8 @@ pub enum Halt {
     /// The target, or what it answered, makes going on senseless.
     #[error("{sentence}")]
     Early {
-        /// A stable word; the exit code follows from it.
-        why: &'static str,
+        /// Why; the exit code follows from it.
+        why: EarlyEnd,
         /// What happened and what to do.
         sentence: String,
     },
@@ -28,7 +29,7 @@ pub enum Halt {
 
 impl Halt {
     /// An early end.
-    pub fn early(why: &'static str, sentence: impl Into<String>) -> Self {
+    pub fn early(why: EarlyEnd, sentence: impl Into<String>) -> Self {
         Halt::Early { why, sentence: sentence.into() }
     }
 }

@@ -12,8 +12,9 @@ use super::session::Session;
 use super::stop_reason::Halt;
 use super::supervise::{self, News};
 use crate::diagnose::{Observations, Witness};
-use crate::journal::{Event, Live, Scene};
+use crate::journal::{Event, Live, Scene, WaveBegin, WaveEnd};
 use crate::load::{self, Control, Job, Tool};
+use crate::model::EarlyEnd;
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Engine;
 use crate::model::plan::scenario::Scenario;
@@ -68,7 +69,7 @@ pub(super) async fn run_load(
 ) -> Result<WaveOutcome, Halt> {
     run.interrupt.check()?;
     let (count, parallel) = (asked.count, asked.parallel as u32);
-    run.recorder.write(Event::WaveBegin { scene: scene.clone(), count, parallel })?;
+    run.recorder.write(Event::WaveBegin(WaveBegin { scene: scene.clone(), count, parallel }))?;
     run.sample_log.load.forget_peaks();
     let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
     let cpu_before = session.cpu();
@@ -106,12 +107,13 @@ pub(super) async fn run_load(
         // What was done until then is counted in any case.
         true
     });
-    let outcome = outcome.await.flatten().ok_or_else(|| Halt::early("environment", "the load's thread panicked"))?;
-    let tally = outcome.map_err(|error| Halt::early("environment", format!("the load cannot run: {error}")))?;
+    let outcome =
+        outcome.await.flatten().ok_or_else(|| Halt::early(EarlyEnd::Environment, "the load's thread panicked"))?;
+    let tally = outcome.map_err(|error| Halt::early(EarlyEnd::Environment, format!("the load cannot run: {error}")))?;
     run.sample_log.load.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
     run.sample_log.load.open.store(0, Ordering::Relaxed);
     let server_cpu = (session.cpu() - cpu_before).max(0.0);
-    run.recorder.write(Event::WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu })?;
+    run.recorder.write(Event::WaveEnd(WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu }))?;
     if let Some(halt) = halt {
         return Err(halt);
     }
@@ -170,7 +172,7 @@ fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: l
         && let Some(outside) = outside_mail_connections(&pids).unwrap_or_default().first()
     {
         return Err(Halt::early(
-            "forward",
+            EarlyEnd::Forward,
             format!(
                 "the server (pid {}) connected to {}: it delivers this load's mail to another machine. The load was stopped. \
                  Switch delivery off for the run (in Symfony: MAILER_DSN=null://null), or allow it with --allow-forward",

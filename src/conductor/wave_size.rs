@@ -135,7 +135,7 @@ fn fit_descriptors(known: &Known, wave: Wave) -> Wave {
     Wave { count, parallel: wave.parallel.min(room as u64).min(count).max(1) }
 }
 
-/// Seconds of the clean pass that each scenario may take: by weight, the small ones first.
+/// Seconds of the measure pass that each scenario may take: by weight, the small ones first.
 pub fn weight(name: &str) -> f64 {
     match name {
         "smoke" => 0.2,

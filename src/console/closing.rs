@@ -1,12 +1,13 @@
 //! The closing table: the verdict, at most six lines of figures, the report's path.
 
 use super::style::Style;
+use crate::model::Verdict;
 
 /// What the closing table says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// `leak`, `failed`, `inconclusive`, `clean`.
-    pub verdict: String,
+    /// The verdict.
+    pub verdict: Verdict,
     /// The verdict's sentence.
     pub sentence: String,
     /// Label and figures; the first six are shown.
@@ -21,7 +22,7 @@ pub fn closing(closing: &Closing, style: Style, quiet: bool) -> String {
     if !quiet {
         out.push('\n');
     }
-    out.push_str(&format!("{}  {}\n", style.state(&closing.verdict), style.bold(&closing.sentence)));
+    out.push_str(&format!("{}  {}\n", style.verdict(closing.verdict), style.bold(&closing.sentence)));
     if !quiet {
         for (label, figures) in closing.lines.iter().take(6) {
             out.push_str(&format!("  {} {figures}\n", style.dim(&format!("{label:<12}"))));

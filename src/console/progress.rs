@@ -1,11 +1,16 @@
 //! One line a step that stays, one line below that moves.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::Style;
-use crate::journal::{Event, Line, Live, Observer, Scene};
+use crate::journal::{
+    Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned, Preflight, Ready,
+    ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+};
+use crate::model::{Metric, Pass, State};
 use crate::phrase;
 
 /// How much is said.
@@ -36,7 +41,7 @@ struct Sums {
     sessions: u64,
     seconds: f64,
     refused_or_failed: u64,
-    looks: BTreeMap<String, (String, Option<String>)>,
+    looks: BTreeMap<Metric, Look>,
 }
 
 impl Console {
@@ -77,16 +82,16 @@ impl Console {
 
     fn take_up(&mut self, line: &Line) {
         match &line.event {
-            Event::Scenario { .. } => self.scenario = Sums::default(),
-            Event::WaveEnd { tally, scene, .. } if scene.wave > 0 || scene.pass == crate::journal::Pass::Profile => {
+            Event::Scenario(_) => self.scenario = Sums::default(),
+            Event::WaveEnd(WaveEnd { tally, scene, .. }) if scene.wave > 0 || scene.pass == Pass::Profile => {
                 self.scenario.waves += 1;
                 self.scenario.messages += tally.messages_accepted;
                 self.scenario.sessions += tally.as_meant;
                 self.scenario.seconds += tally.seconds;
                 self.scenario.refused_or_failed += tally.errors.values().sum::<u64>();
             }
-            Event::Look { metric, state, growth, .. } => {
-                self.scenario.looks.insert(metric.clone(), (state.clone(), growth.clone()));
+            Event::Look(look) => {
+                self.scenario.looks.insert(look.metric, look.clone());
             }
             _ => {}
         }
@@ -94,108 +99,107 @@ impl Console {
 
     fn show(&self, event: &Event) {
         match event {
-            Event::Plan { plan, .. } => {
+            Event::Plan(Planned { plan, .. }) => {
                 let name = format!("profile-run {}", env!("CARGO_PKG_VERSION"));
                 self.stay(&format!("{} · {}", self.style.bold(&name), plan.command.join(" ")));
             }
-            Event::Ready { address, pid, seconds, others, .. } => {
+            Event::Ready(Ready { address, pid, seconds, others, .. }) => {
                 let others = match others.as_slice() {
                     [] => String::new(),
                     others => format!("; it listens on {} too: choose with --target", others.join(", ")),
                 };
                 self.step(
                     "ready",
-                    &format!(
-                        "{address} in {}, pid {pid}{others}",
-                        phrase::duration(std::time::Duration::from_secs_f64(*seconds))
-                    ),
+                    &format!("{address} in {}, pid {pid}{others}", phrase::duration(Duration::from_secs_f64(*seconds))),
                 );
             }
-            Event::Launch { versions, pass, .. } => {
+            Event::Launch(Launch { versions, pass, .. }) => {
                 let versions: Vec<String> =
                     versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
                 let with = match (pass, versions.is_empty()) {
                     (_, true) => String::new(),
-                    (crate::journal::Pass::Clean, false) => format!(" ({}, Xdebug off)", versions.join(", ")),
-                    (crate::journal::Pass::Profile, false) => format!(" ({}, profiler on)", versions.join(", ")),
+                    (Pass::Measure, false) => format!(" ({}, Xdebug off)", versions.join(", ")),
+                    (Pass::Profile, false) => format!(" ({}, profiler on)", versions.join(", ")),
                 };
                 self.step(pass.name(), &format!("launched{with}"));
             }
-            Event::Preflight { steps, refused, .. } => match refused {
+            Event::Preflight(Preflight { steps, refused, .. }) => match refused {
                 Some(why) => self.step("preflight", why),
                 None => {
                     let names: Vec<&str> = steps.iter().map(|s| s.step.as_str()).collect();
                     self.step("preflight", &format!("{}, all accepted", names.join(" ")));
                 }
             },
-            Event::ScenarioEnd { pass, scenario, why } => self.scenario_line(pass.name(), scenario, why),
-            Event::Rest { seconds, why, .. } => {
-                self.step(
-                    "rest",
-                    &format!("{} without load: {why}", phrase::duration(std::time::Duration::from_secs_f64(*seconds))),
-                );
+            Event::ScenarioEnd(end) => self.scenario_line(end),
+            Event::Rest(rest) => {
+                let pause = phrase::duration(Duration::from_secs_f64(rest.seconds));
+                self.step("rest", &format!("waiting {pause}: {}", phrase::REST));
             }
-            Event::Warning { text, advice, .. } => self.stay(&format!(
-                "  {} {text} {}",
-                self.style.state("inconclusive").replace("inconclusive", "warning  "),
-                self.style.dim(advice)
-            )),
-            Event::Failure { sentence, advice, .. } => self.stay(&format!(
-                "  {} {sentence} {}",
-                self.style.state("failed").replace("failed", "failed   "),
-                self.style.dim(advice)
-            )),
-            Event::Profiled { profiled, messages } => self.step(
+            Event::Warning(Warning { text, advice, .. }) => {
+                self.stay(&format!("  {} {text} {}", self.style.warning("warning  "), self.style.dim(advice)))
+            }
+            Event::Failure(Failure { sentence, advice, .. }) => {
+                self.stay(&format!("  {} {sentence} {}", self.style.failed("failed   "), self.style.dim(advice)))
+            }
+            Event::Profiled(profiled) => self.step(
                 "profile",
-                &format!("{} over {}", phrase::bytes(profiled.bytes as f64), phrase::plural(*messages, "message")),
+                &format!(
+                    "{} over {}",
+                    phrase::bytes(profiled.bytes as f64),
+                    phrase::plural(profiled.messages, "message")
+                ),
             ),
-            Event::Interrupted { signal } => {
+            Event::Interrupted(Interrupted { signal }) => {
                 self.step("interrupted", &format!("by {signal}; the target is stopped, the report is written"))
             }
             _ => {}
         }
     }
 
-    fn scenario_line(&self, pass: &str, scenario: &str, why: &str) {
+    fn scenario_line(&self, end: &ScenarioEnd) {
         let sums = &self.scenario;
         let (work, noun) = if sums.messages > 0 { (sums.messages, "msg") } else { (sums.sessions, "sessions") };
         let waves = u64::from(sums.waves.max(1));
         let size = format!("{} x {}", sums.waves, phrase::grouped(work / waves));
         let speed = if sums.seconds > 0.0 { phrase::rate(work as f64 / sums.seconds, noun) } else { "-".to_owned() };
-        let mut text = format!("{scenario:<11} {size:<12} {speed:<14}");
+        let mut text = format!("{:<11} {size:<12} {speed:<14}", end.scenario);
         if sums.refused_or_failed > 0 {
             text.push_str(&format!("  {} refused or failed", phrase::grouped(sums.refused_or_failed)));
         }
         text.push_str(&self.verdict());
         if sums.waves == 0 {
-            text.push_str(&format!("  {}", self.style.dim(why)));
+            text.push_str(&format!("  {}", self.style.dim(&phrase::scenario_stop(end.why))));
         }
-        self.step(pass, &text);
+        self.step(end.pass.name(), &text);
     }
 
     /// What the looks at a scenario come to: what leaks, else what is open, else one word.
     fn verdict(&self) -> String {
         let looks = &self.scenario.looks;
-        let of = |state: &str| looks.iter().filter(|(_, (own, _))| own == state).collect::<Vec<_>>();
         let mut text = String::new();
-        for (metric, (state, growth)) in of("leak") {
-            let growth = growth.as_deref().map_or(String::new(), |growth| format!(" {growth}"));
-            text.push_str(&format!("  {metric}{growth} {}", self.style.state(state)));
+        for look in looks.values().filter(|look| look.state == State::Leak) {
+            let growth = look.growth.map_or(String::new(), |growth| format!(" {}", phrase::growth(growth)));
+            text.push_str(&format!("  {}{growth} {}", look.metric.name(), self.word(look)));
         }
         if !text.is_empty() || looks.is_empty() {
             return text;
         }
-        let holds = |metric: &str| looks.get(metric).is_some_and(|(state, _)| state == "clean" || state == "plateau");
-        if (holds("heap") || holds("rss")) && holds("fd") && holds("sockets") {
-            return format!("  {}", self.style.state("clean"));
+        let holds = |metric: Metric| looks.get(&metric).is_some_and(|look| look.state.holds());
+        if (holds(Metric::Heap) || holds(Metric::Rss)) && holds(Metric::Fd) && holds(Metric::Sockets) {
+            return format!("  {}", self.style.state(State::Clean, phrase::state(State::Clean, None)));
         }
-        for state in ["inconclusive", "refused", "not readable", "too short"] {
-            let names: Vec<&str> = of(state).into_iter().map(|(metric, _)| metric.as_str()).collect();
-            if !names.is_empty() {
-                return format!("  {} {}", names.join(" "), self.style.state(state));
-            }
-        }
-        String::new()
+        let open = looks.values().filter(|look| !look.state.is_decided());
+        // Growth that is not decided goes first, then what nothing can be said of.
+        let Some(first) = open.clone().min_by_key(|look| (look.state != State::Inconclusive, look.reason)) else {
+            return String::new();
+        };
+        let alike = open.filter(|look| (look.state, look.reason) == (first.state, first.reason));
+        let names: Vec<&str> = alike.map(|look| look.metric.name()).collect();
+        format!("  {}: {}", names.join(", "), self.word(first))
+    }
+
+    fn word(&self, look: &Look) -> String {
+        self.style.state(look.state, phrase::state(look.state, look.reason))
     }
 }
 
@@ -212,7 +216,7 @@ impl Observer for Console {
                 }
             }
         }
-        if let Event::End { .. } = line.event
+        if let Event::End(_) = line.event
             && let Some(bar) = self.bar.take()
         {
             bar.finish_and_clear();
@@ -245,8 +249,10 @@ impl Drop for Console {
 fn detail(event: &Event) -> Option<String> {
     let at = |scene: &Scene| format!("{} {} wave {}", scene.pass.name(), scene.scenario, scene.wave);
     match event {
-        Event::WaveBegin { scene, count, parallel } => Some(format!("{}: {count}, {parallel} at once", at(scene))),
-        Event::WaveEnd { scene, tally, .. } => Some(format!(
+        Event::WaveBegin(WaveBegin { scene, count, parallel }) => {
+            Some(format!("{}: {count}, {parallel} at once", at(scene)))
+        }
+        Event::WaveEnd(WaveEnd { scene, tally, .. }) => Some(format!(
             "{}: {} accepted, {} sessions, {} errors in {:.2} s",
             at(scene),
             tally.messages_accepted,
@@ -254,7 +260,7 @@ fn detail(event: &Event) -> Option<String> {
             tally.errors.values().sum::<u64>(),
             tally.seconds
         )),
-        Event::Floor { scene, settle, deadline, processes, .. } => {
+        Event::Floor(Floor { scene, settle, deadline, processes, .. }) => {
             let figures: Vec<String> = processes
                 .iter()
                 .filter(|p| p.server)
@@ -266,9 +272,12 @@ fn detail(event: &Event) -> Option<String> {
             let late = if *deadline { " (deadline)" } else { "" };
             Some(format!("{}: floor after {settle:.2} s{late}: {}", at(scene), figures.join("; ")))
         }
-        Event::Look { scene, metric, state, .. } => Some(format!("{}: {metric}: {state}", at(scene))),
-        Event::TargetExit { pid, how, .. } => Some(format!("pid {pid} ended: {how}")),
-        Event::NotMeasured { text } => Some(format!("not measured: {text}")),
+        Event::Look(look) => {
+            let state = phrase::state(look.state, look.reason);
+            Some(format!("{}: {}: {state}", at(&look.scene), look.metric.name()))
+        }
+        Event::TargetExit(TargetExit { pid, how, .. }) => Some(format!("pid {pid} ended: {how}")),
+        Event::NotMeasured(NotMeasured { text }) => Some(format!("not measured: {text}")),
         _ => None,
     }
 }

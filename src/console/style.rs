@@ -2,6 +2,16 @@
 
 use std::io::IsTerminal;
 
+use crate::model::{State, Verdict};
+use crate::phrase;
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const RED: &str = "31";
+const GREEN: &str = "32";
+const YELLOW: &str = "33";
+const BLUE: &str = "34";
+
 /// How text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -21,26 +31,51 @@ impl Style {
         Self { color: !set("NO_COLOR") && (forced || (terminal && !dumb)), motion: terminal && !dumb }
     }
 
-    /// A state word in its colour.
-    pub fn state(self, word: &str) -> String {
-        let code = match word {
-            "leak" | "failed" => "31",
-            "clean" => "32",
-            "plateau" => "34",
-            "inconclusive" => "33",
-            _ => "2",
+    /// The word for a state, in the state's colour.
+    pub fn state(self, state: State, word: &str) -> String {
+        let code = match state {
+            State::Leak => RED,
+            State::Clean => GREEN,
+            State::Plateau => BLUE,
+            State::Inconclusive => YELLOW,
+            State::NotJudged => DIM,
         };
         self.paint(word, code)
     }
 
+    /// The verdict's word, in the verdict's colour.
+    pub fn verdict(self, verdict: Verdict) -> String {
+        let code = match verdict {
+            Verdict::Leak | Verdict::Failed => RED,
+            Verdict::Inconclusive => YELLOW,
+            Verdict::Clean => GREEN,
+        };
+        self.paint(phrase::verdict(verdict), code)
+    }
+
+    /// A word for what is in order.
+    pub fn good(self, word: &str) -> String {
+        self.paint(word, GREEN)
+    }
+
+    /// A word that warns.
+    pub fn warning(self, word: &str) -> String {
+        self.paint(word, YELLOW)
+    }
+
+    /// A word for what failed.
+    pub fn failed(self, word: &str) -> String {
+        self.paint(word, RED)
+    }
+
     /// Quiet text.
     pub fn dim(self, text: &str) -> String {
-        self.paint(text, "2")
+        self.paint(text, DIM)
     }
 
     /// Loud text.
     pub fn bold(self, text: &str) -> String {
-        self.paint(text, "1")
+        self.paint(text, BOLD)
     }
 
     fn paint(self, text: &str, code: &str) -> String {

@@ -4,41 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::output;
 use super::{Ended, Observations};
+pub use crate::model::FailureKind as Cause;
 use crate::phrase::{bytes, duration, grouped, plural};
-
-/// What ended it or holds it up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// PHP's `memory_limit`.
-    MemoryLimit,
-    /// The kernel killed it for want of memory.
-    KernelOom,
-    /// `select` cannot watch descriptors from 1,024 on; the process lives.
-    SelectSet,
-    /// The same, and the C library aborted it.
-    SelectSetAborted,
-    /// The limit of open descriptors.
-    DescriptorLimit,
-    /// A signal ended it.
-    Crash,
-    /// It gave up by itself: an uncaught error, or an exit.
-    Exited,
-    /// Stopped by a signal or a debugger.
-    Stopped,
-    /// CPU full, nothing sent.
-    Spinning,
-    /// Blocked while writing its own output.
-    BlockedOutput,
-    /// Connections wait in a full accept queue.
-    AcceptQueue,
-    /// Waits for a disk.
-    Disk,
-    /// Asleep in a system call.
-    Asleep,
-    /// None of these.
-    Unknown,
-}
 
 /// A stall or an end, explained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

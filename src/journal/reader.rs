@@ -1,10 +1,14 @@
-//! Reads a journal back, also one that was cut off.
+//! Reads a journal back, also one that was cut off or damaged, and journals of older schemas.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use serde_json::Value;
+
 use super::event::{Event, Line, SCHEMA};
+use super::schema_1::Upgrade;
 
 /// Errors of reading a journal.
 #[derive(Debug, thiserror::Error)]
@@ -16,18 +20,6 @@ pub enum JournalError {
         path: PathBuf,
         /// Why.
         source: io::Error,
-    },
-    /// A line that is no event, before the last.
-    #[error("{path}: line {line} (byte {offset}) is no event: {source}", path = path.display())]
-    Line {
-        /// Which file.
-        path: PathBuf,
-        /// Counted from 1.
-        line: usize,
-        /// Where the line begins.
-        offset: usize,
-        /// What the parser said.
-        source: serde_json::Error,
     },
     /// It does not begin with a header.
     #[error("{path} does not begin with a header: it is no journal of a run", path = .0.display())]
@@ -45,19 +37,35 @@ pub enum JournalError {
 /// A journal, read whole.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Journal {
-    /// Every line, the header first.
+    /// Every line that could be read, the header first.
     pub lines: Vec<Line>,
-    /// It has its `end`.
-    pub sealed: bool,
-    /// The last line was torn and left out.
-    pub torn: bool,
+    /// Lines before the last that are no events: a hole, foreign bytes. They are left out.
+    pub damage: Option<Damage>,
+}
+
+/// What of a journal could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// How many lines.
+    pub lines: u64,
+    /// The first of them, counted from 1.
+    pub first_line: usize,
+    /// The byte at which it begins.
+    pub first_byte: usize,
+}
+
+/// What a reader must know before it reads anything else.
+#[derive(Deserialize)]
+struct Start {
+    event: String,
+    schema: u32,
 }
 
 impl Journal {
     /// Reads the journal at `path`.
     ///
     /// # Errors
-    /// The file cannot be read, is no journal, or is damaged before its last line.
+    /// The file cannot be read, is no journal, or is newer than this program.
     pub fn read(path: &Path) -> Result<Self, JournalError> {
         let bytes = fs::read(path).map_err(|source| JournalError::Read { path: path.to_path_buf(), source })?;
         Self::parse(&bytes, path)
@@ -68,28 +76,37 @@ impl Journal {
     /// # Errors
     /// As [`Journal::read`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
-        let mut lines = Vec::new();
-        let mut torn = false;
+        let mut texts = bytes.split_inclusive(|b| *b == b'\n');
+        // The header alone says how to read the rest.
+        let start = texts.next().and_then(|first| serde_json::from_slice::<Start>(first).ok());
+        let schema = match start {
+            Some(start) if start.event == "header" => start.schema,
+            _ => return Err(JournalError::NoHeader(path.to_path_buf())),
+        };
+        if schema > SCHEMA {
+            return Err(JournalError::Newer { path: path.to_path_buf(), found: schema });
+        }
+        let mut upgrade = (schema == 1).then(Upgrade::default);
+        let mut journal = Self { lines: Vec::new(), damage: None };
         let mut offset = 0;
         for (number, text) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
-            match serde_json::from_slice::<Line>(text) {
-                Ok(line) => lines.push(line),
-                Err(_) if offset + text.len() == bytes.len() && text.last() != Some(&b'\n') => torn = true,
-                Err(source) => {
-                    return Err(JournalError::Line { path: path.to_path_buf(), line: number + 1, offset, source });
-                }
+            let torn = offset + text.len() == bytes.len() && text.last() != Some(&b'\n');
+            match line(text, upgrade.as_mut()) {
+                Some(line) => journal.lines.push(line),
+                // The machine stopped in the middle of it.
+                None if torn => {}
+                None => journal.damaged(number + 1, offset),
             }
             offset += text.len();
         }
-        match lines.first().map(|line| &line.event) {
-            Some(Event::Header { schema, .. }) if *schema <= SCHEMA => {}
-            Some(Event::Header { schema, .. }) => {
-                return Err(JournalError::Newer { path: path.to_path_buf(), found: *schema });
-            }
-            _ => return Err(JournalError::NoHeader(path.to_path_buf())),
+        if !matches!(journal.lines.first().map(|line| &line.event), Some(Event::Header(_))) {
+            return Err(JournalError::NoHeader(path.to_path_buf()));
         }
-        let sealed = matches!(lines.last().map(|line| &line.event), Some(Event::End { .. }));
-        Ok(Self { lines, sealed, torn })
+        Ok(journal)
+    }
+
+    fn damaged(&mut self, line: usize, byte: usize) {
+        self.damage.get_or_insert(Damage { lines: 0, first_line: line, first_byte: byte }).lines += 1;
     }
 
     /// The events, in order.
@@ -98,33 +115,60 @@ impl Journal {
     }
 }
 
+fn line(text: &[u8], upgrade: Option<&mut Upgrade>) -> Option<Line> {
+    match upgrade {
+        None => serde_json::from_slice(text).ok(),
+        Some(upgrade) => serde_json::from_value(upgrade.line(serde_json::from_slice::<Value>(text).ok()?)).ok(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HEADER: &str =
-        r#"{"event":"header","schema":1,"version":"0.1.0","started":"","host":{},"commit":null,"dirty":null,"t":0.0}"#;
+    fn header(schema: u32) -> String {
+        format!(
+            r#"{{"event":"header","schema":{schema},"version":"0.1.0","started":"","host":{{}},"commit":null,"dirty":null,"t":0.0}}"#
+        )
+    }
+
+    fn parse(text: &[u8]) -> Result<Journal, JournalError> {
+        Journal::parse(text, Path::new("j"))
+    }
 
     #[test]
     fn a_torn_last_line_is_legal() {
-        let text = format!("{HEADER}\n{{\"event\":\"interrupted\",\"sig");
-        let journal = Journal::parse(text.as_bytes(), Path::new("j")).unwrap();
-        assert!(journal.torn && !journal.sealed);
-        assert_eq!(journal.lines.len(), 1);
+        let journal = parse(format!("{}\n{{\"event\":\"interrupted\",\"sig", header(2)).as_bytes()).unwrap();
+        assert_eq!((journal.lines.len(), journal.damage), (1, None));
     }
 
     #[test]
-    fn damage_before_it_is_named_by_line_and_byte() {
-        let text = format!("{HEADER}\nrubbish\n{{}}");
-        let error = Journal::parse(text.as_bytes(), Path::new("j")).unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains(&format!("byte {}", HEADER.len() + 1)), "{error}");
+    fn damaged_lines_are_left_out_and_counted() {
+        let good = r#"{"event":"interrupted","signal":"SIGINT","t":1.0}"#;
+        let mut text = format!("{}\n", header(2)).into_bytes();
+        let first = text.len();
+        text.extend([0; 40]);
+        text.extend(b"\n\xff\xfe not utf-8\n{}\n");
+        text.extend(good.as_bytes());
+        text.push(b'\n');
+        let journal = parse(&text).unwrap();
+        assert_eq!(journal.lines.len(), 2, "header and what follows the hole");
+        assert_eq!(journal.damage, Some(Damage { lines: 3, first_line: 2, first_byte: first }));
     }
 
     #[test]
-    fn sealed_by_its_end() {
-        let text = format!("{HEADER}\n{{\"event\":\"end\",\"early\":null,\"sentence\":null,\"t\":1.0}}\n");
-        assert!(Journal::parse(text.as_bytes(), Path::new("j")).unwrap().sealed);
-        assert!(matches!(Journal::parse(b"{}\n", Path::new("j")), Err(JournalError::Line { .. })));
-        assert!(matches!(Journal::parse(b"", Path::new("j")), Err(JournalError::NoHeader(_))));
+    fn a_newer_journal_is_refused_as_newer_whatever_it_holds() {
+        let text = format!("{}\n{{\"event\":\"of_tomorrow\",\"t\":1.0}}\n", header(3));
+        assert!(matches!(parse(text.as_bytes()), Err(JournalError::Newer { found: 3, .. })));
+        // Also where the header itself has another shape by then.
+        let text = "{\"event\":\"header\",\"schema\":9,\"t\":0.0}\n";
+        assert!(matches!(parse(text.as_bytes()), Err(JournalError::Newer { found: 9, .. })));
+    }
+
+    #[test]
+    fn what_does_not_begin_with_a_header_is_no_journal() {
+        for text in ["", "{}\n", "rubbish\n", "{\"event\":\"end\",\"schema\":2}\n"] {
+            assert!(matches!(parse(text.as_bytes()), Err(JournalError::NoHeader(_))), "{text}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::model::Clock;
 /// What moves while a wave runs; shown, never written down.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Live {
-    /// What goes on: `clean     large       wave 2 of 10`.
+    /// What goes on: `measure   large       wave 2 of 10`.
     pub step: String,
     /// Part done, 0 to 1, where it is known.
     pub done: Option<f64>,
@@ -30,14 +30,6 @@ pub trait Observer {
     fn event(&mut self, line: &Line);
     /// Something moved.
     fn live(&mut self, _live: &Live) {}
-}
-
-/// Shows nothing.
-#[derive(Debug)]
-pub struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, _line: &Line) {}
 }
 
 /// The journal's writer. The only one a run has.

@@ -8,10 +8,7 @@ pub enum Wish {
     /// Nothing: it is decided, or nothing can decide it.
     Nothing,
     /// One more wave.
-    Wave {
-        /// What for.
-        why: String,
-    },
+    Wave,
     /// A rest without load, then more waves.
     Rest {
         /// How long, in seconds.
@@ -24,9 +21,7 @@ pub enum Wish {
 /// One metric in one scenario: its floors, and what the looks at them said.
 #[derive(Debug, Clone)]
 pub struct Cell {
-    /// `heap`, `rss`, `fd`, `sockets`, `threads`.
-    pub name: &'static str,
-    /// What the verdict calls it.
+    /// What is judged.
     pub metric: Metric,
     /// The scenario.
     pub scenario: String,
@@ -46,7 +41,6 @@ pub struct Cell {
 impl Cell {
     /// A cell without floors.
     pub fn new(
-        name: &'static str,
         metric: Metric,
         scenario: &str,
         per: Per,
@@ -55,7 +49,6 @@ impl Cell {
         budget: &Budget,
     ) -> Self {
         Self {
-            name,
             metric,
             scenario: scenario.to_owned(),
             per,
@@ -100,12 +93,10 @@ impl Cell {
             return Wish::Nothing;
         }
         match &self.last {
-            None => Wish::Wave { why: "no floor yet".to_owned() },
-            Some(Next::MoreWaves { reason, .. }) => Wish::Wave { why: reason.clone() },
+            None => Wish::Wave,
+            Some(Next::MoreWaves { .. }) => Wish::Wave,
             // One rest is enough, unless floors fell: what is wanted then is work through which the growth holds.
-            Some(Next::Rest { each: false, .. }) if self.rested => {
-                Wish::Wave { why: "the growth must hold after the rest".to_owned() }
-            }
+            Some(Next::Rest { each: false, .. }) if self.rested => Wish::Wave,
             Some(Next::Rest { seconds, each, .. }) => Wish::Rest { seconds: *seconds, each: *each },
             Some(Next::Decided(_) | Next::BudgetUsed(_)) => Wish::Nothing,
         }

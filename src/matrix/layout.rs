@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Cell, Wish};
-use crate::journal::{Event, ProcessFloor};
+use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
 use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
 
-/// Every metric that is judged, in the order of the report: name, meaning, and the figure of a floor.
-pub const METRICS: [(&str, Metric, &str); 5] = [
-    ("heap", Metric::Heap, "heap"),
-    ("rss", Metric::RssAnon, "rss_anon"),
-    ("fd", Metric::Descriptors, "fd"),
-    ("sockets", Metric::Sockets, "sockets"),
-    ("threads", Metric::Threads, "threads"),
-];
+/// The figure of a floor that a metric is judged by.
+pub fn figure(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Rss => "rss_anon",
+        metric => metric.name(),
+    }
+}
 
 /// Mails from this many bytes on are judged by the mail.
 const LARGE_MAIL: u64 = 100_000;
@@ -51,17 +50,17 @@ impl Cells {
         }
     }
 
-    /// Takes an event of the clean pass; others pass by.
+    /// Takes an event of the measure pass; others pass by.
     pub fn take(&mut self, event: &Event, t: f64) {
         match event {
-            Event::Launch { pass: Pass::Clean, .. } => self.launches += 1,
-            Event::Scenario { pass: Pass::Clean, scenario, .. } => self.begin(scenario),
-            Event::WaveBegin { scene, parallel, .. } if scene.pass == Pass::Clean => {
+            Event::Launch(launch) if launch.pass == Pass::Measure => self.launches += 1,
+            Event::Scenario(begin) if begin.pass == Pass::Measure => self.begin(&begin.scenario),
+            Event::WaveBegin(WaveBegin { scene, parallel, .. }) if scene.pass == Pass::Measure => {
                 for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
                     cell.parallel = cell.parallel.max(*parallel);
                 }
             }
-            Event::WaveEnd { scene, tally, .. } if scene.pass == Pass::Clean && scene.wave > 0 => {
+            Event::WaveEnd(WaveEnd { scene, tally, .. }) if scene.pass == Pass::Measure && scene.wave > 0 => {
                 let share = tally.as_meant_share();
                 if share < AS_MEANT && !tally.interrupted {
                     self.refused.entry(scene.scenario.clone()).or_insert_with(|| {
@@ -75,10 +74,11 @@ impl Cells {
                     });
                 }
             }
-            Event::Floor { scene, messages, sessions, rested, processes, .. } if scene.pass == Pass::Clean => {
+            Event::Floor(at_rest) if at_rest.scene.pass == Pass::Measure => {
+                let journal::Floor { scene, messages, sessions, rested, processes, .. } = at_rest;
                 for at in 0..self.cells.len() {
                     if self.cells[at].scenario == scene.scenario {
-                        let figure = METRICS.iter().find(|(name, ..)| *name == self.cells[at].name).map_or("", |m| m.2);
+                        let figure = figure(self.cells[at].metric);
                         let floor = sum(processes, figure).map(|(value, garbage, peak, pid)| Floor {
                             pid: Some(pid),
                             seconds: Some(t),
@@ -103,10 +103,10 @@ impl Cells {
         self.refused.remove(name);
         let per_message = scenario.unit() == Unit::Messages;
         let length = mail_length(scenario);
-        for (metric_name, metric, _) in METRICS {
+        for metric in Metric::ALL {
             let per = if per_message && !metric.is_count() { Per::Messages } else { Per::Sessions };
             let large = (per_message && length >= LARGE_MAIL).then_some(length as f64);
-            self.cells.push(Cell::new(metric_name, metric, name, per, large, &self.bounds, &self.budget));
+            self.cells.push(Cell::new(metric, name, per, large, &self.bounds, &self.budget));
         }
     }
 
@@ -132,7 +132,7 @@ impl Cells {
         for cell in self.of(scenario).filter(|cell| !weary(cell)) {
             match (cell.wish(), &wish) {
                 (rest @ Wish::Rest { .. }, _) => return rest,
-                (wave @ Wish::Wave { .. }, Wish::Nothing) if cell.name != "threads" => wish = wave,
+                (Wish::Wave, Wish::Nothing) if cell.metric != Metric::Threads => wish = Wish::Wave,
                 _ => {}
             }
         }

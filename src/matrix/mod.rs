@@ -7,4 +7,4 @@ mod cell;
 mod layout;
 
 pub use cell::{Cell, Wish};
-pub use layout::{Cells, METRICS, mail_length, server_figure};
+pub use layout::{Cells, figure, mail_length, server_figure};

@@ -1,5 +1,12 @@
-//! Values to English: amounts as they are printed.
+//! Values to English: amounts, states, growth, what a scenario asked for and why it ended. The one room that knows how a
+//! value is said; nothing reads English back.
 
 mod amount;
+mod growth;
+mod load;
+mod state;
 
 pub use amount::{bytes, duration, grouped, millis, plural, rate, significant};
+pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
+pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_stop};
+pub use state::{metric, metric_noun, state, verdict};

@@ -146,7 +146,8 @@ pub(super) fn censuses(view: &RunView) -> Result<Option<Censuses>, Error> {
 
 /// A scenario in which the heap leaks.
 fn leaking(view: &RunView) -> Option<&str> {
-    let leaks = |f: &&crate::analysis::result::Finding| f.metric == "heap" && f.state == State::Leak;
+    let leaks =
+        |f: &&crate::analysis::result::Finding| f.metric == crate::model::Metric::Heap && f.state == State::Leak;
     view.result.findings.iter().find(leaks).map(|finding| finding.scenario.as_str())
 }
 

@@ -3,6 +3,8 @@
 use super::words;
 use crate::analysis::result::{Finding, LoadRow, RunResult, State};
 use crate::analysis::view::RunView;
+use crate::model::load_stats::RowPass;
+use crate::model::{Metric, Pass};
 use crate::phrase::{bytes, grouped, millis, significant};
 
 /// One figure with its name and a remark.
@@ -50,31 +52,31 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
     ]
 }
 
-/// Whole-scenario rows of the clean pass.
+/// Whole-scenario rows of the measure pass.
 pub(super) fn totals(result: &RunResult) -> impl Iterator<Item = &LoadRow> {
-    result.load.iter().filter(|row| row.wave.is_none() && row.pass == "clean")
+    result.load.iter().filter(|row| row.wave.is_none() && row.pass == RowPass::Measure)
 }
 
 /// The scenario whose speed speaks for the server: most messages, else most sessions.
 fn main_load(result: &RunResult) -> Option<&LoadRow> {
     totals(result)
-        .filter(|row| row.scenario != "preflight" && row.work() > 0)
+        .filter(|row| row.is_measured_total() && row.work() > 0)
         .max_by_key(|row| (row.messages_accepted, row.sessions))
 }
 
 fn memory(result: &RunResult) -> Figure {
-    let of = |metric: &str| {
+    let of = |metric: Metric| {
         result
             .findings
             .iter()
             .filter(|f| f.metric == metric && f.state != State::NotJudged)
             .min_by_key(|f| (order(f.state), std::cmp::Reverse(worked(result, f))))
     };
-    let Some(finding) = of("heap").or_else(|| of("rss")) else {
-        return Figure::new("Heap a message", "–", "not judged");
+    let Some(finding) = of(Metric::Heap).or_else(|| of(Metric::Rss)) else {
+        return Figure::new("Heap per message", "–", "not judged");
     };
     let (unit, per) = words::measure(finding);
-    let what = if finding.metric == "heap" { "Heap" } else { "RSS" };
+    let what = if finding.metric == Metric::Heap { "Heap" } else { "RSS" };
     let name = format!("{what} {}", words::per_one(per));
     match (finding.state, finding.growth) {
         (State::Leak | State::Inconclusive, Some(growth)) => {
@@ -114,7 +116,8 @@ fn peak(view: &RunView) -> Figure {
     let points = track.into_iter().flat_map(|track| &track.points).filter(|point| point.1.is_finite());
     let at = points.max_by(|a, b| a.1.total_cmp(&b.1)).map(|point| point.0);
     let scenario = at.and_then(|at| {
-        let wave = view.result.waves.iter().find(|w| w.pass == "clean" && w.begin <= at && at <= w.end + w.settle);
+        let wave =
+            view.result.waves.iter().find(|w| w.pass == Pass::Measure && w.begin <= at && at <= w.end + w.settle);
         wave.map(|wave| words::visible(&wave.scenario))
     });
     Figure::new("Peak RSS", bytes(peak), scenario.unwrap_or_default())

@@ -50,13 +50,13 @@ pub(super) fn floors(result: &RunResult) -> Result<Floors, Error> {
         .collect();
     chosen.sort_by_key(|(finding, dots, _)| {
         let work = dots.last().map_or(0.0, |dot| dot.work);
-        (rank(finding.state), std::cmp::Reverse(work as u64), words::metric_rank(&finding.metric))
+        (rank(finding.state), std::cmp::Reverse(work as u64), finding.metric)
     });
     // Each metric's first of a state before anybody's second, so that what stands open tells most.
-    let mut seen: Vec<(&str, State)> = Vec::new();
+    let mut seen: Vec<(crate::model::Metric, State)> = Vec::new();
     let mut rounds = Vec::new();
     for (finding, dots, work) in chosen {
-        let key = (finding.metric.as_str(), finding.state);
+        let key = (finding.metric, finding.state);
         let round = seen.iter().filter(|known| **known == key).count();
         seen.push(key);
         rounds.push((if is_story(finding.state) { round } else { usize::MAX }, finding, dots, work));
@@ -117,7 +117,7 @@ fn dots(result: &RunResult, finding: &Finding) -> (Vec<Dot>, &'static str) {
 fn card(finding: &Finding, dots: &[Dot], work: &str) -> Result<Card, Error> {
     let (unit, _) = words::measure(finding);
     let axis = axis(unit, dots);
-    let name = words::metric(&finding.metric);
+    let name = words::metric(finding.metric);
     let scenario = words::visible(&finding.scenario);
     let of = if axis.unit.is_empty() { scenario } else { format!("{scenario}, {}", axis.unit) };
     let caption = caption(finding, dots, unit);
@@ -129,7 +129,7 @@ fn card(finding: &Finding, dots: &[Dot], work: &str) -> Result<Card, Error> {
     } else {
         (words::state(finding), words::state_class(finding.state))
     };
-    Ok(Card { title: name, of, state, class, caption, svg })
+    Ok(Card { title: name.to_owned(), of, state, class, caption, svg })
 }
 
 /// The axis covers the floors, and never so little that noise would look like growth.

@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::analysis::result::{Holder, RunResult, State};
+use crate::model::Metric;
 use crate::phrase::{grouped, significant};
 
 /// One holder.
@@ -66,14 +67,14 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
         let grows = |state: State| u8::from(state != State::Leak);
         grows(f.state)
             .cmp(&grows(g.state))
-            .then(words::metric_rank(&f.metric).cmp(&words::metric_rank(&g.metric)))
+            .then(f.metric.cmp(&g.metric))
             .then(b.explains.unwrap_or(0.0).total_cmp(&a.explains.unwrap_or(0.0)))
             .then(last(b).cmp(&last(a)))
     });
-    let mut shown: Vec<(&str, &str, &str)> = Vec::new();
+    let mut shown: Vec<(Metric, &str, &str)> = Vec::new();
     let mut rows = Vec::new();
     for (finding, holder) in all {
-        let key = (finding.metric.as_str(), holder.path.as_str(), holder.kind.as_str());
+        let key = (finding.metric, holder.path.as_str(), holder.kind.as_str());
         if shown.contains(&key) {
             continue;
         }
@@ -82,7 +83,7 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             path: words::visible(&holder.path),
             code: holder.path.contains("->") || holder.path.contains("::") || holder.path.contains('$'),
             kind: words::visible(&holder.kind),
-            seen: format!("{}, {}", words::metric(&finding.metric), words::visible(&finding.scenario)),
+            seen: format!("{}, {}", words::metric(finding.metric), words::visible(&finding.scenario)),
             class: if holder.per_1000 > 0.0 { words::state_class(finding.state) } else { "plateau" },
             bars: bars(&holder.counts),
             counts: holder.counts.iter().map(|n| grouped(*n)).collect::<Vec<_>>().join(", "),

@@ -37,7 +37,7 @@ pub(super) struct Row {
     pub trouble: bool,
 }
 
-/// The clean pass by scenario; a scenario that was asked for and never ran has a row, too.
+/// The measure pass by scenario; a scenario that was asked for and never ran has a row, too.
 pub(super) fn load(view: &RunView) -> Vec<Row> {
     let mut names: Vec<&str> = Vec::new();
     let ran = totals(&view.result).map(|row| row.scenario.as_str());
@@ -100,7 +100,7 @@ pub(super) fn split(row: &LoadRow) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::load_stats::LoadStats;
+    use crate::model::load_stats::{LoadStats, RowPass};
     use crate::model::plan::scenario::Unit;
     use std::collections::BTreeMap;
 
@@ -112,7 +112,8 @@ mod tests {
             ("timeout_rcpt".to_owned(), 5),
             ("reset".to_owned(), 1),
         ]);
-        let row = LoadRow { errors, ..LoadRow::new("churn", None, "clean", &LoadStats::new(Unit::Messages, 0), None) };
+        let stats = LoadStats::new(Unit::Messages, 0);
+        let row = LoadRow { errors, ..LoadRow::new("churn", None, RowPass::Measure, &stats, None) };
         assert_eq!(split(&row), (5, 6));
     }
 }

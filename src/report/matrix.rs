@@ -3,6 +3,7 @@
 use super::words;
 use crate::analysis::result::{Finding, RunResult, State, Unit};
 use crate::analysis::view::RunView;
+use crate::model::{Metric, Pass};
 use crate::phrase::{bytes, significant};
 
 /// The matrix.
@@ -71,27 +72,25 @@ pub(super) struct Evidence {
 pub(super) fn matrix(view: &RunView) -> Matrix {
     let result = &view.result;
     let scenarios = scenarios(result);
-    let mut metrics: Vec<&str> = Vec::new();
+    let mut metrics: Vec<Metric> = Vec::new();
     for finding in &result.findings {
-        if !metrics.contains(&finding.metric.as_str()) {
-            metrics.push(&finding.metric);
+        if !metrics.contains(&finding.metric) {
+            metrics.push(finding.metric);
         }
     }
-    metrics.sort_by_key(|metric| words::metric_rank(metric));
-    let find = |metric: &str, scenario: &str| {
-        result.findings.iter().find(|finding| finding.metric == metric && finding.scenario == scenario)
-    };
+    metrics.sort();
+    let find = |metric: Metric, scenario: &str| result.finding(metric, scenario);
     let rows = metrics
         .iter()
         .map(|metric| Row {
-            metric: words::metric(metric),
-            cells: scenarios.iter().map(|scenario| find(metric, scenario).map(|f| cell(result, f))).collect(),
+            metric: words::metric(*metric).to_owned(),
+            cells: scenarios.iter().map(|scenario| find(*metric, scenario).map(|f| cell(result, f))).collect(),
         })
         .collect();
     let mut evidence = Vec::new();
     for metric in &metrics {
         for scenario in &scenarios {
-            evidence.extend(find(metric, scenario).map(in_words));
+            evidence.extend(find(*metric, scenario).map(in_words));
         }
     }
     Matrix { scenarios: scenarios.iter().map(|name| words::visible(name)).collect(), rows, evidence }
@@ -101,7 +100,7 @@ pub(super) fn matrix(view: &RunView) -> Matrix {
 fn scenarios(result: &RunResult) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     let judged = |name: &str| result.findings.iter().any(|finding| finding.scenario == name);
-    let mut waves: Vec<_> = result.waves.iter().filter(|wave| wave.pass == "clean").collect();
+    let mut waves: Vec<_> = result.waves.iter().filter(|wave| wave.pass == Pass::Measure).collect();
     waves.sort_by(|a, b| a.begin.total_cmp(&b.begin));
     let ran = waves.into_iter().map(|wave| wave.scenario.as_str());
     for name in ran.chain(result.findings.iter().map(|finding| finding.scenario.as_str())) {
@@ -129,20 +128,19 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
         State::Leak | State::Inconclusive => finding.growth.map_or(String::new(), |growth| {
             let amount = words::amount(growth.value, unit, per);
             let sign = if growth.value > 0.0 { "+" } else { "" };
-            let hour = if per == crate::analysis::result::Per::Hour { " an hour" } else { "" };
-            format!("{sign}{}{hour}", amount.replace(" in 1,000", " / 1,000"))
+            let hour = if per == crate::analysis::result::Per::Hour { " per hour" } else { "" };
+            format!("{sign}{}{hour}", amount.replace(" per 1,000", " / 1,000"))
         }),
         State::Plateau if finding.is_bounded_by_restarts() => {
             finding.growth.map_or(String::new(), |growth| format!("{} in a life", words::growth(growth)))
         }
         State::Plateau => rise(result, finding).map_or(String::new(), |rise| {
             let sign = if rise > 0.0 { "+" } else { "" };
-            let rise =
-                if finding.metric == "heap" || finding.metric == "rss" { bytes(rise) } else { significant(rise) };
+            let rise = if finding.metric.is_memory() { bytes(rise) } else { significant(rise) };
             format!("{sign}{rise} once")
         }),
         State::Clean | State::NotJudged => finding.could_have_missed.map_or(String::new(), |limit| {
-            format!("< {}", words::amount(limit, unit, per).replace(" in 1,000", " / 1,000"))
+            format!("< {}", words::amount(limit, unit, per).replace(" per 1,000", " / 1,000"))
         }),
     }
 }
@@ -159,10 +157,10 @@ fn in_words(finding: &Finding) -> Evidence {
     let (unit, per) = words::measure(finding);
     let interval = finding.ci95.map(|ci| {
         let value = words::interval(ci, unit, per);
-        if unit == Unit::Bytes { format!("{value} {}", words::per_one(per)) } else { format!("{value} in 1,000") }
+        if unit == Unit::Bytes { format!("{value} {}", words::per_one(per)) } else { format!("{value} per 1,000") }
     });
     Evidence {
-        metric: words::metric(&finding.metric),
+        metric: words::metric(finding.metric).to_owned(),
         scenario: words::visible(&finding.scenario),
         state: words::state(finding),
         class: words::state_class(finding.state),

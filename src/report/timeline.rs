@@ -8,6 +8,7 @@ use super::sheet::{Anchor, Frame, Ink, Sheet, draw};
 use super::{Error, words};
 use crate::analysis::result::{RunResult, State};
 use crate::analysis::view::{RunView, Track};
+use crate::model::{Metric, Pass};
 
 /// The timeline as the page shows it.
 #[derive(Debug, Default)]
@@ -150,7 +151,7 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
             .result
             .waves
             .iter()
-            .filter(|wave| wave.pass == "clean")
+            .filter(|wave| wave.pass == Pass::Measure)
             .map(|w| Shade { scenario: &w.scenario, wave: w.wave, begin: round(w.begin), end: round(w.end) })
             .collect(),
     };
@@ -183,18 +184,18 @@ fn name(track: &str) -> String {
 /// grows with it, and CLOSE_WAIT before all descriptors. The others have a colour of their own, the same
 /// in each report.
 fn inks(result: &RunResult, tracks: &[&Track]) -> Vec<Ink> {
-    let leaks = |metric: &str| result.findings.iter().any(|f| f.state == State::Leak && f.metric == metric);
+    let leaks = |metric: Metric| result.findings.iter().any(|f| f.state == State::Leak && f.metric == metric);
     let mut spare = 4;
     let there = |name: &str| tracks.iter().any(|track| track.name == name);
-    let heap = leaks("heap") && there("heap");
-    let sockets = leaks("sockets") && there("CLOSE_WAIT");
+    let heap = leaks(Metric::Heap) && there("heap");
+    let sockets = leaks(Metric::Sockets) && there("CLOSE_WAIT");
     tracks
         .iter()
         .map(|track| match track.name.as_str() {
             "heap" if heap => Ink::Leak,
-            "rss" if leaks("rss") && !heap => Ink::Leak,
+            "rss" if leaks(Metric::Rss) && !heap => Ink::Leak,
             "CLOSE_WAIT" if sockets => Ink::Leak,
-            "fd" if leaks("fd") && !sockets => Ink::Leak,
+            "fd" if leaks(Metric::Fd) && !sockets => Ink::Leak,
             "rss" | "fd" => Ink::Series(0),
             "heap" => Ink::Series(1),
             "ESTABLISHED" => Ink::Series(2),
@@ -215,13 +216,13 @@ struct Wave {
     opens: bool,
 }
 
-/// The waves of the clean pass, in order of time; the first of a scenario opens it.
+/// The waves of the measure pass, in order of time; the first of a scenario opens it.
 fn shades(result: &RunResult) -> Vec<Wave> {
     let mut names: Vec<&str> = Vec::new();
     let mut waves: Vec<_> = result
         .waves
         .iter()
-        .filter(|wave| wave.pass == "clean" && wave.begin.is_finite() && wave.end > wave.begin)
+        .filter(|wave| wave.pass == Pass::Measure && wave.begin.is_finite() && wave.end > wave.begin)
         .collect();
     waves.sort_by(|a, b| a.begin.total_cmp(&b.begin));
     let mut before = None;

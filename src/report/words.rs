@@ -1,7 +1,8 @@
 //! How results are said: names of metrics and states, growth for a unit of work, code inside sentences.
 
-use crate::analysis::result::{Finding, Growth, Per, Reason, State, Unit};
-use crate::phrase::{bytes, significant};
+use crate::analysis::result::{Finding, Per, State, Unit};
+use crate::phrase;
+pub(super) use crate::phrase::{growth, growth_interval as interval, metric, per_one};
 
 /// A piece of a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,38 +130,9 @@ pub(super) fn breakable(name: &str) -> String {
     out
 }
 
-/// A metric's name for readers.
-pub(super) fn metric(name: &str) -> String {
-    match name {
-        "heap" => "PHP heap".to_owned(),
-        "rss" => "Memory (RSS)".to_owned(),
-        "fd" => "Descriptors".to_owned(),
-        "sockets" => "Sockets".to_owned(),
-        "threads" => "Threads".to_owned(),
-        other => visible(other),
-    }
-}
-
-/// The order of metrics in tables: what decides most stands first.
-pub(super) fn metric_rank(name: &str) -> usize {
-    ["heap", "rss", "fd", "sockets", "threads"].iter().position(|known| *known == name).unwrap_or(usize::MAX)
-}
-
 /// The word for a state; for what was not judged, why.
 pub(super) fn state(finding: &Finding) -> &'static str {
-    match finding.state {
-        State::Leak => "leak",
-        State::Clean => "clean",
-        State::Plateau => "plateau",
-        State::Inconclusive => "not decided",
-        State::NotJudged => match finding.reason {
-            Some(Reason::TooShort) => "too short",
-            Some(Reason::Refused) => "refused",
-            Some(Reason::NotReadable) => "not readable",
-            Some(Reason::NotRunning) => "did not run",
-            None => "not judged",
-        },
-    }
+    phrase::state(finding.state, finding.reason)
 }
 
 /// The style class of a state.
@@ -174,70 +146,27 @@ pub(super) fn state_class(state: State) -> &'static str {
     }
 }
 
-/// What a growth is counted against, for one: `a message`.
-pub(super) fn per_one(per: Per) -> &'static str {
-    match per {
-        Per::Messages => "a message",
-        Per::Sessions => "a session",
-        Per::Hour => "an hour",
-    }
-}
-
-/// The amount alone: `412 B` for one message, `14 in 1,000` for counts.
+/// The amount alone: `412 B` for one message, `14 per 1,000` for counts.
 pub(super) fn amount(value: f64, unit: Unit, per: Per) -> String {
+    let amount = phrase::growth_amount(value, unit, per);
     match (unit, per) {
-        (Unit::Bytes, Per::Hour) => bytes(value),
-        (Unit::Bytes, _) => bytes(value / 1000.0),
-        (_, Per::Hour) => significant(value),
-        _ => format!("{} in 1,000", significant(value)),
-    }
-}
-
-/// The whole phrase: `412 B a message`, `14 in 1,000 sessions`.
-pub(super) fn phrase(value: f64, unit: Unit, per: Per) -> String {
-    let amount = amount(value, unit, per);
-    match (unit, per) {
-        (Unit::Bytes, _) | (_, Per::Hour) => format!("{amount} {}", per_one(per)),
-        (_, Per::Messages) => format!("{amount} messages"),
-        (_, Per::Sessions) => format!("{amount} sessions"),
-    }
-}
-
-/// A growth in words: `+412 B a message`.
-pub(super) fn growth(growth: Growth) -> String {
-    let sign = if growth.value > 0.0 { "+" } else { "" };
-    format!("{sign}{}", phrase(growth.value, growth.unit, growth.per))
-}
-
-/// `410 to 414`: the interval in the same unit as [`amount`], without the unit where both share it.
-pub(super) fn interval(ci: [f64; 2], unit: Unit, per: Per) -> String {
-    let [low, high] = ci.map(|value| amount(value, unit, per).replace(" in 1,000", ""));
-    match (low.rsplit_once(' '), high.rsplit_once(' ')) {
-        (Some((number, low_unit)), Some((_, high_unit))) if low_unit == high_unit => format!("{number} to {high}"),
-        _ => format!("{low} to {high}"),
+        (Unit::Bytes, _) | (_, Per::Hour) => amount,
+        _ => format!("{amount} per 1,000"),
     }
 }
 
 /// The unit and work that a finding counts in, also where no growth was measured.
 pub(super) fn measure(finding: &Finding) -> (Unit, Per) {
     finding.growth.map_or_else(
-        || {
-            let unit = match finding.metric.as_str() {
-                "fd" => Unit::Descriptors,
-                "sockets" => Unit::Sockets,
-                "threads" => Unit::Threads,
-                _ => Unit::Bytes,
-            };
-            (unit, if unit == Unit::Bytes { Per::Messages } else { Per::Sessions })
-        },
+        || (finding.metric.unit(), if finding.metric.is_count() { Per::Sessions } else { Per::Messages }),
         |growth| (growth.unit, growth.per),
     )
 }
 
-/// The largest leak that could have been missed: `3 B a message`.
+/// The largest leak that could have been missed: `3 B per message`.
 pub(super) fn missed(finding: &Finding) -> Option<String> {
     let (unit, per) = measure(finding);
-    Some(phrase(finding.could_have_missed?, unit, per))
+    Some(phrase::growth_of(finding.could_have_missed?, unit, per))
 }
 
 /// A share in percent with three digits at most: `33%`, `0.41%`.
@@ -257,13 +186,13 @@ mod tests {
 
     #[test]
     fn sentences_fall_into_pieces() {
-        let said = verdict_pieces("It leaks 1.5 KiB a message: `A->b[]` keeps one `C`.");
+        let said = verdict_pieces("It leaks 1.5 KiB per message: `A->b[]` keeps one `C`.");
         let tones: Vec<_> = said.iter().map(|piece| (piece.text.as_str(), piece.tone)).collect();
         assert_eq!(
             tones,
             [
                 ("It leaks ", Tone::Plain),
-                ("1.5 KiB a message", Tone::Amount),
+                ("1.5 KiB per message", Tone::Amount),
                 (": ", Tone::Plain),
                 ("A->b[]", Tone::Code),
                 (" keeps one ", Tone::Plain),
@@ -279,16 +208,5 @@ mod tests {
         assert_eq!(visible("class@anonymous\0/a.php:3$0"), "class@anonymous\\0/a.php:3$0");
         assert_eq!(visible("a\u{202e}b\u{1b}"), "a\\u{202e}b\\x1b");
         assert_eq!(breakable("A\\B-><c>"), "A\\<wbr>B<wbr><span>-&gt;</span>&lt;c&gt;");
-    }
-
-    #[test]
-    fn growth_for_a_unit_of_work() {
-        let heap = Growth { value: 412_000.0, unit: Unit::Bytes, per: Per::Messages };
-        assert_eq!(growth(heap), "+412 B a message");
-        assert_eq!(interval([410_000.0, 414_000.0], Unit::Bytes, Per::Messages), "410 to 414 B");
-        let sockets = Growth { value: 14.0, unit: Unit::Sockets, per: Per::Sessions };
-        assert_eq!(growth(sockets), "+14 in 1,000 sessions");
-        assert_eq!(interval([13.0, 15.0], Unit::Sockets, Per::Sessions), "13 to 15");
-        assert_eq!(interval([900.0, 2_000_000.0], Unit::Bytes, Per::Hour), "900 B to 1.91 MiB");
     }
 }

@@ -59,7 +59,7 @@ fn xdebug_settings(output: &Path, prepend: &Path) -> Vec<(String, String)> {
 /// The command and environment of a pass.
 pub fn for_pass(pass: Pass, invocation: &Invocation, around: &Surroundings) -> Settings {
     match pass {
-        Pass::Clean => clean(invocation, around),
+        Pass::Measure => clean(invocation, around),
         Pass::Profile => profile(invocation, around),
     }
 }
@@ -68,10 +68,10 @@ fn clean(invocation: &Invocation, around: &Surroundings) -> Settings {
     let mut notes = Vec::new();
     if let Some(mode) = typed_setting(&invocation.argv, "xdebug.mode").filter(|mode| mode != "off") {
         notes.push(format!(
-            "Xdebug was off in the clean pass (XDEBUG_MODE=off), although xdebug.mode={mode} was typed."
+            "Xdebug was off in the measure pass (XDEBUG_MODE=off), although xdebug.mode={mode} was typed."
         ));
     } else if let Some(mode) = around.environment.get("XDEBUG_MODE").filter(|mode| *mode != "off") {
-        notes.push(format!("Xdebug was off in the clean pass (XDEBUG_MODE=off), although XDEBUG_MODE was {mode}."));
+        notes.push(format!("Xdebug was off in the measure pass (XDEBUG_MODE=off), although XDEBUG_MODE was {mode}."));
     }
     Settings {
         argv: invocation.argv.clone(),

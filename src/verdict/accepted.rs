@@ -80,7 +80,7 @@ mod tests {
     use crate::verdict::{Growth, GrowthPer, Reason};
 
     fn leak(high: f64) -> Judgement {
-        let growth = Growth { value: high, unit: "bytes", per: GrowthPer::Messages };
+        let growth = Growth { value: high, unit: crate::model::Unit::Bytes, per: GrowthPer::Messages };
         let base = Judgement::not_judged(Reason::TooShort, "");
         Judgement { state: State::Leak, reason: None, growth: Some(growth), ci95: Some([high, high]), ..base }
     }

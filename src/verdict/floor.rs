@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::Metric;
+
 /// What one metric fell back to when the server was at rest after a wave.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Floor {
@@ -64,59 +66,25 @@ impl Floor {
     }
 }
 
-/// What was measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// The bytes that a runtime's own heap has handed out (PHP's `memory_get_usage()`).
-    Heap,
-    /// Resident anonymous memory.
-    RssAnon,
-    /// Resident memory, pages of files included.
-    Rss,
-    /// Open file descriptors.
-    Descriptors,
-    /// Open sockets.
-    Sockets,
-    /// Threads.
-    Threads,
-}
-
 impl Metric {
     /// The metric that a column of a CSV names, if it is one that has bounds.
     pub fn from_column(name: &str) -> Option<Self> {
         Some(match name {
             "heap" => Metric::Heap,
-            "rss_anon" => Metric::RssAnon,
-            "rss" => Metric::Rss,
-            "fds" | "fd" => Metric::Descriptors,
+            "rss_anon" | "rss" => Metric::Rss,
+            "fds" | "fd" => Metric::Fd,
             "sockets" => Metric::Sockets,
             "threads" => Metric::Threads,
             _ => return None,
         })
     }
 
-    /// Counted one by one, and per session rather than per message.
-    pub fn is_count(self) -> bool {
-        matches!(self, Metric::Descriptors | Metric::Sockets | Metric::Threads)
-    }
-
-    /// Seen in pages of the kernel, behind an allocator that keeps what was freed.
-    pub fn is_resident(self) -> bool {
-        matches!(self, Metric::RssAnon | Metric::Rss)
-    }
-
-    /// Its unit.
-    pub fn unit(self) -> &'static str {
-        if self.is_count() { "count" } else { "bytes" }
-    }
-
     /// The steps in which it is measured: one of what is counted, PHP's smallest block with its rounding, two pages.
     pub fn grain(self) -> f64 {
         match self {
             Metric::Heap => 16.0,
-            Metric::RssAnon | Metric::Rss => 8192.0,
-            Metric::Descriptors | Metric::Sockets | Metric::Threads => 1.0,
+            Metric::Rss => 8192.0,
+            Metric::Fd | Metric::Sockets | Metric::Threads => 1.0,
         }
     }
 
@@ -124,9 +92,8 @@ impl Metric {
     pub fn noun(self) -> &'static str {
         match self {
             Metric::Heap => "heap",
-            Metric::RssAnon => "anonymous memory",
-            Metric::Rss => "resident memory",
-            Metric::Descriptors => "descriptors",
+            Metric::Rss => "memory",
+            Metric::Fd => "descriptors",
             Metric::Sockets => "sockets",
             Metric::Threads => "threads",
         }

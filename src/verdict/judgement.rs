@@ -3,22 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::floor::Per;
-
-/// What the floors show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It grows steadily with the work.
-    Leak,
-    /// It does not grow by more than the stated limit.
-    Clean,
-    /// It grew, and stays below a mark that it has reached; counts as clean.
-    Plateau,
-    /// Growth was seen and is not decided.
-    Inconclusive,
-    /// Nothing can be said; see the reason.
-    NotJudged,
-}
+pub use crate::model::{Growth, GrowthPer, Reason, State};
 
 impl State {
     /// How it is written for people.
@@ -31,49 +16,6 @@ impl State {
             State::NotJudged => "not judged",
         }
     }
-
-    /// `clean` or `plateau`: no leak above the stated limit.
-    pub fn holds(self) -> bool {
-        matches!(self, State::Clean | State::Plateau)
-    }
-
-    /// A verdict, as opposed to "not yet".
-    pub fn is_decided(self) -> bool {
-        self == State::Leak || self.holds()
-    }
-
-    /// Whether two looks say the same: `clean` and `plateau` both say that nothing leaks.
-    pub fn agrees(self, other: State) -> bool {
-        self == other || (self.holds() && other.holds())
-    }
-}
-
-/// Why a cell was not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Too few waves or too little work; no growth was seen.
-    TooShort,
-    /// The server refused the traffic.
-    Refused,
-    /// The metric could not be read, or has no bounds.
-    NotReadable,
-    /// The server was not running.
-    NotRunning,
-}
-
-/// What a growth is counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum GrowthPer {
-    /// Per 1,000 accepted messages.
-    #[serde(rename = "1000_messages")]
-    Messages,
-    /// Per 1,000 sessions.
-    #[serde(rename = "1000_sessions")]
-    Sessions,
-    /// Per hour, with or without work.
-    #[serde(rename = "hour")]
-    Hour,
 }
 
 impl GrowthPer {
@@ -94,22 +36,6 @@ impl From<Per> for GrowthPer {
             Per::Sessions => GrowthPer::Sessions,
         }
     }
-}
-
-/// A rate of growth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Growth {
-    /// Units per 1,000 messages, 1,000 sessions or hour.
-    pub value: f64,
-    /// `bytes` or `count`.
-    #[serde(skip_deserializing, default = "bytes")]
-    pub unit: &'static str,
-    /// What it is counted by.
-    pub per: GrowthPer,
-}
-
-fn bytes() -> &'static str {
-    "bytes"
 }
 
 /// Work that would decide what is not decided. A forecast from the figures so far, not a promise.

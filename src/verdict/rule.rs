@@ -389,7 +389,7 @@ mod tests {
             (0..20).map(|wave| Floor::new(wave, 7, 0, f64::from(wave))).collect(),
             (0..20).map(|wave| Floor::new(wave, u64::from(wave) * (u64::MAX / 32), 0, 1e18)).collect(),
         ] {
-            for metric in [Metric::Heap, Metric::RssAnon, Metric::Descriptors] {
+            for metric in [Metric::Heap, Metric::Rss, Metric::Fd] {
                 assert_ne!(judge(&Case::new(metric, &floors), &Bounds::default()).state, State::Leak);
             }
         }

@@ -225,8 +225,8 @@ impl Bounds {
     pub fn hour(&self, metric: Metric) -> f64 {
         match metric {
             Metric::Heap => self.heap.hour,
-            Metric::RssAnon | Metric::Rss => self.rss.hour,
-            Metric::Descriptors | Metric::Sockets | Metric::Threads => self.count.hour,
+            Metric::Rss => self.rss.hour,
+            Metric::Fd | Metric::Sockets | Metric::Threads => self.count.hour,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use profile_run::analysis::flame::{Cost, Flame, Slice};
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
+use profile_run::model::WarningKind;
 use profile_run::model::load_stats::LoadStats;
 use profile_run::phrase::grouped;
 use profile_run::profile::ROOT;
@@ -154,7 +155,7 @@ fn run(model: &Model) -> RunView {
                 let begin = now;
                 let end = begin + scenario.seconds;
                 view.result.waves.push(WaveRow {
-                    pass: "clean".into(),
+                    pass: Pass::Measure,
                     scenario: scenario.name.into(),
                     wave,
                     begin,
@@ -200,7 +201,7 @@ fn run(model: &Model) -> RunView {
             latency_ms: Quantiles { count: messages, p50, p90, p99, max },
             peak_open: u64::from(scenario.parallel),
             client_cpu_seconds: 0.4,
-            ..LoadRow::new(scenario.name, None, "clean", &nothing, Some(1.9))
+            ..LoadRow::new(scenario.name, None, Pass::Measure, &nothing, Some(1.9))
         });
         view.asked.push(Asked {
             scenario: scenario.name.into(),
@@ -249,7 +250,7 @@ fn setup(view: &mut RunView) {
     result.target.command = command("php bin/console smtp:serve -vvv");
     result.target.settings = BTreeMap::from([
         (
-            "clean".into(),
+            "measure".into(),
             PassSettings {
                 command: command("php -d xdebug.mode=off bin/console smtp:serve -vvv"),
                 environment: BTreeMap::from([("XDEBUG_MODE".into(), "off".into())]),
@@ -269,7 +270,7 @@ fn setup(view: &mut RunView) {
     ]);
     result.target.versions = BTreeMap::from([("php".into(), "8.2.36".into()), ("xdebug".into(), "3.2.0".into())]);
     result.target.exit = BTreeMap::from([
-        ("clean".into(), "stopped by SIGTERM after 0.02 s".into()),
+        ("measure".into(), "stopped by SIGTERM after 0.02 s".into()),
         ("profile".into(), "exit code 0 after SIGTERM".into()),
     ]);
     result.host = BTreeMap::from([
@@ -282,7 +283,7 @@ fn setup(view: &mut RunView) {
     view.reproduce = "profile-run --budget 3m --seed 7 -- php bin/console smtp:serve -vvv".into();
     view.last_words = vec![
         (
-            "clean".into(),
+            "measure".into(),
             vec!["accepted id=17999 bytes=1024".into(), "accepted id=18000 bytes=1024".into(), "bye".into()],
         ),
         ("profile".into(), vec!["accepted id=812 bytes=1024".into()]),
@@ -425,7 +426,7 @@ fn profile(view: &mut RunView) {
 /// A finding with nothing but its state.
 pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
     Finding {
-        metric: metric.into(),
+        metric: Metric::ALL.into_iter().find(|known| known.name() == metric).expect("a metric of result.json"),
         scenario: scenario.into(),
         state,
         reason: None,
@@ -565,7 +566,7 @@ pub fn leak() -> RunView {
     });
     let result = &mut view.result;
     result.verdict = Verdict::Leak;
-    result.exit_code = 1;
+    result.exit_code = ExitCode::Failed;
     result.sentence =
         "It leaks 412 bytes a message: `Server->sessions[]` keeps one `Session` for every connection.".into();
     result.evidence = vec![
@@ -628,7 +629,7 @@ pub fn leak() -> RunView {
 pub fn leak_unknown() -> RunView {
     let mut view = run(&Model { rss: |w| 23.5 * MIB + 412.0 * w.messages + noise(w.step) * 60.0 * KIB, ..sound() });
     view.result.verdict = Verdict::Leak;
-    view.result.exit_code = 1;
+    view.result.exit_code = ExitCode::Failed;
     view.result.sentence = "It leaks 412 bytes a message outside PHP's heap (an extension or the C library).".into();
     view.result.evidence = vec!["RSS grew in 11 of 11 steps while PHP's heap stood still to the byte.".into()];
     view.result.findings = cells();
@@ -647,7 +648,7 @@ pub fn leak_fd() -> RunView {
         ..sound()
     });
     view.result.verdict = Verdict::Leak;
-    view.result.exit_code = 1;
+    view.result.exit_code = ExitCode::Failed;
     view.result.sentence = "It leaves one connection in CLOSE_WAIT for every 29 handshakes.".into();
     view.result.evidence = vec!["10 waves of 100 sessions: after each, 3 or 4 more sockets stay.".into()];
     view.result.findings = cells();
@@ -686,12 +687,12 @@ pub fn plateau() -> RunView {
     replace(&mut view.result.findings, plateau);
     view.result.warnings = vec![
         Warning {
-            kind: "app_debug".into(),
+            kind: WarningKind::AppDebug,
             text: "APP_ENV is dev.".into(),
             advice: "A debug container keeps what production does not; run it with APP_ENV=prod.".into(),
         },
         Warning {
-            kind: "memory_limit".into(),
+            kind: WarningKind::MemoryLimit,
             text: "memory_limit is 128M.".into(),
             advice: "A leak of 412 B a message would reach it after 269,000 messages.".into(),
         },
@@ -703,7 +704,7 @@ pub fn plateau() -> RunView {
 pub fn inconclusive() -> RunView {
     let mut view = run(&Model { heap: |w| 2.1 * MIB + 300.0 * KIB * (1.0 + w.messages / 500.0).ln(), ..sound() });
     view.result.verdict = Verdict::Inconclusive;
-    view.result.exit_code = 4;
+    view.result.exit_code = ExitCode::Inconclusive;
     view.result.sentence =
         "Not decided: the heap still grows, but slower each wave. About 20,000 more messages (4 minutes) would decide."
             .into();
@@ -721,14 +722,14 @@ pub fn inconclusive() -> RunView {
 pub fn failed() -> RunView {
     let mut view = clean();
     view.result.verdict = Verdict::Failed;
-    view.result.exit_code = 3;
+    view.result.exit_code = ExitCode::TargetFailed;
     view.result.sentence =
         "It stopped answering at 1,015 connections: `stream_select` cannot watch more than 1,024 descriptors.".into();
     view.result.evidence = vec!["The process went on at 98% CPU and answered none of 4,015 sessions for 30 s.".into()];
     view.result.failures = vec![Failure {
-        kind: "select_limit".into(),
+        kind: FailureKind::SelectSet,
         scenario: "churn".into(),
-        pass: "clean".into(),
+        pass: Pass::Measure,
         sentence: view.result.sentence.clone(),
     }];
     for finding in view.result.findings.iter_mut().filter(|f| f.scenario == "churn") {
@@ -755,7 +756,7 @@ pub fn interrupted() -> RunView {
     let mut view = clean();
     let kept = |scenario: &str| scenario == "smoke" || scenario == "sequential";
     view.result.verdict = Verdict::Inconclusive;
-    view.result.exit_code = 130;
+    view.result.exit_code = ExitCode::Interrupted;
     view.result.cut_off = true;
     view.result.sentence = "Not decided: the run was interrupted after 21 s, in sequential wave 9 of 12.".into();
     view.result.evidence.clear();
@@ -805,7 +806,7 @@ pub fn empty() -> RunView {
             verdict: Verdict::Failed,
             sentence: "It exited at once, with code 255.".into(),
             evidence: Vec::new(),
-            exit_code: 3,
+            exit_code: ExitCode::TargetFailed,
             started: String::new(),
             seconds: 0.0,
             cut_off: false,
@@ -957,7 +958,7 @@ pub fn hostile() -> RunView {
         track.name = at(n + 4);
     }
     view.timeline.tracks[0].points[10].1 = f64::NAN;
-    result.warnings = (0..8).map(|n| Warning { kind: at(n), text: at(n), advice: at(n + 1) }).collect();
+    result.warnings = (0..8).map(|n| Warning { kind: WarningKind::Other, text: at(n), advice: at(n + 1) }).collect();
     result.not_measured = (0..8).map(at).collect();
     result.target.command = (0..8).map(at).collect();
     for n in 0..8 {

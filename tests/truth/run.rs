@@ -37,7 +37,7 @@ pub fn run(case: &Case, seed: u32) -> Outcome {
         }
         let begun = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_profile-run"))
-            .args(["--passes", "clean", "--load", case.load, "--stall-timeout", "10s"])
+            .args(["--passes", "measure", "--load", case.load, "--stall-timeout", "10s"])
             .args(["--budget", &format!("{}s", case.budget), "--seed", &seed.to_string()])
             .args(["--env", &format!("SMTP_FAULT={}", case.fault)])
             .arg("--out")

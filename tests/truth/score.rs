@@ -24,7 +24,7 @@ pub struct Score {
     pub mark: Mark,
     /// Why, in words.
     pub reason: String,
-    /// Waves in the clean pass.
+    /// Waves in the measure pass.
     pub waves: usize,
 }
 
@@ -34,7 +34,7 @@ pub fn score(case: &Case, outcome: &Outcome) -> Score {
     let waves = outcome.result["waves"].as_array().map_or(0, |waves| {
         waves
             .iter()
-            .filter(|wave| wave["pass"] == "clean" && wave["wave"].as_u64().is_some_and(|wave| wave > 0))
+            .filter(|wave| wave["pass"] == "measure" && wave["wave"].as_u64().is_some_and(|wave| wave > 0))
             .count()
     });
     Score { mark, reason, waves }

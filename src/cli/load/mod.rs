@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use super::exit::Exit;
 use crate::load::{self, Control, Job, Tool};
-use crate::model::load_stats::{LoadRow, LoadStats};
+use crate::model::load_stats::{LoadRow, LoadStats, RowPass};
 
 pub use args::Args;
 
@@ -41,7 +41,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         let cpu_before = server.cpu_seconds();
         let stats = runtime.block_on(carry_out(job.clone(), tool.clone(), &shown))?;
         let server_cpu = cpu_before.zip(server.cpu_seconds()).map(|(before, after)| after - before);
-        let row = LoadRow::new(&job.scenario.name, None, "load", &stats, server_cpu);
+        let row = LoadRow::new(&job.scenario.name, None, RowPass::Load, &stats, server_cpu);
         shown.end(&job, &stats, &row);
         rows.push(row);
         exit = exit_of(&stats, exit);

@@ -8,6 +8,6 @@ mod stats;
 mod step;
 
 pub use latency::Latency;
-pub use row::{LoadRow, Loop, Quantiles};
+pub use row::{LoadRow, Loop, PREFLIGHT, Quantiles, RowPass};
 pub use stats::{Count, LoadStats, Stall};
 pub use step::Step;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Pass;
 use crate::model::plan::scenario::Unit;
 
 use super::latency::Latency;
@@ -44,6 +45,31 @@ pub enum Loop {
     Open,
 }
 
+/// The name under which the first conversation stands among the load.
+pub const PREFLIGHT: &str = "preflight";
+
+/// What a load was run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowPass {
+    /// The pass that judges.
+    #[serde(alias = "clean")]
+    Measure,
+    /// The pass under the profiler.
+    Profile,
+    /// The command `load`: no pass at all.
+    Load,
+}
+
+impl From<Pass> for RowPass {
+    fn from(pass: Pass) -> Self {
+        match pass {
+            Pass::Measure => RowPass::Measure,
+            Pass::Profile => RowPass::Profile,
+        }
+    }
+}
+
 /// The load of one wave, of a whole scenario, or of the preflight.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadRow {
@@ -52,7 +78,7 @@ pub struct LoadRow {
     /// Wave; null where the row sums the whole scenario.
     pub wave: Option<u32>,
     /// The pass, or `load` for the command of that name.
-    pub pass: String,
+    pub pass: RowPass,
     /// Messages whose data was handed over to its last byte.
     pub messages_sent: u64,
     /// Messages that the server accepted.
@@ -127,7 +153,13 @@ fn messages() -> Unit {
 impl LoadRow {
     /// The figures of `stats`. `server_cpu` is what the server's processes used meanwhile, in seconds: never below 0,
     /// though a child may be gone unseen.
-    pub fn new(scenario: &str, wave: Option<u32>, pass: &str, stats: &LoadStats, server_cpu: Option<f64>) -> Self {
+    pub fn new(
+        scenario: &str,
+        wave: Option<u32>,
+        pass: impl Into<RowPass>,
+        stats: &LoadStats,
+        server_cpu: Option<f64>,
+    ) -> Self {
         let mut errors = stats.errors.clone();
         if stats.asked.not_started > 0 {
             errors.insert("not_started".to_owned(), stats.asked.not_started);
@@ -135,7 +167,7 @@ impl LoadRow {
         Self {
             scenario: scenario.to_owned(),
             wave,
-            pass: pass.to_owned(),
+            pass: pass.into(),
             messages_sent: stats.messages_sent,
             messages_accepted: stats.messages_accepted,
             sessions: stats.as_meant,
@@ -162,6 +194,11 @@ impl LoadRow {
         }
     }
 
+    /// The whole of a scenario in the first pass; what speeds and errors of a run are taken from.
+    pub fn is_measured_total(&self) -> bool {
+        self.wave.is_none() && self.pass == RowPass::Measure && self.scenario != PREFLIGHT
+    }
+
     /// Messages accepted, or sessions where there are no messages: what figures per unit of work divide by.
     pub fn work(&self) -> u64 {
         if self.messages_accepted > 0 { self.messages_accepted } else { self.sessions }
@@ -177,14 +214,14 @@ mod tests {
         let mut stats = LoadStats::new(Unit::Messages, 10);
         (stats.asked.finished, stats.asked.refused, stats.asked.not_started) = (3, 2, 5);
         stats.errors.insert("rcpt_550".into(), 2);
-        let row = LoadRow::new("churn", None, "measure", &stats, Some(-0.1));
+        let row = LoadRow::new("churn", None, Pass::Measure, &stats, Some(-0.1));
         assert_eq!(row.errors.values().sum::<u64>() + row.count.finished, row.count.asked);
         assert_eq!(row.server_cpu_seconds, Some(0.0));
     }
 
     #[test]
     fn json_has_what_was_asked_as_a_number() {
-        let row = LoadRow::new("smoke", Some(1), "measure", &LoadStats::new(Unit::Sessions, 7), None);
+        let row = LoadRow::new("smoke", Some(1), Pass::Measure, &LoadStats::new(Unit::Sessions, 7), None);
         let json = serde_json::to_value(&row).expect("writes");
         assert_eq!((&json["asked"], &json["unit"]), (&7.into(), &"sessions".into()));
         assert_eq!(serde_json::from_value::<LoadRow>(json).expect("reads"), row);

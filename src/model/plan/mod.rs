@@ -3,4 +3,5 @@
 mod run;
 pub mod scenario;
 
-pub use run::{Engine, FailOn, Mail, Pass, Plan};
+pub use crate::model::Pass;
+pub use run::{Engine, FailOn, Mail, Plan};

@@ -6,26 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Scenario;
-
-/// One of the two passes of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pass {
-    /// The target as it is, Xdebug off: all leak, throughput and latency verdicts.
-    Clean,
-    /// A fresh start under Xdebug's profiler: the call tree.
-    Profile,
-}
-
-impl Pass {
-    /// `clean` or `profile`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Pass::Clean => "clean",
-            Pass::Profile => "profile",
-        }
-    }
-}
+use crate::model::Pass;
 
 /// Who makes the load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

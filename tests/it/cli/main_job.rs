@@ -124,7 +124,7 @@ fn without_pcntl_the_profile_is_shown_under_a_frame_that_says_so() {
 #[test]
 fn a_sound_server_is_clean_and_its_report_is_whole() {
     let (run, port) = (Run::new(), port());
-    let options = ["--load", "sequential,handshake", "--budget", "90s", "--passes", "clean"];
+    let options = ["--load", "sequential,handshake", "--budget", "90s", "--passes", "measure"];
     let output = run.run(&options, &["php", CONSOLE, "smtp:serve", "--port", &port, "-v"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let result = run.result();
@@ -134,9 +134,9 @@ fn a_sound_server_is_clean_and_its_report_is_whole() {
     assert_eq!(total("handshake")["messages_accepted"], 0);
     assert!(total("handshake")["sessions"].as_u64().unwrap() >= 1_000);
     // What the load counted is what the server wrote down, the preflight's message included.
-    let log = String::from_utf8_lossy(&fs::read(run.out().join("target.clean.log")).unwrap()).into_owned();
+    let log = String::from_utf8_lossy(&fs::read(run.out().join("target.measure.log")).unwrap()).into_owned();
     let written = log.lines().filter(|line| line.contains("accepted id=")).count() as u64;
-    let of_clean = load.iter().filter(|row| row["wave"].is_null() && row["pass"] == "clean");
+    let of_clean = load.iter().filter(|row| row["wave"].is_null() && row["pass"] == "measure");
     assert_eq!(of_clean.map(|row| row["messages_accepted"].as_u64().unwrap()).sum::<u64>(), written);
     for file in ["report.html", "summary.md", "plan.json", "load.json", "journal.jsonl", "samples.jsonl"] {
         assert!(run.out().join(file).is_file(), "{file}");
@@ -150,7 +150,7 @@ fn a_sound_server_is_clean_and_its_report_is_whole() {
 #[test]
 fn a_leak_is_named_by_its_container() {
     let (run, port) = (Run::new(), port());
-    let options = ["--load", "sequential", "--budget", "120s", "--passes", "clean", "--rest", "3s"];
+    let options = ["--load", "sequential", "--budget", "120s", "--passes", "measure", "--rest", "3s"];
     let mut command = run.command(&options, &["php", CONSOLE, "smtp:serve", "--port", &port]);
     let output = command.env("SMTP_FAULT", "session").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
@@ -174,7 +174,7 @@ fn a_refused_recipient_ends_the_run_with_the_servers_own_words() {
 #[test]
 fn a_crash_is_named_and_fails() {
     let (run, port) = (Run::new(), port());
-    let options = ["--load", "sequential", "--budget", "30s", "--passes", "clean"];
+    let options = ["--load", "sequential", "--budget", "30s", "--passes", "measure"];
     let mut command = run.command(&options, &["php", CONSOLE, "smtp:serve", "--port", &port]);
     let output = command.env("SMTP_FAULT", "crash:300").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));

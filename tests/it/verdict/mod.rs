@@ -76,9 +76,9 @@ fn simulated_series_are_never_judged_wrongly() {
     let kinds = [
         ("heap", Metric::Heap, false),
         ("heap, garbage known", Metric::Heap, true),
-        ("rss_anon", Metric::RssAnon, false),
-        ("rss_anon, no collector", Metric::RssAnon, true),
-        ("fd", Metric::Descriptors, false),
+        ("rss_anon", Metric::Rss, false),
+        ("rss_anon, no collector", Metric::Rss, true),
+        ("fd", Metric::Fd, false),
     ];
     for (k, (kind, metric, garbage_known)) in kinds.into_iter().enumerate() {
         for (i, shape) in Shape::ALL.into_iter().enumerate() {

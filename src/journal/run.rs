@@ -1,0 +1,80 @@
+//! Events of the run as a whole: how it began, what was asked, what spoils it, how it ended.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::plan::Plan;
+use crate::model::{EarlyEnd, WarningKind};
+
+/// The first line.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`](super::SCHEMA).
+    pub schema: u32,
+    /// The program's version.
+    pub version: String,
+    /// RFC 3339.
+    pub started: String,
+    /// Machine.
+    pub host: BTreeMap<String, Value>,
+    /// Commit of the project under test.
+    pub commit: Option<String>,
+    /// It had uncommitted changes.
+    pub dirty: Option<bool>,
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The plan.
+    pub plan: Box<Plan>,
+    /// How it is to be judged, as the analysis wrote it.
+    pub settings: Value,
+}
+
+/// Something that falsifies the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// What it is about.
+    pub kind: WarningKind,
+    /// What was found.
+    pub text: String,
+    /// What to do.
+    pub advice: String,
+}
+
+/// Something that could not be measured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotMeasured {
+    /// What, and why.
+    pub text: String,
+}
+
+/// The profiles that the profile pass left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profiled {
+    /// Files inside the run's `profile/`.
+    pub files: Vec<String>,
+    /// Bytes in all.
+    pub bytes: u64,
+    /// Messages accepted meanwhile.
+    pub messages: u64,
+}
+
+/// The run was interrupted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interrupted {
+    /// By which signal.
+    pub signal: String,
+}
+
+/// The last line: the run was carried to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Why the run ended early, if it did.
+    pub early: Option<EarlyEnd>,
+    /// What happened and what to do, in the words of whoever ended it.
+    pub sentence: Option<String>,
+}

@@ -1,0 +1,190 @@
+//! Events of the work: scenarios, waves, and what was measured between them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::load_stats::LoadStats;
+use crate::model::plan::scenario::{Scenario, Unit};
+use crate::model::{Growth, Metric, Pass, Reason, ScenarioStop, State};
+
+/// Where in the run something happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scene {
+    /// Pass.
+    pub pass: Pass,
+    /// Scenario.
+    pub scenario: String,
+    /// Wave, from 1; 0 is the warm-up and what stands before it.
+    pub wave: u32,
+}
+
+/// What a scenario asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How many messages, or sessions where `unit` says so.
+    pub total: u64,
+    /// Sessions in flight at once, at most.
+    pub parallel: u64,
+    /// What `total` counts.
+    pub unit: Unit,
+}
+
+impl From<&Scenario> for Asked {
+    fn from(scenario: &Scenario) -> Self {
+        Asked { total: scenario.total, parallel: scenario.sessions, unit: scenario.unit() }
+    }
+}
+
+/// A scenario begins.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioBegin {
+    /// Pass.
+    pub pass: Pass,
+    /// Scenario.
+    pub scenario: String,
+    /// What it asks for.
+    pub asked: Asked,
+    /// Seconds that it may take.
+    pub share: f64,
+}
+
+/// A wave begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveBegin {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Messages, or sessions where the scenario has none.
+    pub count: u64,
+    /// Sessions in flight at once, at most.
+    pub parallel: u32,
+}
+
+/// A wave ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WaveEnd {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Its counts and histograms.
+    pub tally: Box<LoadStats>,
+    /// CPU seconds of the server's tree meanwhile.
+    pub server_cpu: f64,
+}
+
+/// What the floor of one process is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessFloor {
+    /// Process.
+    pub pid: i32,
+    /// It holds the listening socket, so that it is the server.
+    pub server: bool,
+    /// Figures by metric: `heap`, `rss`, `rss_anon`, `fd`, `fd_socket`, `sockets`, `sockets_CLOSE_WAIT`, ...
+    pub figures: BTreeMap<String, f64>,
+}
+
+/// How many a container holds at a floor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HolderCount {
+    /// As PHP writes it, or a group of descriptors by name.
+    pub path: String,
+    /// What it holds.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// How many.
+    pub count: u64,
+    /// Bytes, where they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// A floor: the figures when the server had come to rest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Messages accepted in the scenario so far.
+    pub messages: u64,
+    /// Sessions ended in the scenario so far.
+    pub sessions: u64,
+    /// Seconds that settling took.
+    pub settle: f64,
+    /// It did not come to rest before the deadline.
+    pub deadline: bool,
+    /// A rest was kept before it.
+    pub rested: bool,
+    /// One entry a process.
+    pub processes: Vec<ProcessFloor>,
+    /// Named groups of descriptors, and growing containers.
+    pub holders: Vec<HolderCount>,
+}
+
+/// A census of PHP's heap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CensusTaken {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Process.
+    pub pid: i32,
+    /// Work done: messages, or sessions where the scenario has none.
+    pub work: u64,
+    /// The census as it was taken.
+    pub census: Value,
+}
+
+/// What the verdict said after a wave, of one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Metric.
+    pub metric: Metric,
+    /// What its floors show.
+    pub state: State,
+    /// Why nothing was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The growth, where there is one.
+    pub growth: Option<Growth>,
+}
+
+/// A pause without load: growth was seen, and what timers free must be gone before it is called a leak.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rest {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// How long, in seconds.
+    pub seconds: f64,
+    /// The figures before it; the floor that follows has those after it.
+    pub before: Vec<ProcessFloor>,
+}
+
+/// A scenario ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioEnd {
+    /// Pass.
+    pub pass: Pass,
+    /// Scenario.
+    pub scenario: String,
+    /// Why no further wave was run.
+    pub why: ScenarioStop,
+}
+
+/// How far the profiles had come when a wave of the profile pass began and when it ended: what was written between is
+/// the wave's, but for the writer's buffer (4 kB).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Bytes of each file at the begin.
+    pub begin: BTreeMap<String, u64>,
+    /// At the end.
+    pub end: BTreeMap<String, u64>,
+}

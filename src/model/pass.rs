@@ -1,0 +1,51 @@
+//! The two passes of a run.
+
+use serde::{Deserialize, Serialize};
+
+/// One of the two passes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pass {
+    /// The server as it is, Xdebug off: all leak, throughput and latency verdicts. Called `clean` up to schema 1.
+    #[serde(alias = "clean")]
+    Measure,
+    /// A fresh start under Xdebug's profiler: the call tree.
+    Profile,
+}
+
+impl Pass {
+    /// Both, in the order in which they run.
+    pub const ALL: [Pass; 2] = [Pass::Measure, Pass::Profile];
+
+    /// `measure` or `profile`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pass::Measure => "measure",
+            Pass::Profile => "profile",
+        }
+    }
+
+    /// The pass of a name; `clean` is the old name of the first.
+    pub fn from_name(name: &str) -> Option<Pass> {
+        match name {
+            "measure" | "clean" => Some(Pass::Measure),
+            "profile" => Some(Pass::Profile),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_old_name_is_understood_and_no_longer_written() {
+        assert_eq!(serde_json::from_str::<Pass>(r#""clean""#).unwrap(), Pass::Measure);
+        assert_eq!(serde_json::to_string(&Pass::Measure).unwrap(), r#""measure""#);
+        for pass in Pass::ALL {
+            assert_eq!(Pass::from_name(pass.name()), Some(pass));
+        }
+        assert_eq!(Pass::from_name("clean"), Some(Pass::Measure));
+    }
+}

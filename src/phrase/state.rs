@@ -1,0 +1,50 @@
+//! The words for verdicts and states. Each state has one word, wherever it is shown.
+
+use crate::model::{Metric, Reason, State, Verdict};
+
+/// The verdict of a run in a word.
+pub fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Leak => "leak",
+        Verdict::Failed => "failed",
+        Verdict::Inconclusive => "inconclusive",
+        Verdict::Clean => "clean",
+    }
+}
+
+/// The state of a cell in a word; for what was not judged, why.
+pub fn state(state: State, reason: Option<Reason>) -> &'static str {
+    match (state, reason) {
+        (State::Leak, _) => "leak",
+        (State::Clean, _) => "clean",
+        (State::Plateau, _) => "plateau",
+        (State::Inconclusive, _) => "inconclusive",
+        (State::NotJudged, Some(Reason::TooShort)) => "too short",
+        (State::NotJudged, Some(Reason::Refused)) => "refused",
+        (State::NotJudged, Some(Reason::NotReadable)) => "not readable",
+        (State::NotJudged, Some(Reason::NotRunning)) => "did not run",
+        (State::NotJudged, None) => "not judged",
+    }
+}
+
+/// A metric as the head of a row.
+pub fn metric(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Heap => "PHP heap",
+        Metric::Rss => "Memory (RSS)",
+        Metric::Fd => "Descriptors",
+        Metric::Sockets => "Sockets",
+        Metric::Threads => "Threads",
+    }
+}
+
+/// A metric inside a sentence: `PHP's heap`, `memory`, `descriptors`.
+pub fn metric_noun(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Heap => "PHP's heap",
+        Metric::Rss => "memory",
+        Metric::Fd => "descriptors",
+        Metric::Sockets => "sockets",
+        Metric::Threads => "threads",
+    }
+}
