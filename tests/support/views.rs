@@ -940,7 +940,7 @@ pub fn hostile() -> RunView {
             holder.kept = (0..8).map(at).collect();
         }
     }
-    result.findings.push(finding(&at(1), "sequential", State::Clean));
+    result.findings.push(finding("threads", &at(1), State::Clean));
     for wave in &mut result.waves {
         wave.scenario = rename(&wave.scenario);
     }
