@@ -113,6 +113,24 @@ fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Pr
 }
 
 impl FileProfile {
+    /// Adds another process's part of the same file.
+    pub(crate) fn join(&mut self, part: &mut FileProfile) -> Result<(), Error> {
+        self.absorb(part)?;
+        let (sum, part) = (&mut self.summary, &mut part.summary);
+        let records = (sum.records + part.records).max(1) as f64;
+        sum.recovered_share =
+            (sum.recovered_share * sum.records as f64 + part.recovered_share * part.records as f64) / records;
+        sum.records += part.records;
+        sum.complete &= part.complete;
+        sum.own.add(part.own);
+        sum.runs += part.runs;
+        sum.held_by_fibers.add(part.held_by_fibers);
+        sum.defects += part.defects;
+        sum.first_defect = sum.first_defect.take().or(part.first_defect.take());
+        sum.warnings.append(&mut part.warnings);
+        Ok(())
+    }
+
     /// Adds another file's costs; what is to be said of it is added to its summary.
     fn absorb(&mut self, file: &mut FileProfile) -> Result<(), Error> {
         let same = self.dialect == file.dialect;

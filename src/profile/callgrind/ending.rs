@@ -45,7 +45,10 @@ fn last_line(body: &mut Body, line: Line) {
     }
     let digits = matches!(text, [b'0'..=b'9' | b'+' | b'-' | b'*', ..]);
     let own = digits && body.next == Next::Own;
-    let declares = [&body.found.summary, &body.found.totals].into_iter().flatten().any(|sum| sum.first() > Some(&0));
+    let declares = [&body.found.summary, &body.found.totals]
+        .into_iter()
+        .flatten()
+        .any(|sum| sum.first().is_some_and(|sum| *sum != 0));
     if own && declares {
         let (mut positions, mut costs) = (vec![0; body.positions().len()], Vec::new());
         let read = cost_line(text, body.columns.len(), &mut positions, &mut costs);
@@ -62,8 +65,11 @@ fn last_line(body: &mut Body, line: Line) {
             body.damage(line, DefectKind::CutRecord);
         }
     } else if digits {
+        let costs = super::fields::words(text).count();
         body.take(line);
-        body.damage(line, DefectKind::OpenLine);
+        if costs < body.positions().len() + body.columns.len() {
+            body.damage(line, DefectKind::OpenLine);
+        }
     } else {
         body.damage(line, DefectKind::CutRecord);
     }

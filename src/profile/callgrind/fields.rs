@@ -30,6 +30,12 @@ fn digits(field: &[u8]) -> Digits {
     if beyond { Digits::Beyond } else { Digits::Is(value) }
 }
 
+/// A cost that is declared: it may be below zero.
+pub(super) fn declared(field: &[u8]) -> Option<i64> {
+    let (sign, field) = field.strip_prefix(b"-").map_or((1, field), |field| (-1, field));
+    Some(sign * count(field).and_then(|value| i64::try_from(value).ok())?)
+}
+
 /// A number of calls or of jumps, at the beginning of a field.
 pub(super) fn count(field: &[u8]) -> Option<u64> {
     match digits(field) {
@@ -98,11 +104,18 @@ fn read_costs<'a>(
         match digits(field) {
             Digits::Is(value) => costs.push(i64::try_from(value).map_err(|_| DefectKind::WrappedNumber)?),
             Digits::Beyond => return Err(DefectKind::WrappedNumber),
-            // The format lets positions be relative, costs not: what they are relative to is unknown.
-            Digits::No if matches!(field, [b'*'] | [b'+' | b'-', b'0'..=b'9', ..]) => {
-                return Err(DefectKind::CompressedCost);
-            }
-            Digits::No => return Err(DefectKind::BadCost),
+            // The format lets positions be relative, costs not: what they are relative to is unknown. A file that
+            // has such costs has negative ones in the same sense, and is refused for the former.
+            Digits::No => match field {
+                // What a difference of two profiles has less, and memory that was given back.
+                [b'-', digits @ ..] if digits.first().is_some_and(u8::is_ascii_digit) => match self::digits(digits) {
+                    Digits::Is(value) if i64::try_from(value).is_ok() => costs.push(-(value as i64)),
+                    Digits::Is(_) | Digits::Beyond => return Err(DefectKind::WrappedNumber),
+                    Digits::No => return Err(DefectKind::BadCost),
+                },
+                [b'*'] | [b'+', b'0'..=b'9', ..] => return Err(DefectKind::CompressedCost),
+                _ => return Err(DefectKind::BadCost),
+            },
         }
     }
     Ok(())
@@ -139,7 +152,8 @@ mod tests {
             ("1 2.5", DefectKind::BadCost),
             ("1 *", DefectKind::CompressedCost),
             ("1 +4", DefectKind::CompressedCost),
-            ("1 -4", DefectKind::CompressedCost),
+            ("1 -x", DefectKind::BadCost),
+            ("1 -9223372036854775808", DefectKind::WrappedNumber),
             ("1 9223372036854775808", DefectKind::WrappedNumber),
             ("1 99999999999999999999999", DefectKind::WrappedNumber),
             ("+", DefectKind::BadCost),
@@ -148,6 +162,7 @@ mod tests {
             assert_eq!(read(line, 1, &[5]), Err(kind), "{line}");
         }
         assert_eq!(read("1 9223372036854775807", 1, &[0]), Ok((vec![1], vec![i64::MAX])));
+        assert_eq!(read("1 -4 7", 2, &[0]), Ok((vec![1], vec![-4, 7])));
         assert_eq!(read("1", 1, &[0, 0]), Err(DefectKind::BadCost));
     }
 }

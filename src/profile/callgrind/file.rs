@@ -98,7 +98,7 @@ fn refusal(found: &Found, bytes: u64) -> Option<String> {
     if let Some(reason) = &found.refused {
         return Some(reason.clone());
     }
-    if found.compressed * DAMAGE > found.records
+    if (found.compressed * DAMAGE > found.records || found.compressed > 0 && found.negative > 0)
         && let Some(first) = &found.first_compressed
     {
         return Some(format!("{first}; the format does not say relative to what, so the file is not read"));

@@ -27,7 +27,7 @@ pub(super) fn inclusive(graph: &Flat) -> Inclusive {
     let circles = circles(&graph.callees);
     let mut sizes: HashMap<u32, u32> = HashMap::new();
     circles.iter().for_each(|circle| *sizes.entry(*circle).or_default() += 1);
-    let mut charged = vec![0i64; graph.own.len()];
+    let mut charged: Vec<Option<i64>> = vec![None; graph.own.len()];
     let mut whole: HashMap<u32, i64> = HashMap::new();
     let mut costs = graph.own.clone();
     for (caller, callees) in graph.callees.iter().enumerate() {
@@ -37,15 +37,17 @@ pub(super) fn inclusive(graph: &Flat) -> Inclusive {
             costs[caller] = costs[caller].saturating_add(cost);
             if circles[callee as usize] != circles[caller] {
                 *sum = sum.saturating_add(cost);
-                charged[callee as usize] = charged[callee as usize].saturating_add(cost);
+                let sum = charged[callee as usize].get_or_insert(0);
+                *sum = sum.saturating_add(cost);
             }
         }
     }
     for (function, cost) in costs.iter_mut().enumerate() {
-        *cost = (*cost).max(charged[function]);
+        let charged = charged[function].unwrap_or(i64::MIN);
+        *cost = (*cost).max(charged);
         let circle = circles[function];
         if sizes[&circle] > 1 {
-            *cost = (*cost).min(whole[&circle].max(charged[function]));
+            *cost = (*cost).min(whole[&circle].max(charged));
         }
     }
     Inclusive { costs, circles }

@@ -38,6 +38,8 @@ pub(super) struct Found {
     /// Lines with costs that are relative to others, and the first of them.
     pub compressed: u64,
     pub first_compressed: Option<Defect>,
+    /// Lines with costs below zero.
+    pub negative: u64,
     /// The first id of an object that was never defined.
     pub unknown_object: Option<u64>,
     /// Lines that came before any function was named.
@@ -246,6 +248,7 @@ impl Body {
         let mut costs = std::mem::take(&mut self.costs);
         let outcome = cost_line(text, self.columns.len(), &mut self.positions, &mut costs);
         if outcome.is_ok() {
+            self.found.negative += u64::from(costs.iter().any(|cost| *cost < 0));
             match next {
                 Next::Own => {
                     self.found.nameless |= !self.place.is_named();
@@ -362,8 +365,7 @@ impl Body {
     fn declared(&mut self, totals: bool, value: &[u8]) -> Result<(), DefectKind> {
         let mut costs = Vec::new();
         for word in fields::words(value) {
-            let cost = fields::count(word).and_then(|cost| i64::try_from(cost).ok());
-            costs.push(cost.ok_or(DefectKind::BadCost)?);
+            costs.push(fields::declared(word).ok_or(DefectKind::BadCost)?);
         }
         let sum = if totals { &mut self.found.totals } else { &mut self.found.summary };
         let sum = sum.get_or_insert_default();

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
+use super::printable;
 use crate::profile::callgrind::Graph;
 use crate::profile::contents::{Edge, Profile};
 use crate::profile::names::Function;
@@ -14,7 +15,7 @@ use crate::profile::names::Function;
 pub fn write(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "# callgrind format\nversion: 1\ncreator: profile-run {}", env!("CARGO_PKG_VERSION"))?;
     if let Some(first) = profile.files.first() {
-        writeln!(out, "cmd: {}", first.header.cmd)?;
+        writeln!(out, "cmd: {}", printable(&first.header.cmd))?;
     }
     if profile.estimated && profile.graph.is_none() {
         writeln!(out, "desc: Note: the calls are an estimate")?;
@@ -133,6 +134,8 @@ impl Names {
 }
 
 fn field(ids: &mut HashMap<String, usize>, name: &str) -> String {
+    let name = printable(name);
+    let name = name.trim_ascii();
     let next = ids.len() + 1;
     match ids.get(name) {
         Some(id) => format!("({id})"),

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use crate::profile::contents::Profile;
 use crate::profile::tree::{CallTree, Metric};
 
-/// Writes every path with a self cost, frames as named in the file (`;` replaced by `:`, line breaks
-/// by a space), values in the file's units. Paths of equal names are summed.
+/// Writes every path with a self cost, frames as named in the file (`;` replaced by `:`, control
+/// characters by a space), values in the file's units. Paths of equal names are summed.
 pub fn write(profile: &Profile, tree: &CallTree, metric: Metric, out: &mut impl Write) -> io::Result<()> {
     let (names, by_name) = by_name(profile, tree);
     let mut stack: Vec<u8> = Vec::new();
@@ -56,11 +56,5 @@ fn by_name(profile: &Profile, tree: &CallTree) -> (Vec<String>, CallTree) {
 
 /// A name as a frame: nothing in it may separate frames or lines.
 pub fn frame(name: &str) -> String {
-    name.chars()
-        .map(|c| match c {
-            ';' => ':',
-            '\n' | '\r' => ' ',
-            c => c,
-        })
-        .collect()
+    super::printable(name).replace(';', ":")
 }

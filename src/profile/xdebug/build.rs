@@ -18,13 +18,22 @@ pub(crate) struct Builder {
     parents: Vec<(u32, u64)>,
     /// Parents of records that were claimed out of order, by the number of records that follow them.
     claimed: HashMap<u64, u32>,
+    /// What the times of records to come are too high by, likewise.
+    excess: HashMap<u64, i64>,
     /// Records taken so far.
     taken: u64,
 }
 
 impl Default for Builder {
     fn default() -> Self {
-        Builder { tree: CallTree::new(), slicer: Slicer::off(), parents: Vec::new(), claimed: HashMap::new(), taken: 0 }
+        Builder {
+            tree: CallTree::new(),
+            slicer: Slicer::off(),
+            parents: Vec::new(),
+            claimed: HashMap::new(),
+            excess: HashMap::new(),
+            taken: 0,
+        }
     }
 }
 
@@ -44,28 +53,38 @@ impl Builder {
 
     /// A record that owns the last `children` unclaimed subtrees before it.
     #[inline]
-    pub(crate) fn record(&mut self, key: u64, cost: Cost, children: u64) {
-        let node = self.node(key, cost);
+    pub(crate) fn record(&mut self, key: u64, calls: u64, cost: Cost, children: u64) {
+        let node = self.node(key, calls, cost);
         if children > 0 {
             self.parents.push((node, children));
         }
     }
 
     /// A record that owns the records which ended so many records before it.
-    pub(crate) fn record_at(&mut self, key: u64, cost: Cost, distances: &[u64]) {
-        let node = self.node(key, cost);
+    pub(crate) fn record_at(&mut self, key: u64, calls: u64, cost: Cost, distances: &[u64]) {
+        let node = self.node(key, calls, cost);
         for distance in distances {
-            self.claimed.insert(self.taken - 1 + distance, node);
+            self.claimed.insert((self.taken - 1).saturating_add(*distance), node);
         }
     }
 
+    /// The time of the record that stands so many before is too high by so much.
+    pub(crate) fn excess(&mut self, distance: u64, time: i64) {
+        self.excess.insert(self.taken.saturating_add(distance.saturating_sub(1)), time);
+    }
+
     #[inline]
-    fn node(&mut self, key: u64, cost: Cost) -> u32 {
+    fn node(&mut self, key: u64, calls: u64, mut cost: Cost) -> u32 {
+        if !self.excess.is_empty()
+            && let Some(excess) = self.excess.remove(&self.taken)
+        {
+            cost.time = cost.time.saturating_sub(excess);
+        }
         let parent = if self.claimed.is_empty() { None } else { self.claimed.remove(&self.taken) };
         let parent = parent.unwrap_or_else(|| self.next_parent());
         self.taken += 1;
         let node = self.tree.child(parent, key);
-        self.tree.record(node, 1, cost);
+        self.tree.record(node, calls, cost);
         self.slicer.count(&self.tree);
         node
     }

@@ -5,8 +5,10 @@
 //! That holds as long as their names agree. Where they do not (damage) a claim is matched by callee
 //! and inclusive cost; the records of fibers are put on stacks of their own first.
 
+use std::collections::HashMap;
+
 use super::fibers::{Role, Stacks};
-use super::lexer::{Claim, Record};
+use super::lexer::{ANY_FILE, Claim, Record};
 
 /// Subtrees looked at for one claim before it is given up.
 const SEARCH_FAR: usize = 1 << 17;
@@ -14,12 +16,13 @@ const SEARCH_FAR: usize = 1 << 17;
 const SEARCH_NEAR: usize = 64;
 const SEARCH_BUDGET: u64 = 1 << 30;
 /// Pair of a subtree that the record in hand has taken already.
-const TAKEN: u32 = u32::MAX;
+const TAKEN: u32 = u32::MAX - 1;
 
 /// A finished call that nobody has claimed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Subtree {
     pub pair: u32,
+    pub name: u32,
     /// Calls that it made: each adds a rounding error to `inclusive`.
     calls: u32,
     pub inclusive: i64,
@@ -48,6 +51,21 @@ pub(crate) enum Outcome {
     },
 }
 
+/// A self time of 2^31 and more that may have wrapped at 2^32.
+const LARGE: i64 = 1 << 31;
+/// So many of them are remembered.
+const MOST_LARGE: usize = 1 << 16;
+
+/// A record whose time wrapped, as the claim of its caller shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wrapped {
+    pub ordinal: u64,
+    /// Line, from 1, and byte offset.
+    pub place: (u64, u64),
+    /// By how much its time is too high.
+    pub excess: i64,
+}
+
 /// The unclaimed subtrees, in order of their end.
 #[derive(Debug, Default)]
 pub(crate) struct Unclaimed {
@@ -58,6 +76,16 @@ pub(crate) struct Unclaimed {
     /// The first record since another stack ran: from there on, the last of the stack are the last of the file.
     since: u64,
     searched: u64,
+    /// Places of records of a large self time whose caller is not known yet, by their ordinals.
+    large: HashMap<u64, (u64, u64)>,
+    /// What the claims of the last record have shown.
+    pub wrapped: Vec<Wrapped>,
+    /// The run is that of a forked process: what it claims of its parent's has no record here.
+    pub forked: bool,
+    /// In such a run: the frame, open at the fork, that ended last.
+    spine: Option<u64>,
+    /// The last record is such a frame.
+    pub inherited: bool,
 }
 
 impl Unclaimed {
@@ -69,7 +97,8 @@ impl Unclaimed {
     pub(crate) fn clear(&mut self) {
         self.stack.clear();
         self.others.clear();
-        self.since = 0;
+        self.large.clear();
+        (self.since, self.spine) = (0, None);
     }
 
     /// A call has ended. `fibers`: they were seen in this run, so names that agree are not enough.
@@ -84,9 +113,18 @@ impl Unclaimed {
             self.since = ordinal;
         }
         let (mut suspended, mut starts) = (false, record.role == Role::Start);
-        let outcome = match self.last_agree(claims, fibers) {
+        self.inherited = false;
+        let agreed = match self.last_agree(claims, fibers) {
+            None if self.forked && !fibers => self.all_agree(claims),
+            agreed => agreed,
+        };
+        let outcome = match agreed {
             Some(count) => {
+                if record.wraps {
+                    inclusive = inclusive.saturating_add(self.unwrap_times(claims, count));
+                }
                 let own = &self.stack[self.stack.len() - count..];
+                self.inherited = self.spine.is_some_and(|spine| own.iter().any(|subtree| subtree.ordinal == spine));
                 if fibers {
                     suspended = own.iter().any(Subtree::has_suspended);
                     starts |= own.first().is_some_and(|first| first.starts);
@@ -108,11 +146,24 @@ impl Unclaimed {
             }
             None => self.search(claims),
         };
+        let outcome = if self.forked { self.inherit(ordinal, outcome) } else { outcome };
+        if record.wraps && record.cost.time >= LARGE && self.large.len() < MOST_LARGE {
+            self.large.insert(ordinal, record.place);
+        }
         if starts {
             self.others.started(ordinal, self.stack.last());
         }
-        let (pair, role) = (record.pair, record.role);
-        self.stack.push(Subtree { pair, calls: claims.len() as u32, inclusive, ordinal, role, suspended, starts });
+        let (pair, name, role) = (record.pair, record.name, record.role);
+        self.stack.push(Subtree {
+            pair,
+            name,
+            calls: claims.len() as u32,
+            inclusive,
+            ordinal,
+            role,
+            suspended,
+            starts,
+        });
         outcome
     }
 
@@ -123,12 +174,67 @@ impl Unclaimed {
         for claim in claims.iter().rev() {
             let count = usize::try_from(claim.count).ok().filter(|count| *count <= left)?;
             let subtrees = &self.stack[left - count..left];
-            if !subtrees.iter().all(|s| if by_cost { s.meets(claim, 0) } else { s.pair == claim.pair }) {
+            if !subtrees.iter().all(|s| if by_cost { s.meets(claim, 0) } else { s.is_meant_by(claim) }) {
                 return None;
             }
             left -= count;
         }
         Some(self.stack.len() - left)
+    }
+
+    /// In a forked process: the subtrees claimed are all that there are, and the claims before them its parent's.
+    fn all_agree(&self, claims: &[Claim]) -> Option<usize> {
+        let mut left = self.stack.len();
+        for claim in claims.iter().rev() {
+            let count = usize::try_from(claim.count).unwrap_or(usize::MAX).min(left);
+            if !self.stack[left - count..left].iter().all(|subtree| subtree.is_meant_by(claim)) {
+                return None;
+            }
+            left -= count;
+        }
+        (left == 0).then_some(self.stack.len())
+    }
+
+    /// In a forked process: the frames that were open at the fork are those that the first call to end stands in.
+    fn inherit(&mut self, ordinal: u64, mut outcome: Outcome) -> Outcome {
+        if let (Outcome::Matched { ordinals, lost, lost_time }, Some(spine)) = (&mut outcome, self.spine)
+            && ordinals.contains(&spine)
+        {
+            self.inherited = true;
+            (*lost, *lost_time) = (0, 0);
+        }
+        if self.spine.is_none() {
+            self.inherited = true;
+            if let Outcome::Matched { lost, lost_time, .. } = &mut outcome {
+                (*lost, *lost_time) = (0, 0);
+            }
+        }
+        if self.inherited {
+            self.spine = Some(ordinal);
+        }
+        outcome
+    }
+
+    /// Holds the times of the last so many subtrees against what is claimed of each: one of both that is higher by 2^31
+    /// and more has wrapped at 2^32. Gives back what the claims are too high by, below zero.
+    #[cold]
+    fn unwrap_times(&mut self, claims: &[Claim], count: usize) -> i64 {
+        let own = &self.stack[self.stack.len() - count..];
+        if own.len() != claims.len() {
+            return 0;
+        }
+        let mut correction = 0i64;
+        for (subtree, claim) in own.iter().zip(claims) {
+            let large = self.large.remove(&subtree.ordinal);
+            let Some(time) = claim.time else { continue };
+            let excess = subtree.inclusive.saturating_sub(time);
+            if let Some(place) = large.filter(|_| excess >= LARGE) {
+                self.wrapped.push(Wrapped { ordinal: subtree.ordinal, place, excess });
+            } else if excess <= -LARGE {
+                correction = correction.saturating_add(excess);
+            }
+        }
+        correction
     }
 
     /// Takes the claims one by one, the last first, each from the end of the stack that goes on below it.
@@ -142,7 +248,7 @@ impl Unclaimed {
                     || self.searched < SEARCH_BUDGET
                         && self.others.find(&mut self.stack, &claims[..=at], &mut self.searched)
                     // A cost that fits nowhere says nothing against the name.
-                    || self.stack.last().is_some_and(|last| last.pair == claim.pair);
+                    || self.stack.last().is_some_and(|last| last.is_meant_by(claim));
                 match self.stack.pop_if(|_| found) {
                     Some(subtree) => {
                         *suspended |= subtree.has_suspended();
@@ -228,12 +334,21 @@ impl Unclaimed {
 }
 
 impl Subtree {
+    /// It is a call of the function that a claim names.
+    #[inline]
+    pub(crate) fn is_meant_by(&self, claim: &Claim) -> bool {
+        match claim.pair {
+            ANY_FILE => self.name == claim.name && self.pair != TAKEN,
+            pair => self.pair == pair,
+        }
+    }
+
     /// It may be what a claim means, by name and cost. Each figure is rounded by itself, so the sum may differ by one a
     /// figure, and by the slack that is given.
     #[inline]
     pub(crate) fn meets(&self, claim: &Claim, slack: u64) -> bool {
         let rounding = u64::from(self.calls) + 1;
-        self.pair == claim.pair
+        self.is_meant_by(claim)
             && claim.time.is_none_or(|time| self.inclusive.abs_diff(time) <= rounding.saturating_add(slack))
     }
 

@@ -1,11 +1,13 @@
 //! The compact record form: what a tree needs of each record in four to five bytes, written
 //! forwards while records come and read backwards, from its end.
 //!
-//! A record is a row of LEB128 numbers: pair (of file and function), time, memory, and `2k + agrees`
-//! with k its number of claims (calls that it made). `agrees` says that the claims name the last k
-//! unclaimed subtrees in order. Where they do not, the subtrees that could be matched stand before
-//! that last number, each as its distance in records, then their count. Pair 0 closes a run: its time
-//! is the count of subtrees that nobody claimed, its memory says whether the run is complete.
+//! A record is a row of LEB128 numbers: the lines of the calls that it made, pair (of file and function), time,
+//! memory, and `8k + 4 lines + 2 inherited + agrees` with k its number of claims (calls that it made). `agrees` says
+//! that the claims name the last k unclaimed subtrees in order. Where they do not, the subtrees that could be matched
+//! stand before that last number, each as its distance in records, then their count. `lines` says that there are k
+//! lines; where it is 0 their count stands behind them. `inherited`: the call began in the process from which this
+//! one was forked. Pair 0 closes a run: its time is the count of subtrees that nobody claimed, its memory says
+//! whether the run is complete; or, with memory 2, it corrects the time of the record that ended so many before.
 //!
 //! In LEB128 a byte below 128 ends a number, so numbers can be read from behind. Records stand in
 //! blocks of about 1 MB, each with its length (32 bits, little endian) at both ends.
@@ -29,6 +31,17 @@ pub(crate) enum Compact {
         cost: Cost,
         /// The calls that it made.
         children: Children,
+        /// It began before the process was forked that ended it.
+        inherited: bool,
+        /// Lines of the calls, in order; one a claim.
+        lines: Vec<u32>,
+    },
+    /// The time of the record that stands so many before this place is too high by so much.
+    Excess {
+        /// 1 is the last record.
+        distance: u64,
+        /// Ticks.
+        time: i64,
     },
     /// The end of a run.
     End {
@@ -86,6 +99,15 @@ fn take(bytes: &mut &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// What a record says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Head {
+    /// From 1.
+    pub pair: u32,
+    pub cost: Cost,
+    pub inherited: bool,
+}
+
 /// Writes the compact form to a sink, block by block.
 #[derive(Debug)]
 pub(crate) struct Writer<W> {
@@ -98,28 +120,59 @@ impl<W: Write> Writer<W> {
         Writer { sink, block: Vec::new() }
     }
 
-    pub(crate) fn agreeing(&mut self, pair: u32, cost: Cost, claims: u64) -> io::Result<()> {
-        self.head(pair, cost);
-        put(&mut self.block, claims << 1 | 1);
+    /// A record whose claims are the last subtrees.
+    #[inline]
+    pub(crate) fn agreeing(
+        &mut self,
+        head: Head,
+        lines: impl ExactSizeIterator<Item = u32>,
+        claims: u64,
+    ) -> io::Result<()> {
+        let tag = self.head(&head, lines, claims);
+        put(&mut self.block, tag | 1);
         self.close_full_block()
     }
 
-    pub(crate) fn matched(&mut self, pair: u32, cost: Cost, claims: u64, distances: &[u64]) -> io::Result<()> {
-        self.head(pair, cost);
+    /// A record whose claims are elsewhere.
+    pub(crate) fn matched(
+        &mut self,
+        head: Head,
+        lines: impl ExactSizeIterator<Item = u32>,
+        claims: u64,
+        distances: &[u64],
+    ) -> io::Result<()> {
+        let tag = self.head(&head, lines, claims);
         distances.iter().for_each(|&distance| put(&mut self.block, distance));
         put(&mut self.block, distances.len() as u64);
-        put(&mut self.block, claims << 1);
+        put(&mut self.block, tag);
         self.close_full_block()
     }
 
     pub(crate) fn end(&mut self, roots: u64, complete: bool) -> io::Result<()> {
-        self.agreeing(0, Cost { time: roots as i64, memory: i64::from(complete) }, 0)
+        let cost = Cost { time: roots as i64, memory: i64::from(complete) };
+        self.agreeing(Head { pair: 0, cost, inherited: false }, std::iter::empty(), 0)
     }
 
-    fn head(&mut self, pair: u32, cost: Cost) {
+    /// Corrects the time of a record before.
+    pub(crate) fn excess(&mut self, distance: u64, time: i64) -> io::Result<()> {
+        for number in [0, zigzag(time), zigzag(2), distance << 3 | 1] {
+            put(&mut self.block, number);
+        }
+        self.close_full_block()
+    }
+
+    #[inline]
+    fn head(&mut self, head: &Head, lines: impl ExactSizeIterator<Item = u32>, claims: u64) -> u64 {
+        let count = lines.len() as u64;
+        lines.for_each(|line| put(&mut self.block, u64::from(line)));
+        if count != claims {
+            put(&mut self.block, count);
+        }
+        let &Head { pair, cost, inherited } = head;
         put(&mut self.block, u64::from(pair));
         put(&mut self.block, zigzag(cost.time));
         put(&mut self.block, zigzag(cost.memory));
+        claims << 3 | u64::from(count == claims) << 2 | u64::from(inherited) << 1
     }
 
     fn close_full_block(&mut self) -> io::Result<()> {
@@ -201,7 +254,7 @@ fn broken(offset: u64, reason: impl ToString) -> Error {
 fn record_at_end(rest: &mut &[u8]) -> Option<Compact> {
     let tag = take(rest)?;
     let children = match tag & 1 {
-        1 => Children::Last(tag >> 1),
+        1 => Children::Last(tag >> 3),
         _ => {
             let count = take(rest)?;
             let mut distances = (0..count).map(|_| take(rest)).collect::<Option<Vec<u64>>>()?;
@@ -211,10 +264,17 @@ fn record_at_end(rest: &mut &[u8]) -> Option<Compact> {
     };
     let memory = unzigzag(take(rest)?);
     let time = unzigzag(take(rest)?);
-    match u32::try_from(take(rest)?).ok()? {
-        0 => Some(Compact::End { roots: time as u64, complete: memory != 0 }),
-        pair => Some(Compact::Record { pair, cost: Cost { time, memory }, children }),
+    let pair = u32::try_from(take(rest)?).ok()?;
+    if pair == 0 {
+        return Some(match memory {
+            2 => Compact::Excess { distance: tag >> 3, time },
+            _ => Compact::End { roots: time as u64, complete: memory != 0 },
+        });
     }
+    let count = if tag & 4 == 0 { take(rest)? } else { tag >> 3 };
+    let mut lines = (0..count).map(|_| u32::try_from(take(rest)?).ok()).collect::<Option<Vec<u32>>>()?;
+    lines.reverse();
+    Some(Compact::Record { pair, cost: Cost { time, memory }, children, inherited: tag & 2 != 0, lines })
 }
 
 #[cfg(test)]
@@ -242,24 +302,33 @@ mod tests {
     fn records_come_back_in_reverse() {
         let mut writer = Writer::new(Vec::new());
         let cost = |time, memory| Cost { time, memory };
-        writer.agreeing(1, cost(5, -7), 0).unwrap();
+        let head = |pair, cost| Head { pair, cost, inherited: pair == 2 };
+        writer.agreeing(head(1, cost(5, -7)), [].into_iter(), 0).unwrap();
         writer.flush().unwrap();
-        writer.matched(300, cost(1 << 40, 0), 3, &[1, 200]).unwrap();
-        writer.matched(2, cost(0, 0), 1, &[]).unwrap();
+        writer.matched(head(300, cost(1 << 40, 0)), [7, 900, 0].into_iter(), 3, &[1, 200]).unwrap();
+        writer.excess(2, 1 << 32).unwrap();
+        writer.matched(head(2, cost(0, 0)), [5].into_iter(), 2, &[]).unwrap();
         writer.end(2, true).unwrap();
         let mut reader = Reader::new(Cursor::new(writer.finish().unwrap())).unwrap();
         let mut records = Vec::new();
         while let Some(record) = reader.previous().unwrap() {
             records.push(record);
         }
-        let record = |pair, cost, children| Compact::Record { pair, cost, children };
+        let record = |pair, cost, children, lines: &[u32]| Compact::Record {
+            pair,
+            cost,
+            children,
+            inherited: pair == 2,
+            lines: lines.to_vec(),
+        };
         assert_eq!(
             records,
             [
                 Compact::End { roots: 2, complete: true },
-                record(2, cost(0, 0), Children::At(vec![])),
-                record(300, cost(1 << 40, 0), Children::At(vec![1, 200])),
-                record(1, cost(5, -7), Children::Last(0)),
+                record(2, cost(0, 0), Children::At(vec![]), &[5]),
+                Compact::Excess { distance: 2, time: 1 << 32 },
+                record(300, cost(1 << 40, 0), Children::At(vec![1, 200]), &[7, 900, 0]),
+                record(1, cost(5, -7), Children::Last(0), &[]),
             ]
         );
     }

@@ -187,7 +187,7 @@ impl Stacks {
         }
         for (at, subtree) in running.iter().enumerate().rev().skip(1).take(CANDIDATES) {
             *looks += 1;
-            if subtree.pair == claim.pair && best.consider(&running[..=at], |_| Place::Below(at)) {
+            if subtree.is_meant_by(claim) && best.consider(&running[..=at], |_| Place::Below(at)) {
                 break;
             }
         }

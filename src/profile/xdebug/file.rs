@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::build::STILL_RUNNING;
 use super::fibers::Role;
+use super::forks;
+use super::lexer::WRITE_BLOCK;
 use super::mapped::{self, Mapped};
 use super::record::{Recorded, Recorder};
 use super::spill::Spill;
@@ -40,6 +42,12 @@ pub(crate) fn read(
     let (recorded, cut_compression) = record(path, source, u64::MAX, marks)?;
     refuse_others(path, &recorded.found.header)?;
     let writers = writers(&recorded);
+    if (recorded.found.behind_summary > 0 || writers > 1)
+        && let Ok(Source::Mapped(map)) = open()
+        && let Some(file) = one_after_another(path, &map, marks, names)?
+    {
+        return Ok(file);
+    }
     if writers < 2 {
         return xdebug_profile(path, recorded, cut_compression, marks.is_some(), names);
     }
@@ -68,8 +76,74 @@ pub(crate) fn read(
     Ok(file)
 }
 
-/// Xdebug writes its buffer in blocks of this size.
-const WRITE_BLOCK: u64 = 4096;
+/// Reads the parts of a file into which processes wrote one after the other, or gives none where the first of them has
+/// no part of its own. What mixes behind the last one that is whole is left out.
+fn one_after_another(
+    path: &Path,
+    text: &[u8],
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<Option<FileProfile>, Error> {
+    let parts = forks::parts(text);
+    if parts.len() < 2 {
+        return Ok(None);
+    }
+    let mut whole: Option<FileProfile> = None;
+    let (mut read, mut processes) = (0, 0);
+    for part in &parts {
+        let before = part.before.iter().map(|range| &text[range.clone()]);
+        let recorded = match part.before.is_empty() {
+            true => Recorder::marked(Spill::new(), marks.unwrap_or(&[]).to_vec()),
+            false => Recorder::forked(Spill::new(), before, part.renames).map_err(sink_error)?,
+        };
+        let recorded = push_all(recorded, &text[part.own.clone()])?;
+        let torn = recorded.found.torn || recorded.found.records == 0;
+        if torn || recorded.found.redefined > 0 {
+            break;
+        }
+        let mut file = xdebug_profile(path, recorded, false, marks.is_some(), names)?;
+        if let Some(defect) = &mut file.summary.first_defect {
+            // As the file has it, not as the process would have it in a file of its own.
+            let before: usize = part.before.iter().map(|range| range.len()).sum();
+            let offset = (defect.offset as usize).saturating_sub(before) + part.own.start;
+            let lines = memchr::memchr_iter(b'\n', &text[..offset.min(text.len())]).count();
+            (defect.offset, defect.line) = (offset as u64, lines as u64 + 1);
+        }
+        (read, processes) = (part.own.end, processes + 1);
+        match &mut whole {
+            None => whole = Some(file),
+            Some(sum) => sum.join(&mut file)?,
+        }
+    }
+    let Some(mut file) = whole else { return Ok(None) };
+    let summary = &mut file.summary;
+    summary.writers = parts.len() as u64;
+    if read < text.len() {
+        summary.complete = false;
+        summary.recovered_share = summary.recovered_share.min(read as f64 / text.len() as f64);
+        summary.warnings.push(format!(
+            "written by {} processes: the first {read} of {} bytes, {processes} processes one after another, are \
+             credited to functions; behind them their records mix",
+            parts.len(),
+            text.len(),
+        ));
+    } else {
+        summary.warnings.push(format!(
+            "written by {processes} processes, one after another: calls from before a fork are counted once"
+        ));
+    }
+    Ok(Some(file))
+}
+
+/// Takes the rest of a file, whole in memory.
+fn push_all(mut recorder: Recorder<Spill>, text: &[u8]) -> Result<Recorded<Spill>, Error> {
+    text.chunks(1 << 20).try_for_each(|part| recorder.push(part)).map_err(sink_error)?;
+    recorder.finish().map_err(sink_error)
+}
+
+fn sink_error(error: std::io::Error) -> Error {
+    Error::Compact { offset: 0, reason: error.to_string() }
+}
 
 /// Processes that wrote into the file, as far as can be told.
 fn writers(recorded: &Recorded<Spill>) -> u64 {
@@ -95,7 +169,6 @@ fn record(path: &Path, source: Source, limit: u64, marks: Option<&[u64]>) -> Res
     // Marks are bytes as they lie on the disk.
     let marks = if matches!(source, Source::Gzip(_)) { Vec::new() } else { marks.unwrap_or(&[]).to_vec() };
     let mut recorder = Recorder::marked(Spill::new(), marks);
-    let sink_error = |error: std::io::Error| Error::Compact { offset: 0, reason: error.to_string() };
     let mut cut_compression = false;
     match source {
         Source::Mapped(map) => {

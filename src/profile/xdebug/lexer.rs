@@ -10,13 +10,24 @@ use crate::profile::names::{IdTable, Interner, NameField, Pairs};
 use crate::profile::number::{Number, decimal, wrapped_at_32_bits};
 use crate::profile::tree::Cost;
 
+/// Xdebug writes its buffer in blocks of this size.
+pub(crate) const WRITE_BLOCK: u64 = 4096;
+
 /// A line longer than this belongs to no profile (names of 100 kB do).
 const LONGEST_LINE: usize = 4 << 20;
+
+/// In a claim's pair: Xdebug before 2.2 names the function that was called, and not its file.
+pub(crate) const ANY_FILE: u32 = u32::MAX;
 
 /// A call that a record says it made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Claim {
+    /// File and function, or [`ANY_FILE`] where the file of the callee is not said.
     pub pair: u32,
+    /// The function's name.
+    pub name: u32,
+    /// Line of the call in the caller's file.
+    pub line: u32,
     /// Inclusive time, where the file gives it for this call alone.
     pub time: Option<i64>,
     /// Calls; more than one only in files that were edited or aggregated.
@@ -29,7 +40,10 @@ pub(crate) struct Record {
     /// Where it begins: line, from 1, and byte offset.
     pub place: (u64, u64),
     pub pair: u32,
+    pub name: u32,
     pub role: Role,
+    /// Its writer lets times wrap at 2^32 where the clock steps back.
+    pub wraps: bool,
     pub cost: Cost,
     pub claims: Vec<Claim>,
 }
@@ -65,6 +79,10 @@ pub(crate) struct Found {
     /// Ids that mean several names in one run: several processes wrote the file.
     pub redefined: u64,
     pub second_summaries: u64,
+    /// Records behind the summary that ends a file of Xdebug 3: another process goes on in it.
+    pub behind_summary: u64,
+    /// A line was met that belongs to no profile, or an id without a name: bytes are missing, or another's are between.
+    pub torn: bool,
 }
 
 impl Found {
@@ -76,7 +94,7 @@ impl Found {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct OpenRecord {
     file: Option<u32>,
     function: Option<u32>,
@@ -85,7 +103,7 @@ struct OpenRecord {
 }
 
 /// The lexer. Feed it with [`push`](Lexer::push), then [`finish`](Lexer::finish).
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Lexer {
     pub found: Found,
     partial: Vec<u8>,
@@ -95,7 +113,13 @@ pub(crate) struct Lexer {
     files: IdTable,
     functions: IdTable,
     columns: (usize, usize),
+    /// Costs of a line.
+    events: usize,
     modern: bool,
+    /// Ids may be given other names: by a process that goes on where another one has ended.
+    renames: bool,
+    /// Self times of the run's records.
+    run_time: i64,
     fibers: bool,
     in_header: bool,
     in_run: bool,
@@ -109,11 +133,23 @@ pub(crate) struct Lexer {
     callee_file: Option<u32>,
     callee: Option<u32>,
     call_count: Option<u64>,
+    /// Where the lines of the call begin whose cost is to come.
+    call_begun: Option<(u64, u64)>,
 }
 
 impl Lexer {
     pub(crate) fn new() -> Self {
         Lexer { columns: (0, 1), ..Lexer::default() }
+    }
+
+    /// What comes was written by a process that was forked here: it has the names so far, and what was found so far
+    /// is another's. `renames`: the place is not known well, so ids may get other names.
+    pub(crate) fn fork(&mut self, renames: bool) {
+        let found = std::mem::take(&mut self.found);
+        self.found =
+            Found { header: found.header, strings: found.strings, pairs: found.pairs, runs: 1, ..Found::default() };
+        (self.run_records, self.run_summaries, self.run_time, self.run_damaged) = (0, 0, 0, false);
+        (self.in_run, self.renames) = (true, renames);
     }
 
     /// Takes the next bytes of the file, cut anywhere.
@@ -156,13 +192,28 @@ impl Lexer {
 
     /// The file has no more bytes.
     pub(crate) fn finish(&mut self, sink: &mut impl Sink) -> io::Result<()> {
-        let cut_line = self.partial.len() as u64;
-        if self.run_summaries > 0 && self.open.as_ref().is_some_and(|open| open.has_cost) {
-            self.close_record(sink)?;
+        if self.is_whole() {
+            let line = std::mem::take(&mut self.partial);
+            let place = (self.line + 1, self.offset);
+            self.line(&line, sink)?;
+            self.offset -= 1;
+            let declared = self.found.summary.filter(|_| self.run_summaries > 0).map_or(i64::MIN, |cost| cost.time);
+            let open = self.open.as_ref().map_or(0, |open| open.record.cost.time);
+            if self.open.is_some() && declared != self.run_time.saturating_add(open) {
+                self.run_damaged = true;
+                self.found.defect(place.0, place.1, DefectKind::OpenLine);
+            }
         }
+        let cut_line = self.partial.len() as u64;
         // The line that is cut, or would come next.
         self.line += 1;
-        let unfinished = self.open.take().map(|open| open.record.place).or(self.begun.take());
+        let mut unfinished = None;
+        if self.open.as_ref().is_some_and(|open| open.has_cost) {
+            // Nothing but the blank line behind it is missing, or some of its calls.
+            unfinished = self.call_begun;
+            self.close_record(sink)?;
+        }
+        unfinished = unfinished.or(self.open.take().map(|open| open.record.place)).or(self.begun.take());
         if unfinished.is_some() || cut_line > 0 {
             let (line, begin) = unfinished.unwrap_or((self.line, self.offset));
             self.found.lost_bytes += self.offset + cut_line - begin;
@@ -172,8 +223,23 @@ impl Lexer {
         self.end_run(sink)
     }
 
+    /// The last line lacks nothing but its end.
+    fn is_whole(&self) -> bool {
+        let numbers = |fields: &[u8]| {
+            let fields = fields.split(|byte| *byte == b' ').filter(|field| !field.is_empty());
+            fields.map(|field| matches!(decimal(field), Number::Is(_))).collect::<Vec<_>>()
+        };
+        let has = |found: Vec<bool>, count: usize| found.len() == count && !found.contains(&false);
+        if let Some(costs) = self.partial.strip_prefix(b"summary:") {
+            return has(numbers(costs), self.events.max(1));
+        }
+        // Xdebug 3 ends every file that it closes with its summary: a line that is open there is cut.
+        self.open.is_some() && !self.modern && has(numbers(&self.partial), self.events + 1)
+    }
+
     fn damage(&mut self, kind: DefectKind) {
         self.run_damaged = true;
+        self.found.torn |= !matches!(kind, DefectKind::NoSummary);
         self.found.defect(self.line.max(1), self.offset, kind);
     }
 
@@ -199,6 +265,7 @@ impl Lexer {
             [b'0'..=b'9' | b'-' | b'+', ..] => return Ok(self.costs(line)),
             [b'f', b'l', b'=', name @ ..] => {
                 self.close_record(sink)?;
+                self.found.behind_summary += u64::from(self.modern && self.run_summaries > 0);
                 self.begun = Some((self.line, self.offset));
                 self.file = Some(self.name(name, true));
             }
@@ -211,8 +278,14 @@ impl Lexer {
                 let record = Record { place, ..Record::default() };
                 self.open = Some(OpenRecord { file: self.file, function: Some(function), has_cost: false, record });
             }
-            [b'c', b'f', b'l' | b'i', b'=', name @ ..] => self.callee_file = Some(self.name(name, true)),
-            [b'c', b'f', b'n', b'=', name @ ..] => self.callee = Some(self.name(name, false)),
+            [b'c', b'f', b'l' | b'i', b'=', name @ ..] => {
+                self.call_begun.get_or_insert((self.line, self.offset));
+                self.callee_file = Some(self.name(name, true));
+            }
+            [b'c', b'f', b'n', b'=', name @ ..] => {
+                self.call_begun.get_or_insert((self.line, self.offset));
+                self.callee = Some(self.name(name, false));
+            }
             [b'c', b'a', b'l', b'l', b's', b'=', count @ ..] => {
                 let count = count.split(|b| *b == b' ').next().unwrap_or_default();
                 match decimal(count) {
@@ -247,6 +320,7 @@ impl Lexer {
         }
         if !probe.events.is_empty() {
             self.columns = probe.columns();
+            self.events = probe.events.len();
         }
         if !probe.creator.is_empty() {
             self.modern = probe.creator.starts_with("xdebug 3");
@@ -281,7 +355,7 @@ impl Lexer {
         self.files.clear();
         self.functions.clear();
         (self.fibers, self.in_header, self.in_run, self.run_damaged) = (false, false, false, false);
-        (self.run_records, self.run_summaries, self.file) = (0, 0, None);
+        (self.run_records, self.run_summaries, self.run_time, self.file) = (0, 0, 0, None);
         (self.callee, self.callee_file, self.call_count) = (None, None, None);
         Ok(())
     }
@@ -301,7 +375,7 @@ impl Lexer {
             });
         };
         let name = self.found.strings.intern(text);
-        if table.define(id, name).is_err() {
+        if table.define(id, name).is_err() && !self.renames {
             self.found.redefined += 1;
             self.damage(DefectKind::RedefinedId(id));
         }
@@ -320,7 +394,7 @@ impl Lexer {
 
     fn close_record(&mut self, sink: &mut impl Sink) -> io::Result<()> {
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        (self.callee, self.callee_file, self.call_count) = (None, None, None);
+        (self.callee, self.callee_file, self.call_count, self.call_begun) = (None, None, None, None);
         let Some(function) = open.function.filter(|_| open.has_cost) else {
             self.found.lost_bytes += self.offset - open.record.place.1;
             self.damage(DefectKind::EmptyRecord);
@@ -328,9 +402,12 @@ impl Lexer {
         };
         let file = open.file.unwrap_or_else(|| self.found.strings.intern(b""));
         open.record.pair = self.found.pairs.intern(file, function);
+        open.record.name = function;
+        open.record.wraps = !self.modern;
         open.record.role = Role::of(self.found.strings.get(function));
         self.found.records += 1;
         self.run_records += 1;
+        self.run_time = self.run_time.saturating_add(open.record.cost.time);
         sink.record(&open.record, self.fibers)
     }
 
@@ -357,7 +434,10 @@ impl Lexer {
     fn costs(&mut self, line: &[u8]) -> bool {
         let Some(open) = &mut self.open else { return false };
         let mut fields = line.split(|b| *b == b' ').filter(|field| !field.is_empty());
-        let _position = fields.next();
+        let line = fields.next().map_or(0, |position| match decimal(position) {
+            Number::Is(line) => u32::try_from(line).unwrap_or(0),
+            _ => 0,
+        });
         let (time_column, memory_column) = self.columns;
         let (mut cost, mut wrapped, mut bad, mut given) = (Cost::default(), false, false, false);
         for (column, field) in fields.enumerate() {
@@ -383,12 +463,12 @@ impl Lexer {
             if column == time_column { cost.time = value } else { cost.memory = value }
         }
         if let Some(count) = self.call_count.take() {
-            let file = self.callee_file.take().or(open.file);
-            if let Some(callee) = self.callee.take() {
-                let file = file.unwrap_or_else(|| self.found.strings.intern(b""));
-                let pair = self.found.pairs.intern(file, callee);
+            self.call_begun = None;
+            let file = self.callee_file.take();
+            if let Some(name) = self.callee.take() {
+                let pair = file.map_or(ANY_FILE, |file| self.found.pairs.intern(file, name));
                 let time = (count == 1 && !wrapped && !bad && given).then_some(cost.time);
-                open.record.claims.push(Claim { pair, time, count });
+                open.record.claims.push(Claim { pair, name, line, time, count });
             }
         } else {
             open.has_cost = true;

@@ -46,10 +46,16 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
     let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
     let (end, summary) = body_end(text, begin)?;
-    let cut = if summary.is_some() { Vec::new() } else { cut_record(text, end)? };
+    let cut = match summary {
+        Some(_) => Cut { definitions: Vec::new(), whole: None },
+        None => cut_record(text, end)?,
+    };
     // The last record is copied, so that there is room to look ahead behind it, however long it is.
     let last = last_record(text, begin, end);
-    let mut tail = text[last - super::strict::LEAD..end].to_vec();
+    let mut tail = text[last - super::strict::LEAD..cut.whole.unwrap_or(end)].to_vec();
+    if cut.whole.is_some() {
+        tail.push(b'\n');
+    }
     tail.resize(tail.len() + PADDING, 0);
     let work = Work {
         text,
@@ -73,14 +79,15 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
     }
     let gave_up = work.queue.into_inner().unwrap_or_else(PoisonError::into_inner).gave_up;
     let mut growth = work.growth.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if gave_up || !cut.iter().all(|definition| growth.define(text, definition)) {
+    if gave_up || !cut.definitions.iter().all(|definition| growth.define(text, definition)) {
         return None;
     }
     if !growth.expected.is_empty() || growth.records == 0 || !growth.all_defined() {
         return None;
     }
     let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
-    let end = (lines + 4 * growth.records + 4 * growth.claims + 1, end as u64);
+    let line = lines + 4 * growth.records + 4 * growth.claims + 1;
+    let end = cut.whole.map_or((line, end as u64), |end| (line - 1, end as u64));
     let Growth { tree, slicer, files, functions, records, own, .. } = growth;
     let slices = slicer.finish(&tree);
     let summary = summary.filter(|_| end.1 > 0);
@@ -109,7 +116,8 @@ fn body_end(text: &[u8], begin: usize) -> Option<(usize, Option<Cost>)> {
     let from = begin.max(text.len().saturating_sub(MARGIN));
     if let Some(at) = memchr::memmem::rfind(&text[from..], b"\n\nsummary: ") {
         let end = from + at + 2;
-        let line = text[end + 9..].strip_suffix(b"\n").map(|line| line.strip_suffix(b"\n").unwrap_or(line))?;
+        let line = &text[end + 9..];
+        let line = line.strip_suffix(b"\n").map_or(line, |line| line.strip_suffix(b"\n").unwrap_or(line));
         let (time, memory) = std::str::from_utf8(line).ok()?.split_once(' ')?;
         return Some((end, Some(Cost { time: time.parse().ok()?, memory: memory.parse().ok()? })));
     }
@@ -117,34 +125,42 @@ fn body_end(text: &[u8], begin: usize) -> Option<(usize, Option<Cost>)> {
     Some((end, None))
 }
 
-/// The names that are defined in what stands behind the last whole record, or `None` where that is anything but the
-/// beginning of one more.
-fn cut_record(text: &[u8], end: usize) -> Option<Vec<Definition>> {
+/// What stands behind the last record that a blank line ends.
+struct Cut {
+    definitions: Vec<Definition>,
+    /// Where its own cost and its whole calls end: with a blank line there it is a record.
+    whole: Option<usize>,
+}
+
+/// What is left of a record that is cut, or `None` where anything but the beginning of one more stands there.
+fn cut_record(text: &[u8], end: usize) -> Option<Cut> {
     const HEAD: [&[u8]; 3] = [b"fl=(", b"fn=(", b""];
     const CALL: [&[u8]; 4] = [b"cfl=(", b"cfn=(", b"calls=1 0 0", b""];
-    let mut definitions = Vec::new();
+    let mut cut = Cut { definitions: Vec::new(), whole: None };
     let mut expected = HEAD.iter().chain(CALL.iter().cycle());
     let mut at = end;
     while let Some(length) = memchr::memchr(b'\n', &text[at..]) {
         let line = &text[at..at + length];
-        let rest = line.strip_prefix(*expected.next()?)?;
+        let prefix = *expected.next()?;
+        let rest = line.strip_prefix(prefix)?;
         if line.starts_with(b"calls") {
             rest.is_empty().then_some(())?;
-        } else if rest.len() == line.len() {
+        } else if prefix.is_empty() {
             let figure = |figure: &[u8]| !figure.is_empty() && figure.iter().all(u8::is_ascii_digit);
             line.split(|byte| *byte == b' ').all(figure).then_some(())?;
+            cut.whole = Some(at + length + 1);
         } else {
             let close = memchr::memchr(b')', rest)?;
             let id = std::str::from_utf8(&rest[..close]).ok()?.parse().ok()?;
             if close + 1 < rest.len() {
                 let (begin, end) = (at + length - rest.len() + close + 2, at + length);
                 (rest[close + 1] == b' ' && begin < end && line.last() != Some(&b'\r')).then_some(())?;
-                definitions.push(Definition { is_file: line[..3].contains(&b'l'), id, begin, end });
+                cut.definitions.push(Definition { is_file: line[..3].contains(&b'l'), id, begin, end });
             }
         }
         at += length + 1;
     }
-    Some(definitions)
+    Some(cut)
 }
 
 /// Where the first record at or after `from` begins.

@@ -10,6 +10,7 @@ mod compact;
 mod digits;
 mod fibers;
 mod file;
+mod forks;
 mod lexer;
 mod mapped;
 mod record;

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 
 use super::build::{Builder, STILL_RUNNING};
 use super::claims::{Outcome, Unclaimed};
-use super::compact::{Children, Compact, Reader, Writer};
+use super::compact::{Children, Compact, Head, Reader, Writer};
 use super::fibers::Role;
 use super::lexer::{Found, Lexer, Record, Sink};
 use crate::profile::defect::DefectKind;
@@ -33,6 +33,9 @@ struct Recording<S> {
     run_worked: i64,
     switching: i64,
     first_lost: Option<(u64, u64)>,
+    /// Records whose time wrapped, and the first one's place.
+    wrapped: u64,
+    first_wrapped: Option<(u64, u64)>,
     /// Bytes of the file at each mark, ascending, and the record that is the first behind it.
     marks: Vec<u64>,
     marked: Vec<u64>,
@@ -49,9 +52,11 @@ impl<S: Write> Sink for Recording<S> {
         while self.marks.get(self.marked.len()).is_some_and(|mark| *mark <= record.place.1) {
             self.marked.push(ordinal);
         }
-        let number = record.pair + 1;
-        match self.unclaimed.end_of_call(ordinal, record, fibers) {
-            Outcome::Agrees(count) => self.writer.agreeing(number, record.cost, count),
+        let outcome = self.unclaimed.end_of_call(ordinal, record, fibers);
+        let head = Head { pair: record.pair + 1, cost: record.cost, inherited: self.unclaimed.inherited };
+        let lines = record.claims.iter().map(|claim| claim.line);
+        match outcome {
+            Outcome::Agrees(count) => self.writer.agreeing(head, lines, count)?,
             Outcome::Matched { ordinals, lost, lost_time } => {
                 if lost > 0 {
                     self.first_lost.get_or_insert(record.place);
@@ -60,9 +65,17 @@ impl<S: Write> Sink for Recording<S> {
                 self.run_lost = self.run_lost.saturating_add(lost);
                 self.lost_time = self.lost_time.saturating_add(lost_time.max(0));
                 let distances: Vec<u64> = ordinals.iter().map(|child| ordinal - child).collect();
-                self.writer.matched(number, record.cost, ordinals.len() as u64 + lost, &distances)
+                self.writer.matched(head, lines, ordinals.len() as u64, &distances)?;
             }
         }
+        while let Some(wrapped) = self.unclaimed.wrapped.pop() {
+            self.own.time = self.own.time.saturating_sub(wrapped.excess);
+            self.run_worked = self.run_worked.saturating_sub(wrapped.excess);
+            self.writer.excess(self.records - wrapped.ordinal, wrapped.excess)?;
+            self.wrapped += 1;
+            self.first_wrapped.get_or_insert(wrapped.place);
+        }
+        Ok(())
     }
 
     fn end_of_run(&mut self, complete: bool) -> io::Result<()> {
@@ -72,6 +85,19 @@ impl<S: Write> Sink for Recording<S> {
         self.run_worked = 0;
         self.writer.end(self.unclaimed.all().count() as u64, complete)?;
         self.unclaimed.clear();
+        Ok(())
+    }
+}
+
+/// Takes what another process has recorded already.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn record(&mut self, _: &Record, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn end_of_run(&mut self, _: bool) -> io::Result<()> {
         Ok(())
     }
 }
@@ -110,10 +136,22 @@ impl<S: Write> Recorder<S> {
             run_worked: 0,
             switching: 0,
             first_lost: None,
+            wrapped: 0,
+            first_wrapped: None,
             marks,
             marked: Vec::new(),
         };
         Recorder { lexer: Lexer::new(), recording }
+    }
+
+    /// A recorder of what a forked process wrote: `before` is what its parent had written until then, in pieces, and
+    /// what both had in hand. `renames`: it is not known exactly how much that was.
+    pub(crate) fn forked<'a>(sink: S, before: impl IntoIterator<Item = &'a [u8]>, renames: bool) -> io::Result<Self> {
+        let mut recorder = Self::new(sink);
+        before.into_iter().try_for_each(|part| recorder.lexer.push(part, &mut Nobody))?;
+        recorder.lexer.fork(renames);
+        recorder.recording.unclaimed.forked = true;
+        Ok(recorder)
     }
 
     /// Takes the next bytes of the file, cut anywhere. Fails only where the sink fails.
@@ -139,6 +177,10 @@ impl<S: Write> Recorder<S> {
         if let Some((line, offset)) = recording.first_lost {
             found.defects = found.defects.saturating_add(recording.lost - 1);
             found.defect(line, offset, DefectKind::LostRecord);
+        }
+        if let Some((line, offset)) = recording.first_wrapped {
+            found.defects = found.defects.saturating_add(recording.wrapped - 1);
+            found.defect(line, offset, DefectKind::WrappedNumber);
         }
         let complete = found.runs > 0 && found.complete_runs == found.runs && recording.lost == 0;
         let sink = recording.writer.finish()?;
@@ -189,10 +231,14 @@ impl<S: Read + Seek> Recorded<S> {
             }
             match record {
                 Compact::End { roots, complete } => builder.end_of_run(roots, complete),
-                Compact::Record { pair, cost, children } => match children {
-                    Children::Last(count) => builder.record(u64::from(pair - 1), cost, count),
-                    Children::At(distances) => builder.record_at(u64::from(pair - 1), cost, &distances),
-                },
+                Compact::Excess { distance, time } => builder.excess(distance, time),
+                Compact::Record { pair, cost, children, inherited, .. } => {
+                    let (key, calls) = (u64::from(pair - 1), u64::from(!inherited));
+                    match children {
+                        Children::Last(count) => builder.record(key, calls, cost, count),
+                        Children::At(distances) => builder.record_at(key, calls, cost, &distances),
+                    }
+                }
             }
         }
         Ok(builder.finish())

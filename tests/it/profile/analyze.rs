@@ -113,7 +113,15 @@ fn a_cut_at_every_byte_keeps_the_records_before_it() {
     let path = folder.path().join("cut");
     for cut in 0..written.text.len() {
         std::fs::write(&path, &written.text.as_bytes()[..cut]).unwrap();
-        let before: Vec<_> = written.records.iter().filter(|(end, ..)| *end <= cut).collect();
+        // A record counts from the end of its own cost line on, behind which its calls and a blank line stand.
+        let begins = std::iter::once(written.text.find("\n\nfl=").unwrap() + 2);
+        let begins = begins.chain(written.records.iter().map(|(end, ..)| *end));
+        let costs = begins.map(|begin| {
+            let rest = written.text[begin..].match_indices('\n').nth(2);
+            begin + rest.map_or(usize::MAX - begin, |(at, _)| at + 1)
+        });
+        let records = written.records.iter().zip(costs);
+        let before: Vec<_> = records.filter(|(_, costs)| *costs <= cut).map(|(record, _)| record).collect();
         let Some(profile) = read(&path) else {
             assert!(before.is_empty(), "nothing read of the first {cut} bytes");
             continue;
@@ -246,9 +254,10 @@ fn records_behind_the_place_where_two_writers_mix_are_credited_to_nobody() {
     let block = example().text;
     let body = &block[HEADER.len()..];
     let other = body.replace("f1", "g1").replace("f3", "g3");
+    let (first, rest) = body.split_at(body.match_indices("\n\n").nth(1).unwrap().0 + 2);
     let folder = tempfile::tempdir().unwrap();
     let filler = "fl=(1) /srv/a.php\nfn=(99) before\n3 1 0\n\n".to_owned() + &"fl=(1)\nfn=(99)\n3 1 0\n\n".repeat(300);
-    let path = put(folder.path(), "cachegrind.out.1", format!("{HEADER}{filler}{body}{other}").as_bytes());
+    let path = put(folder.path(), "cachegrind.out.1", format!("{HEADER}{filler}{first}{other}{rest}").as_bytes());
     let output = analyze(&["--format", "folded"], &[&path]);
     assert!(output.status.success());
     let text = String::from_utf8(output.stdout).unwrap();

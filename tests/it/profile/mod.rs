@@ -3,5 +3,6 @@
 mod analyze;
 mod callgrind;
 mod drift;
+mod forms;
 mod speedscope;
 mod xdebug;

@@ -52,7 +52,8 @@ fn show(profile: Profile) {
 #[test]
 fn a_cut_at_every_byte_never_loses_what_was_known() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in readable() {
+    // Where costs may be below zero, a part can be more than the whole.
+    for (name, text) in readable().into_iter().filter(|(name, _)| !name.contains("difference")) {
         let whole = read(&put(folder.path(), "cut", &text)).map_or(0, |profile| total(&profile));
         // With its end marked, a file that lacks a part is told.
         let marked = ends(&text);

@@ -142,6 +142,12 @@ const CASES: &[Case] = &[
         ],
         said: "",
     },
+    Case {
+        name: "difference",
+        dialect: "cachegrind",
+        rows: &[("", "a.c", "slower", 500, 500, 0), ("", "a.c", "faster", -200, -200, 0)],
+        said: "hold no calls",
+    },
     Case { name: "short", dialect: "callgrind", rows: &[("", "", "a", 10 + 5 + 1, 16, 0)], said: "" },
     Case { name: "manual", dialect: "callgrind", rows: &[("", "file.f", "main", 90 + 20, 110, 0)], said: "" },
     Case {
