@@ -121,7 +121,7 @@ fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> Growth
     let bound = match is.metric {
         Metric::Heap => bounds.heap.leak,
         Metric::Rss => bounds.rss.leak,
-        Metric::Fd | Metric::Sockets | Metric::Threads => bounds.count.leak,
+        Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => bounds.count.leak,
     };
     let change = was.map_or(Change::Unknown, |was| baseline::growth(&judgement(is), &judgement(was), bound));
     GrowthChange {

@@ -4,7 +4,7 @@ use super::history::RunHistory;
 use super::holders::{heap_growths, holders};
 use super::result::{Finding, State};
 use crate::journal::Journal;
-use crate::matrix::{Cell, Cells, figure, server_figure};
+use crate::matrix::{Cell, Cells, judged};
 use crate::model::plan::Plan;
 use crate::verdict::accepted::{Acceptance, acceptance};
 use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, by_time, until};
@@ -39,14 +39,15 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
 
 /// The cell's floors, with an idle stretch before each that was rested: time without work.
 fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds) -> Option<by_time::Split> {
-    let figure = figure(cell.metric);
     let mut floors: Vec<Floor> = Vec::new();
     for floor in cell.floors() {
         let rest = history
             .rests
             .iter()
             .find(|(_, rest)| rest.scene.scenario == cell.scenario && rest.scene.wave == floor.wave);
-        if let Some((began, value)) = rest.and_then(|(t, rest)| Some((*t, server_figure(&rest.before, figure)?))) {
+        if let Some((began, value)) =
+            rest.and_then(|(t, rest)| Some((*t, judged(cell.metric, rest.tree.as_ref(), &rest.before)?)))
+        {
             floors.push(Floor { seconds: Some(began), value, rested: false, ..*floor });
         }
         floors.push(*floor);

@@ -5,7 +5,8 @@ use super::result::{Finding, Holder, Metric, Per, State, Unit};
 use crate::phrase::{bytes, grouped, significant};
 
 /// Metrics by how directly they tell what leaks: a kept socket keeps memory too.
-const DIRECT: [Metric; 5] = [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Rss, Metric::Threads];
+const DIRECT: [Metric; 6] =
+    [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Rss, Metric::Processes, Metric::Threads];
 
 /// The leak that a report opens with: of the most direct metric, in the first scenario that has it.
 pub fn foremost(findings: &[Finding], state: State) -> Option<&Finding> {
@@ -103,6 +104,7 @@ fn noun(metric: Metric) -> &'static str {
         Metric::Fd => "descriptors",
         Metric::Sockets => "sockets",
         Metric::Threads => "threads",
+        Metric::Processes => "processes",
     }
 }
 
@@ -112,6 +114,7 @@ fn singular(metric: Metric) -> &'static str {
         Metric::Fd => "descriptor",
         Metric::Sockets => "socket",
         Metric::Threads => "thread",
+        Metric::Processes => "process",
     }
 }
 

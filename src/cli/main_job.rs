@@ -88,6 +88,9 @@ pub struct Args {
     /// Rest without load before a leak is said; longer than the server's own timers
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse::duration, help_heading = "Verdict")]
     pub rest: Duration,
+    /// Run before each measurement at rest, {pid} replaced: to force a collection (`jcmd {pid} GC.run`)
+    #[arg(long, value_name = "CMD", help_heading = "Verdict")]
+    pub settle: Option<String>,
     /// The run's folder [default: profile-run-out/TIME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -179,6 +182,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         ready_timeout: args.ready_timeout,
         stall_timeout: args.stall_timeout,
         rest: args.rest,
+        settle: args.settle.clone(),
         before: args.before.clone(),
         after: args.after.clone(),
         engine,

@@ -33,6 +33,14 @@ pub struct Context<'a> {
     pub(super) invocation: Invocation,
     /// What its php says of itself, where there is one.
     pub(super) php: Option<PhpFacts>,
+    /// The running server was asked what it is; where `php` is none then, it is no PHP.
+    pub(super) php_asked: bool,
+    /// It was said that memory does not add up.
+    pub(super) told_unaccounted: bool,
+    /// Seconds that the first whole conversation took; none where none was held.
+    pub(super) reply: Option<f64>,
+    /// The server was seen to wait, and to take more sessions at once.
+    pub(super) patient: bool,
     /// The server's working directory, absolute.
     pub(super) cwd: PathBuf,
     /// The mark in the environment of everything that we launch.
@@ -74,6 +82,7 @@ impl Context<'_> {
 
     /// A profile pass will be worth its time.
     pub(super) fn can_profile(&self) -> bool {
-        self.php.as_ref().is_none_or(|php| php.xdebug.is_some()) && !self.invocation.without_configuration()
+        let xdebug = self.php.as_ref().map_or(!self.php_asked, |php| php.xdebug.is_some());
+        xdebug && !self.invocation.without_configuration()
     }
 }

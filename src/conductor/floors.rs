@@ -12,14 +12,9 @@ use super::session::Session;
 use super::settle::Settled;
 use super::stop_reason::Halt;
 use crate::heap::{Census, CopyMode, Error, Inspector};
-use crate::journal::{self, CensusTaken, Event, HolderCount, ProcessFloor, Scene};
+use crate::journal::{self, CensusTaken, Event, HolderCount, ProcessFloor, Scene, Warning};
+use crate::model::{TreeFloor, WarningKind};
 use crate::sampler::{Floor, Reader};
-
-/// A census that costs more than this, in ms, is taken at few floors alone.
-const DEAR_CENSUS: f64 = 100.0;
-
-/// The floors at which a dear census is taken all the same.
-const DEAR_WAVES: [u32; 4] = [0, 1, 5, 10];
 
 /// The PHP stack of a process, the innermost call first; empty where it cannot be read.
 pub fn stack(pid: i32) -> Vec<String> {
@@ -32,8 +27,6 @@ pub fn stack(pid: i32) -> Vec<String> {
 pub struct Floors {
     reader: Option<Reader>,
     inspectors: BTreeMap<i32, Result<Inspector, Error>>,
-    /// What the last census of a process cost, ms.
-    cost: BTreeMap<i32, f64>,
     /// Containers at the scenario's first census.
     first: BTreeMap<i32, BTreeMap<String, u64>>,
     told: Option<String>,
@@ -44,6 +37,8 @@ pub struct Floors {
 /// What was read at one floor.
 #[derive(Debug, Default)]
 pub struct Measured {
+    /// The whole tree in sum.
+    pub tree: TreeFloor,
     /// One entry a process.
     pub processes: Vec<ProcessFloor>,
     /// Descriptors of the server, by name.
@@ -60,8 +55,9 @@ impl Floors {
         let pids = session.pids();
         let servers = session.servers(&pids);
         let reader = self.reader.get_or_insert_with(Reader::of_loaded_server);
-        let mut measured = Measured::default();
-        for floor in reader.floors(&pids).unwrap_or_default() {
+        let (floors, tree) = reader.tree(&pids).unwrap_or_default();
+        let mut measured = Measured { tree, ..Measured::default() };
+        for floor in floors {
             let pid = floor.pid;
             let server = servers.contains(&pid);
             let mut figures = figures(&floor);
@@ -75,19 +71,28 @@ impl Floors {
                     count: u64::from(group.count),
                     bytes: None,
                 }));
-                self.read_heap(pid, wave, &mut figures, &mut measured);
             }
+            self.read_heap(pid, server, wave, &mut figures, &mut measured);
             measured.processes.push(ProcessFloor { pid, server, figures });
         }
         measured
     }
 
-    fn read_heap(&mut self, pid: i32, wave: u32, figures: &mut BTreeMap<String, f64>, measured: &mut Measured) {
+    /// Reads the heap of a process that is PHP, whether it listens or is a helper: what either keeps is kept.
+    fn read_heap(
+        &mut self,
+        pid: i32,
+        server: bool,
+        wave: u32,
+        figures: &mut BTreeMap<String, f64>,
+        measured: &mut Measured,
+    ) {
         let inspector = match self.inspectors.entry(pid).or_insert_with(|| Inspector::attach(pid)) {
             Ok(inspector) => inspector,
             // What was not yet started up may be by the next floor.
             Err(Error::Busy) => {
                 self.inspectors.remove(&pid);
+                figures.insert("heap_busy".to_owned(), 1.0);
                 return;
             }
             Err(error) => {
@@ -95,22 +100,22 @@ impl Floors {
                     Error::NotPhp => None,
                     error => Some(format!("PHP's heap: {error}.")),
                 };
-                if text != self.told {
+                if server && text != self.told {
                     self.told.clone_from(&text);
                     measured.unreadable = text;
                 }
                 return;
             }
         };
-        let cheap = self.cost.get(&pid).is_none_or(|cost| *cost < DEAR_CENSUS);
-        let census = (cheap || DEAR_WAVES.contains(&wave)).then(|| inspector.census(CopyMode::MayStop));
-        match census {
-            Some(Ok(census)) => {
-                self.cost.insert(pid, census.cost.copy_ms + census.cost.walk_ms);
+        // At every floor, however long it takes: floors with and without garbage are no one series, and what holds the
+        // growth is asked of the last one.
+        match inspector.census(CopyMode::MayStop) {
+            Ok(census) => {
                 figures.insert("heap_garbage".to_owned(), census.garbage.bytes as f64);
                 if let Some(collector) = &census.collector {
                     figures.insert("gc_roots".to_owned(), f64::from(collector.roots));
                     figures.insert("gc_runs".to_owned(), f64::from(collector.runs));
+                    figures.insert("gc_threshold".to_owned(), f64::from(collector.threshold));
                 }
                 if let Some(elements) = elements(self.first.entry(pid), &census) {
                     figures.insert("heap_elements".to_owned(), elements as f64);
@@ -121,18 +126,18 @@ impl Floors {
                 measured.censuses.push((pid, census));
             }
             // Said once: the same reason at each floor after it says nothing more.
-            Some(Err(error)) => {
+            Err(error) => {
                 let text = Some(format!("A census of pid {pid} after wave {wave}: {error}."));
                 if self.refused.insert((pid, error.word())) {
                     measured.unreadable = text;
                 }
             }
-            None => {}
         }
-        if !figures.contains_key("heap")
-            && let Ok(heap) = inspector.figures()
-        {
-            insert_heap(figures, &heap);
+        if !figures.contains_key("heap") {
+            match inspector.figures() {
+                Ok(heap) => insert_heap(figures, &heap),
+                Err(_) => drop(figures.insert("heap_busy".to_owned(), 1.0)),
+            }
         }
     }
 }
@@ -161,6 +166,7 @@ fn figures(floor: &Floor) -> BTreeMap<String, f64> {
         ("vsz", floor.vsz as f64),
         ("threads", f64::from(floor.threads)),
         ("children", f64::from(floor.children)),
+        ("swap", floor.swap as f64),
         ("fd", f64::from(floor.fds.total)),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -214,6 +220,17 @@ pub(super) fn measure(
         let work = if messages { work.messages } else { work.sessions };
         run.recorder.write(Event::Census(CensusTaken { scene: scene.clone(), pid, work, census }))?;
     }
+    if measured.tree.unaccounted > 0 && !std::mem::replace(&mut run.told_unaccounted, true) {
+        run.recorder.write(Event::Warning(Warning {
+            kind: WarningKind::Unaccounted,
+            text: format!(
+                "The kernel counts {} of the server's memory otherwise than the sum of its mappings.",
+                crate::phrase::bytes(measured.tree.unaccounted as f64)
+            ),
+            advice: "Memory is judged by the mappings; what lies outside of them (a driver's, a device's) is not seen."
+                .to_owned(),
+        }))?;
+    }
     session.idle.connections = session.moment().connections;
     run.recorder.write(Event::Floor(journal::Floor {
         scene: scene.clone(),
@@ -222,6 +239,7 @@ pub(super) fn measure(
         settle: settled.seconds,
         deadline: settled.deadline,
         rested: settled.rested,
+        tree: Some(measured.tree),
         processes: measured.processes.clone(),
         holders: measured.holders,
     }))?;

@@ -121,6 +121,7 @@ async fn become_ready(
         Process::open(session.server).and_then(|process| process.limits()).ok().and_then(|limits| limits.nofile.soft);
     if run.php.is_none() {
         ask_running_php(run, session.server);
+        run.php_asked = true;
     }
     let others = listeners
         .iter()

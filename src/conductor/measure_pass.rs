@@ -7,9 +7,8 @@ use super::scenario::{self, Outcome};
 use super::scenario_run::most_descriptors;
 use super::session::Session;
 use super::stop_reason::Halt;
-use super::wave_size;
-use super::{launch, preflight, stop};
-use crate::journal::{Event, ScenarioEnd};
+use super::{launch, preflight, stop, time_share};
+use crate::journal::{Event, ScenarioBegin, ScenarioEnd};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
 
@@ -35,9 +34,19 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
     }
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {
-        let weights: f64 = scenarios[at..].iter().map(|s| wave_size::weight(&s.name)).sum();
-        let left = run.deadline(Pass::Measure).map(|deadline| deadline - run.elapsed());
-        let share = left.map(|left| left * wave_size::weight(&scenario.name) / weights);
+        let coming = &scenarios[at..];
+        let share = time_share::share(run, coming);
+        // The first one runs in any case: it tells what the server can do.
+        if at > 0 && !time_share::is_worth_it(run, coming) {
+            run.recorder.write(Event::Scenario(ScenarioBegin {
+                pass: Pass::Measure,
+                scenario: scenario.name.clone(),
+                asked: scenario.into(),
+                share: share.unwrap_or(0.0),
+            }))?;
+            scenario_end(run, scenario, ScenarioStop::NeverBegan)?;
+            continue;
+        }
         let mut parallel = scenario.sessions;
         for again in [false, true] {
             fresh_if_needed(run, session).await?;

@@ -22,6 +22,7 @@ mod settle;
 mod stop;
 mod stop_reason;
 mod supervise;
+mod time_share;
 mod wave;
 mod wave_size;
 

@@ -67,6 +67,7 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
         outcome.flatten().ok_or_else(|| Halt::early(EarlyEnd::Environment, "the preflight's thread panicked"))?;
     match outcome {
         Ok(done) => {
+            run.reply = Some(done.seconds / done.conversations.max(1) as f64);
             let steps = done.replies.iter().map(|reply| PreflightStep {
                 step: reply.step.name().to_uppercase(),
                 reply: reply.text.trim_end().to_owned(),

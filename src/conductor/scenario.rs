@@ -1,27 +1,23 @@
 //! One scenario of the measure pass: waves and floors until the verdict is decided or the time is used.
 
+use std::time::Duration;
+
 use super::context::Context;
-use super::diagnosis;
-use super::floors;
 use super::scenario_run::{ScenarioRun, descriptors, most_descriptors};
 use super::session::Session;
 use super::settle::{self, Settled};
 use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::{self, Wave};
-use crate::journal::{Event, Look, ProcessFloor, Rest, ScenarioBegin};
+use super::{diagnosis, floors, hooks, time_share};
+use crate::journal::{Event, Look, ProcessFloor, Rest, ScenarioBegin, Warning};
 use crate::matrix::Wish;
 use crate::model::plan::scenario::Scenario;
-use crate::model::{Metric, Pass, ScenarioStop, State};
+use crate::model::{Pass, ScenarioStop, WarningKind};
+use crate::phrase::plural;
 
-/// Waves that a rest is followed by before a leak is said, with one to spare.
-const AFTER_REST: f64 = 4.0;
-
-/// Of the time that is left, what a scenario may take while the run has no verdict.
-const FIRST: f64 = 0.8;
-
-/// Seconds in which nothing can be measured any more.
-const TOO_LITTLE: f64 = 1.5;
+/// Of the speed that more sessions at once should bring, what must come.
+const FASTER: f64 = 0.6;
 
 /// How a scenario ended.
 pub(super) enum Outcome {
@@ -45,18 +41,19 @@ pub(super) async fn run_scenario(
         asked: scenario.into(),
         share: share.unwrap_or(0.0),
     }))?;
-    if share.is_some_and(|share| share < TOO_LITTLE / 4.0) {
-        return Ok(Outcome::Done(ScenarioStop::NeverBegan));
-    }
-    let mut state = ScenarioRun::new(scenario, run.plan.waves, run.plan.budget.is_none(), share, run.elapsed());
+    let mut state = ScenarioRun::new(scenario, run.plan, share, run.elapsed(), run.reply);
     state.known.parallel = parallel;
     let settled = settle::settle(run, session).await?;
-    let processes = floor_of(run, session, &mut state, 0, settled)?;
+    let processes = floor_of(run, session, &mut state, 0, settled).await?;
     state.first_fd = descriptors(&processes);
     state.learn(session, state.first_fd);
     if !wave_size::is_whole(&state.known) {
+        state.known.left = time_share::left(run, &state);
         let wave = wave_size::warm_up(&state.known);
         if let Some(outcome) = run_wave(run, session, &mut state, 0, wave).await? {
+            return Ok(outcome);
+        }
+        if let Some(outcome) = more_at_once(run, session, &mut state).await? {
             return Ok(outcome);
         }
         // The first wave must know what a session leaves open.
@@ -64,7 +61,7 @@ pub(super) async fn run_scenario(
         state.learn(session, most_descriptors(session));
     }
     loop {
-        state.known.left = left(run, &state);
+        state.known.left = time_share::for_waves(run, &state);
         let wave = match wave_size::is_whole(&state.known) {
             true if state.known.waves_run > 0 => {
                 return Ok(Outcome::Done(ScenarioStop::AllRun));
@@ -88,21 +85,69 @@ pub(super) async fn run_scenario(
         if let Wish::Rest { seconds, .. } = run.recorder.cells.wish(&scenario.name)
             && number > 1
         {
-            if !make_room(run, &mut state, seconds, wave) {
+            if !time_share::make_room(run, &mut state, seconds, wave) {
                 // The floor is worth having all the same.
-                floor_of(run, session, &mut state, number, settled)?;
+                floor_of(run, session, &mut state, number, settled).await?;
                 return Ok(Outcome::Done(ScenarioStop::NoRoomForRest { seconds }));
             }
             keep_rest(run, session, &mut state, number, seconds).await?;
             settled.rested = true;
+            state.rested = true;
         }
         state.known.settle = settled.seconds.max(0.2) + beside;
-        let processes = floor_of(run, session, &mut state, number, settled)?;
+        let processes = floor_of(run, session, &mut state, number, settled).await?;
         state.learn(session, descriptors(&processes));
         if looks(run, &state, number)? {
             return Ok(Outcome::Done(ScenarioStop::Decided));
         }
     }
+}
+
+/// Where a server only waits, and would wait beyond the time there is, more sessions at once shorten the waiting. Step by
+/// step, and only as far as it takes them and is faster with them.
+async fn more_at_once(
+    run: &mut Context<'_>,
+    session: &mut Session,
+    state: &mut ScenarioRun<'_>,
+) -> Result<Option<Outcome>, Halt> {
+    let asked = state.known.parallel;
+    state.known.left = time_share::left(run, state);
+    while let Some(wanted) = wave_size::more_at_once(&state.known, state.busy) {
+        let (before, each) = (state.known.parallel, state.known.seconds_each);
+        let parallel = wanted.min(before * 4);
+        state.known.parallel = parallel;
+        let wave = Wave { count: parallel.min(state.known.total), parallel: parallel.min(state.known.total) };
+        if let Some(outcome) = run_wave(run, session, state, 0, wave).await? {
+            return Ok(Some(outcome));
+        }
+        let expected = each * before as f64 / parallel as f64;
+        if state.known.seconds_each * FASTER > expected || !state.went_as_meant {
+            state.known.parallel = before;
+            state.known.seconds_each = each;
+            break;
+        }
+        if wave.count < parallel {
+            break;
+        }
+        state.known.left = time_share::left(run, state);
+    }
+    if state.known.parallel > asked {
+        run.patient = true;
+        run.recorder.write(Event::Warning(Warning {
+            kind: WarningKind::MoreAtOnce,
+            text: format!(
+                "The server mostly waits: {} runs with {} at once instead of {}.",
+                state.scenario.name,
+                plural(state.known.parallel, "session"),
+                asked
+            ),
+            advice: format!(
+                "Give it a longer --budget to run {} as it is meant, or find what the server waits for.",
+                state.scenario.name
+            ),
+        }))?;
+    }
+    Ok(None)
 }
 
 /// Runs one wave; gives back how the scenario ends where the server did not go on.
@@ -125,10 +170,10 @@ async fn run_wave(
         done: state.part_done(),
         label: &label,
         deadline: run.deadline(Pass::Measure),
-        at_most: None,
+        at_most: wave_size::at_most(&state.known, wave).map(Duration::from_secs_f64),
     };
     let attended = wave::run_load(run, session, &state.scene(number), asked).await?;
-    state.take(&attended.tally);
+    state.take(&attended.tally, attended.server_cpu);
     let Some(seen) = attended.trouble else { return Ok(None) };
     let diagnosis = diagnosis::fell(run, session, &state.scene(number), &seen)?;
     // What it held once it may hold again: half of those that were open.
@@ -138,13 +183,18 @@ async fn run_wave(
     Ok(Some(Outcome::Fell(fewer)))
 }
 
-fn floor_of(
+async fn floor_of(
     run: &mut Context<'_>,
     session: &mut Session,
     state: &mut ScenarioRun<'_>,
     number: u32,
     settled: Settled,
 ) -> Result<Vec<ProcessFloor>, Halt> {
+    if let Some(command) = &run.plan.settle {
+        let command = command.replace("{pid}", &session.server.to_string());
+        hooks::run_hook(run, "--settle", Some(command)).await?;
+        settle::settle(run, session).await?;
+    }
     let scene = state.scene(number);
     let processes = floors::measure(run, &mut state.floors, session, &scene, state.work, settled)?;
     state.live(&processes);
@@ -158,9 +208,14 @@ async fn keep_rest(
     number: u32,
     seconds: f64,
 ) -> Result<(), Halt> {
-    let before = state.floors.measure(session, &run.sample_log.load, number).processes;
+    let before = state.floors.measure(session, &run.sample_log.load, number);
     let label = format!("measure   {:<11} rest", state.scenario.name);
-    run.recorder.write(Event::Rest(Rest { scene: state.scene(number), seconds, before }))?;
+    run.recorder.write(Event::Rest(Rest {
+        scene: state.scene(number),
+        seconds,
+        tree: Some(before.tree),
+        before: before.processes,
+    }))?;
     settle::rest(run, session, &label, seconds, run.deadline(Pass::Measure)).await
 }
 
@@ -187,45 +242,4 @@ fn looks(run: &mut Context<'_>, state: &ScenarioRun, number: u32) -> Result<bool
     let least = run.plan.waves.unwrap_or(wave_size::WAVES);
     let wanted = run.recorder.cells.wish(&state.scenario.name);
     Ok(number >= least && wanted == Wish::Nothing && !state.known.exact)
-}
-
-/// Seconds that a scenario has left; none without a budget.
-fn left(run: &Context<'_>, state: &ScenarioRun) -> Option<f64> {
-    let deadline = run.deadline(Pass::Measure)?;
-    let all = deadline - run.elapsed();
-    let own = state.share? - (run.elapsed() - state.began);
-    // Until the run can have a verdict at all, what is under way goes before what is still to come.
-    let own = if is_secured(run) { own } else { own.max(all * FIRST) };
-    Some(own.min(all))
-}
-
-/// The run has its verdict, whatever is still to come: a leak is proven, or memory, descriptors and sockets were each
-/// judged somewhere.
-fn is_secured(run: &Context<'_>) -> bool {
-    let cells = &run.recorder.cells;
-    let states: Vec<(Metric, State)> =
-        cells.all().iter().map(|cell| (cell.metric, cells.outcome(cell).state)).collect();
-    let holds = |of: &dyn Fn(Metric) -> bool| states.iter().any(|(metric, state)| of(*metric) && state.holds());
-    states.iter().any(|(_, state)| *state == State::Leak)
-        || (holds(&|metric| metric == Metric::Heap || metric.is_resident())
-            && holds(&|metric| metric == Metric::Fd)
-            && holds(&|metric| metric == Metric::Sockets))
-}
-
-/// Whether a rest, and the waves through which the growth must hold after it, have room: in the scenario's part, or,
-/// while no leak is proven, in all that is left. What decides comes first.
-fn make_room(run: &Context<'_>, state: &mut ScenarioRun<'_>, seconds: f64, wave: Wave) -> bool {
-    let Some(left) = left(run, state) else { return true };
-    let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
-    let needed = seconds + AFTER_REST * each;
-    if left > needed {
-        return true;
-    }
-    let proven = run.recorder.cells.all().iter().any(|cell| run.recorder.cells.outcome(cell).state == State::Leak);
-    let all = run.deadline(Pass::Measure).map_or(f64::INFINITY, |deadline| deadline - run.elapsed());
-    if proven || all < seconds + each {
-        return false;
-    }
-    state.share = state.share.map(|share| share + (needed - left));
-    true
 }

@@ -4,10 +4,13 @@ use super::floors::{Floors, Work};
 use super::session::Session;
 use super::wave_size::{self, Known};
 use crate::journal::{ProcessFloor, Scene};
-use crate::matrix::mail_length;
+use crate::matrix::{Lives, mail_length};
 use crate::model::load_stats::LoadStats;
-use crate::model::plan::Pass;
 use crate::model::plan::scenario::{PerConnection, Scenario};
+use crate::model::plan::{Pass, Plan};
+
+/// Of the sessions of a load, the share that must go as meant for it to count as taken.
+const AS_MEANT: f64 = 0.95;
 
 /// A scenario that goes on.
 pub(super) struct ScenarioRun<'a> {
@@ -23,17 +26,25 @@ pub(super) struct ScenarioRun<'a> {
     pub began: f64,
     /// Seconds that it may take.
     pub share: Option<f64>,
+    /// Part of one processor that the server used under the last load.
+    pub busy: f64,
+    /// Nearly all sessions of the last load went as the scenario means them to.
+    pub went_as_meant: bool,
+    /// A rest was kept.
+    pub rested: bool,
     /// Seconds that the last load took.
     pub loaded: f64,
     /// Descriptors at the first floor.
     pub first_fd: u64,
-    /// The processes that are the server, and the floors that they lived through.
-    pub life: (Vec<i32>, u64),
+    /// Which life of the server this is.
+    pub lives: Lives,
+    /// Floors that it lived through.
+    pub floors_of_life: u64,
 }
 
 impl<'a> ScenarioRun<'a> {
     /// One that has not begun.
-    pub fn new(scenario: &'a Scenario, waves: Option<u32>, exact: bool, share: Option<f64>, began: f64) -> Self {
+    pub fn new(scenario: &'a Scenario, plan: &Plan, share: Option<f64>, began: f64, reply: Option<f64>) -> Self {
         let known = Known {
             total: scenario.total,
             done: 0,
@@ -42,16 +53,19 @@ impl<'a> ScenarioRun<'a> {
                 PerConnection::AtMost(most) => u64::from(most),
                 PerConnection::Unlimited => scenario.total,
             },
-            waves,
+            waves: plan.waves,
             waves_run: 0,
-            seconds_each: 0.001,
+            // Until something was measured: one conversation after the other, as long as the first one took.
+            seconds_each: reply.map_or(0.001, |seconds| seconds / scenario.sessions.max(1) as f64),
             settle: 0.5,
             left: share,
-            exact,
+            exact: plan.budget.is_none(),
             length: mail_length(scenario),
             descriptors: None,
             kept_a_session: 0.0,
             cut: 1,
+            last: None,
+            seed: mixed(plan.seed, &scenario.name),
         };
         Self {
             scenario,
@@ -60,9 +74,13 @@ impl<'a> ScenarioRun<'a> {
             work: Work::default(),
             began,
             share,
+            busy: 0.0,
+            went_as_meant: true,
+            rested: false,
             loaded: 0.0,
             first_fd: 0,
-            life: (Vec::new(), 0),
+            lives: Lives::default(),
+            floors_of_life: 0,
         }
     }
 
@@ -78,7 +96,9 @@ impl<'a> ScenarioRun<'a> {
     }
 
     /// Takes what a load did.
-    pub fn take(&mut self, tally: &LoadStats) {
+    pub fn take(&mut self, tally: &LoadStats, server_cpu: f64) {
+        self.busy = server_cpu / tally.seconds.max(1e-3);
+        self.went_as_meant = tally.as_meant_share() >= AS_MEANT;
         self.work.messages += tally.messages_accepted;
         self.work.sessions += tally.sessions.finished + tally.sessions.refused + tally.sessions.failed;
         self.known.done += tally.asked.asked;
@@ -87,19 +107,18 @@ impl<'a> ScenarioRun<'a> {
         if tally.seconds > 0.0 {
             self.known.seconds_each = tally.seconds / done as f64;
         }
+        self.known.last = Some(tally.asked.finished);
     }
 
-    /// Takes whether the server is still the same process, or processes.
+    /// Takes whether the server is still what it was: the same life, or another.
     pub fn live(&mut self, processes: &[ProcessFloor]) {
-        let serving: Vec<i32> = processes.iter().filter(|process| process.server).map(|process| process.pid).collect();
-        if serving.is_empty() || serving == self.life.0 {
-            self.life.1 += 1;
+        let before = self.lives.current();
+        if self.lives.take(processes) == before || before == 0 {
+            self.floors_of_life += 1;
             return;
         }
-        let (_, floors) = std::mem::replace(&mut self.life, (serving, 1));
-        if floors > 0 {
-            self.known.replaced_after(floors);
-        }
+        let floors = std::mem::replace(&mut self.floors_of_life, 1);
+        self.known.replaced_after(floors);
     }
 
     /// Takes how many descriptors are open at rest.
@@ -109,6 +128,13 @@ impl<'a> ScenarioRun<'a> {
             self.known.kept_a_session = open.saturating_sub(self.first_fd) as f64 / self.work.sessions as f64;
         }
     }
+}
+
+/// A seed of its own for each scenario of a run.
+fn mixed(seed: u64, name: &str) -> u64 {
+    // FNV-1a: small, and the same everywhere.
+    name.bytes()
+        .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Descriptors of the process that has most of them: the limit is each process's own.

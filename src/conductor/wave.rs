@@ -35,6 +35,8 @@ const REAPED_LOOK: Duration = Duration::from_millis(10);
 pub struct WaveOutcome {
     /// Counts.
     pub tally: LoadStats,
+    /// CPU seconds of the server's tree meanwhile.
+    pub server_cpu: f64,
     /// What was seen of the server while it was silent, or after it fell.
     pub trouble: Option<Observations>,
 }
@@ -122,7 +124,7 @@ pub(super) async fn run_load(
         true => Some(watch.observations(session, &tally, asked.sessions_before).await),
         false => None,
     };
-    Ok(WaveOutcome { tally, trouble })
+    Ok(WaveOutcome { tally, server_cpu, trouble })
 }
 
 /// What the load's thread does.

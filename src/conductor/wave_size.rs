@@ -1,4 +1,9 @@
 //! How large the next wave is. Pure: what is known of speed and growth in, a count out.
+//!
+//! Waves are unequal on purpose: each is 10 to 30% larger or smaller than the mean, by the run's seed. Whatever empties
+//! itself after so many messages, or after so long, can then not walk in step with the floors.
+
+use crate::load::Rng;
 
 /// Floors that a process should live through: of one that is replaced sooner no growth of its own can be seen.
 const FLOORS_OF_A_LIFE: u64 = 6;
@@ -20,6 +25,30 @@ pub const LARGE: u64 = 100_000;
 
 /// A scenario that asks for fewer small mails than this is one wave: too few to judge in any case.
 const WHOLE: u64 = 100;
+
+/// The least part of the mean by which a wave differs from it, and the largest.
+const SPREAD: (f64, f64) = (0.1, 0.3);
+
+/// Fewer small mails (or sessions) than this tell nothing: no wave is cut further to fit into the time.
+const LEAST: u64 = 20;
+
+/// The same of large mails.
+const LEAST_LARGE: u64 = 2;
+
+/// A wave is at most this many times the one before: what a few messages cost may not be what many do.
+const GROWTH: u64 = 20;
+
+/// Small mails of the warm-up, where there is time for them.
+const WARM_UP: u64 = 50;
+
+/// The part of its time that a scenario spends on the warm-up, at most.
+const WARM_UP_PART: f64 = 0.05;
+
+/// A server that uses less than this part of one processor under load waits for something.
+const WAITS: f64 = 0.25;
+
+/// Most sessions at once where only waiting is to be shortened.
+pub const MOST_WAITING: u64 = 100;
 
 /// Share of the descriptor limit that no wave may pass.
 const DESCRIPTORS: f64 = 0.8;
@@ -55,6 +84,10 @@ pub struct Known {
     pub kept_a_session: f64,
     /// A wave is cut into so many, as the server's process is replaced after few.
     pub cut: u64,
+    /// Done in the last wave; none before the first.
+    pub last: Option<u64>,
+    /// The run's seed, mixed with the scenario.
+    pub seed: u64,
 }
 
 impl Known {
@@ -64,6 +97,46 @@ impl Known {
             self.cut = (self.cut * FLOORS_OF_A_LIFE.div_ceil(floors.max(1))).min(LARGEST / SMALLEST_OF_A_LIFE);
         }
     }
+}
+
+impl Known {
+    /// The fewest that make a wave.
+    fn least(&self) -> u64 {
+        let least = if self.length >= LARGE { LEAST_LARGE } else { LEAST };
+        least.min(self.total).max(1)
+    }
+
+    /// Seconds that all waves take which a scenario needs, each with so many.
+    fn seconds(&self, count: u64) -> f64 {
+        f64::from(self.waves.unwrap_or(WAVES)) * (self.settle + count as f64 * self.seconds_each)
+    }
+
+    /// Seconds for the fewest waves of the fewest messages that can be judged at all.
+    pub fn least_seconds(&self) -> f64 {
+        self.seconds(self.least())
+    }
+
+    /// Seconds for the work after which memory can be judged.
+    pub fn useful_seconds(&self) -> f64 {
+        let each = if self.length >= LARGE { 10 * LEAST_LARGE } else { SMALLEST };
+        self.seconds(each.min(self.total.div_ceil(u64::from(WAVES)).max(1)))
+    }
+}
+
+/// Sessions at once with which a server that only waits gets its work done in the time that is left: `busy` is the part
+/// of a processor that it used under the load so far. None where its waiting is short enough, or it does not only wait.
+pub fn more_at_once(known: &Known, busy: f64) -> Option<u64> {
+    let left = known.left.filter(|_| !known.exact && known.waves.is_none())?;
+    let wanted = known.useful_seconds() / left.max(1e-3);
+    if wanted <= 1.0 || busy >= WAITS {
+        return None;
+    }
+    // As many as keep the processor half free, if it goes on like this.
+    let room = 0.5 / busy.max(1e-3);
+    let factor = wanted.min(room).ceil().max(1.0) as u64;
+    let parallel = (known.parallel * factor).min(MOST_WAITING.max(known.parallel));
+    let parallel = fit_descriptors(known, Wave { count: parallel, parallel }).parallel;
+    (parallel > known.parallel).then_some(parallel)
 }
 
 /// The next wave.
@@ -80,44 +153,62 @@ pub fn is_whole(known: &Known) -> bool {
     known.total < WHOLE && known.length < LARGE && known.waves.is_none()
 }
 
-/// The size of the warm-up: few, as nobody knows yet what a message costs or keeps.
+/// The size of the warm-up: few, as nobody knows yet what a message costs or keeps, and of a slow server fewer still.
 pub fn warm_up(known: &Known) -> Wave {
-    let count = if known.length >= LARGE { 2 } else { 50 }.min(known.total.div_ceil(20)).max(1);
+    let wanted = if known.length >= LARGE { 2 } else { WARM_UP }.min(known.total.div_ceil(20)).max(1);
+    let affordable = known.left.map_or(u64::MAX, |left| (left * WARM_UP_PART / known.seconds_each.max(1e-6)) as u64);
+    let count = wanted.min(affordable.max(2)).min(known.total).max(1);
     fit_descriptors(known, Wave { count, parallel: known.parallel.min(count) })
 }
 
 /// The size of the next wave; `None` when the time is used or nothing is left to ask for.
 pub fn next(known: &Known) -> Option<Wave> {
     let waves = known.waves.unwrap_or(WAVES).max(1);
-    let equal = known.total.saturating_sub(known.done.min(known.total / 20)).div_ceil(u64::from(waves)).max(1);
-    let mut count = equal.min(LARGEST);
+    let mean = known.total.saturating_sub(known.done.min(known.total / 20)).div_ceil(u64::from(waves)).max(1);
+    let mut count = mean.min(LARGEST);
+    let still = u64::from(waves.saturating_sub(known.waves_run).max(1));
     if known.exact {
-        // The recipe's counts: what is left, in equal parts.
+        // The recipe's counts: what is left, in as many parts as are still to come.
         let left = known.total.saturating_sub(known.done);
         if left == 0 {
             return None;
         }
-        count = left.div_ceil(u64::from(waves.saturating_sub(known.waves_run).max(1))).max(1);
-    } else if known.length < LARGE && known.waves.is_none() && known.total >= SMALLEST {
+        let wave = if still == 1 { left } else { unequal(known, left.div_ceil(still).max(1)).min(left) };
+        return Some(fit_descriptors(known, Wave { count: wave, parallel: known.parallel.min(wave) }));
+    }
+    if known.length < LARGE && known.waves.is_none() && known.total >= SMALLEST {
         count = count.max(SMALLEST);
         count = (count / known.cut.max(1)).max(SMALLEST_OF_A_LIFE);
     }
+    if let Some(last) = known.last {
+        count = count.min(last.max(1).saturating_mul(GROWTH));
+    }
     if let Some(left) = known.left {
-        let still = f64::from(waves.saturating_sub(known.waves_run).max(1));
-        let for_each = left / still - known.settle;
-        let affordable = (for_each / known.seconds_each.max(1e-6)).floor();
-        if affordable < 1.0 {
-            // Not even one fits into its part: one more if the time as a whole still allows it.
-            if left < known.settle + known.seconds_each {
-                return None;
-            }
-            count = 1;
-        } else {
-            count = count.min(affordable as u64);
+        let for_each = left / still as f64 - known.settle;
+        let affordable = (for_each / known.seconds_each.max(1e-6)).max(0.0) as u64;
+        // Below the least a wave tells nothing: fewer of them then, for as long as one fits.
+        count = count.min(affordable).max(known.least().min(count));
+        if left < known.settle + count as f64 * known.seconds_each {
+            return None;
         }
     }
-    let wave = fit_descriptors(known, Wave { count, parallel: known.parallel.min(count) });
-    Some(wave)
+    let count = unequal(known, count);
+    Some(fit_descriptors(known, Wave { count, parallel: known.parallel.min(count) }))
+}
+
+/// A count that is 10 to 30% off, the same for the same seed and wave.
+fn unequal(known: &Known, count: u64) -> u64 {
+    let mut rng = Rng::new(known.seed ^ u64::from(known.waves_run).wrapping_mul(0xd6e8_feb8_6659_fd93));
+    let off = SPREAD.0 + rng.unit() * (SPREAD.1 - SPREAD.0);
+    let factor = if rng.unit() < 0.5 { 1.0 - off } else { 1.0 + off };
+    ((count as f64 * factor).round() as u64).max(1)
+}
+
+/// How long a wave may take: three times what it should, and never past what the scenario has left.
+pub fn at_most(known: &Known, wave: Wave) -> Option<f64> {
+    let left = known.left?;
+    let planned = wave.count as f64 * known.seconds_each;
+    Some((3.0 * planned + 2.0).min(left).max(0.2))
 }
 
 /// Keeps the target away from its descriptor limit: by those in flight, and by those that it keeps.
@@ -166,30 +257,75 @@ mod tests {
             descriptors: Some((10, 1024)),
             kept_a_session: 0.0,
             cut: 1,
+            last: None,
+            seed: 7,
         }
     }
 
+    /// Within what a seeded choice may make of `mean`.
+    fn about(count: u64, mean: u64) -> bool {
+        let off = (count as f64 / mean as f64 - 1.0).abs();
+        (0.09..=0.31).contains(&off)
+    }
+
     #[test]
-    fn the_recipe_in_ten_equal_waves_where_the_time_allows() {
-        assert_eq!(next(&known()), Some(Wave { count: 995, parallel: 1 }));
+    fn the_recipe_in_ten_waves_of_unequal_size_where_the_time_allows() {
+        let of = |seed| -> Vec<u64> {
+            (0..10).map(|waves_run| next(&Known { waves_run, seed, ..known() }).unwrap().count).collect()
+        };
+        let counts = of(7);
+        assert!(counts.iter().all(|count| about(*count, 995)), "{counts:?}");
+        assert!(counts.iter().collect::<std::collections::BTreeSet<_>>().len() > 5, "{counts:?}");
+        assert_eq!(counts, of(7), "the seed decides");
+        assert_ne!(counts, of(8));
+        let sum: u64 = counts.iter().sum();
+        assert!((7_000..13_000).contains(&sum), "{sum}");
     }
 
     #[test]
     fn shortened_by_the_speed_that_was_measured() {
         // 60 s for ten waves: 6 s each, 0.3 of them for settling, 20 ms a message.
-        assert_eq!(next(&Known { seconds_each: 0.02, ..known() }).unwrap().count, 285);
+        let wave = next(&Known { seconds_each: 0.02, ..known() }).unwrap();
+        assert!(about(wave.count, 285), "{wave:?}");
         assert_eq!(next(&Known { left: Some(0.2), ..known() }), None);
+    }
+
+    #[test]
+    fn a_slow_server_gets_fewer_waves_of_the_least_size_and_none_past_its_time() {
+        let slow = Known { seconds_each: 0.5, left: Some(40.0), ..known() };
+        let wave = next(&slow).unwrap();
+        assert!(about(wave.count, LEAST), "{wave:?}");
+        assert_eq!(next(&Known { left: Some(8.0), ..slow }), None, "the least does not fit");
+        assert!(at_most(&slow, wave).unwrap() <= 40.0);
+        assert_eq!(warm_up(&slow).count, 4, "two seconds of forty");
+        assert_eq!(at_most(&Known { left: None, ..slow }, wave), None);
+    }
+
+    #[test]
+    fn a_few_messages_do_not_make_a_huge_wave() {
+        let wave = next(&Known { last: Some(8), ..known() }).unwrap();
+        assert!(about(wave.count, 160), "{wave:?}");
+    }
+
+    #[test]
+    fn waiting_is_shortened_by_more_sessions_at_once_and_work_is_not() {
+        let slow = Known { seconds_each: 2.0, left: Some(40.0), ..known() };
+        assert_eq!(more_at_once(&slow, 0.01), Some(50));
+        assert_eq!(more_at_once(&slow, 0.001), Some(100), "and no more than these");
+        assert_eq!(more_at_once(&slow, 0.9), None);
+        assert_eq!(more_at_once(&known(), 0.01), None, "fast enough");
+        assert_eq!(more_at_once(&Known { exact: true, ..slow }, 0.01), None);
     }
 
     #[test]
     fn short_lives_get_waves_that_fit_into_them() {
         let mut short = known();
         short.replaced_after(1);
-        assert_eq!(next(&short).unwrap().count, 165, "a life of a wave has six of them then");
+        assert!(about(next(&short).unwrap().count, 165), "a life of a wave has six of them then");
         short.replaced_after(4);
-        assert_eq!(next(&short).unwrap().count, 82);
+        assert!(about(next(&short).unwrap().count, 82));
         short.replaced_after(1);
-        assert_eq!(next(&short).unwrap().count, 50);
+        assert!(about(next(&short).unwrap().count, 50));
         let mut long = known();
         long.replaced_after(6);
         assert_eq!(next(&long), next(&known()));
@@ -224,6 +360,6 @@ mod tests {
     #[test]
     fn large_mails_are_few() {
         assert_eq!(warm_up(&Known { length: 5_000_000, total: 200, ..known() }).count, 2);
-        assert_eq!(next(&Known { length: 5_000_000, total: 200, done: 2, ..known() }).unwrap().count, 20);
+        assert!(about(next(&Known { length: 5_000_000, total: 200, done: 2, ..known() }).unwrap().count, 20));
     }
 }

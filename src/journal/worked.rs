@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::{Scenario, Unit};
-use crate::model::{Growth, Metric, Pass, Reason, ScenarioStop, State};
+use crate::model::{Growth, Metric, Pass, Reason, ScenarioStop, State, TreeFloor};
 
 /// Where in the run something happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +116,9 @@ pub struct Floor {
     pub deadline: bool,
     /// A rest was kept before it.
     pub rested: bool,
+    /// The whole tree in sum; journals before schema 2 have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeFloor>,
     /// One entry a process.
     pub processes: Vec<ProcessFloor>,
     /// Named groups of descriptors, and growing containers.
@@ -161,6 +164,9 @@ pub struct Rest {
     pub scene: Scene,
     /// How long, in seconds.
     pub seconds: f64,
+    /// The whole tree before it, in sum.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tree: Option<TreeFloor>,
     /// The figures before it; the floor that follows has those after it.
     pub before: Vec<ProcessFloor>,
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Cell, Wish};
+use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
+use crate::model::TreeFloor;
 use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
 use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
 
 /// The figure of a floor that a metric is judged by.
-pub fn figure(metric: Metric) -> &'static str {
+fn figure(metric: Metric) -> &'static str {
     match metric {
         Metric::Rss => "rss_anon",
         metric => metric.name(),
@@ -34,6 +36,7 @@ pub struct Cells {
     cells: Vec<Cell>,
     refused: BTreeMap<String, String>,
     launches: u32,
+    lives: Lives,
 }
 
 impl Cells {
@@ -47,6 +50,7 @@ impl Cells {
             cells: Vec::new(),
             refused: BTreeMap::new(),
             launches: 0,
+            lives: Lives::default(),
         }
     }
 
@@ -75,24 +79,34 @@ impl Cells {
                 }
             }
             Event::Floor(at_rest) if at_rest.scene.pass == Pass::Measure => {
-                let journal::Floor { scene, messages, sessions, rested, processes, .. } = at_rest;
-                for at in 0..self.cells.len() {
-                    if self.cells[at].scenario == scene.scenario {
-                        let figure = figure(self.cells[at].metric);
-                        let floor = sum(processes, figure).map(|(value, garbage, peak, pid)| Floor {
-                            pid: Some(pid),
-                            seconds: Some(t),
-                            rested: *rested,
-                            garbage,
-                            elements: elements(processes, figure),
-                            peak_in_wave: peak,
-                            ..Floor::new(scene.wave, *messages, *sessions, value)
-                        });
-                        self.cells[at].feed(floor);
-                    }
-                }
+                self.floor(at_rest, t);
             }
             _ => {}
+        }
+    }
+
+    fn floor(&mut self, at_rest: &journal::Floor, t: f64) {
+        let journal::Floor { scene, messages, sessions, rested, processes, .. } = at_rest;
+        let life = self.lives.take(processes);
+        for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
+            let read = match &at_rest.tree {
+                Some(tree) => of_tree(cell.metric, tree, processes),
+                None => of_servers(cell.metric, processes),
+            };
+            match read {
+                Reading::Is(figure) => cell.feed(Some(Floor {
+                    pid: Some(if at_rest.tree.is_some() { life } else { figure.lives }),
+                    seconds: Some(t),
+                    rested: *rested,
+                    garbage: figure.garbage,
+                    elements: elements(processes, "heap").filter(|_| cell.metric == Metric::Heap),
+                    peak_in_wave: figure.peak,
+                    ..Floor::new(scene.wave, *messages, *sessions, figure.value)
+                })),
+                Reading::None => cell.feed(None),
+                // It could not be read at this moment: one floor fewer, not another kind of floor.
+                Reading::Later => {}
+            }
         }
     }
 
@@ -132,7 +146,9 @@ impl Cells {
         for cell in self.of(scenario).filter(|cell| !weary(cell)) {
             match (cell.wish(), &wish) {
                 (rest @ Wish::Rest { .. }, _) => return rest,
-                (Wish::Wave, Wish::Nothing) if cell.metric != Metric::Threads => wish = Wish::Wave,
+                (Wish::Wave, Wish::Nothing) if !matches!(cell.metric, Metric::Threads | Metric::Processes) => {
+                    wish = Wish::Wave
+                }
                 _ => {}
             }
         }
@@ -159,6 +175,79 @@ pub fn mail_length(scenario: &Scenario) -> u64 {
         Payload::Generated(length) => length.longest(),
         Payload::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
         Payload::Short | Payload::Folder(_) => Length::Fixed(0).longest(),
+    }
+}
+
+/// A figure of a floor, ready to be judged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Figure {
+    value: f64,
+    garbage: Option<f64>,
+    peak: Option<f64>,
+    lives: u32,
+}
+
+/// What a floor says of a metric.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reading {
+    /// This.
+    Is(Figure),
+    /// Nothing, and no other floor will.
+    None,
+    /// Nothing, but another floor may.
+    Later,
+}
+
+/// The value of a metric that is judged at a floor, or before a rest: the whole tree's, or, where a journal has no sums, of
+/// the processes that are the server.
+pub fn judged(metric: Metric, tree: Option<&TreeFloor>, processes: &[ProcessFloor]) -> Option<f64> {
+    let read = tree.map_or_else(|| of_servers(metric, processes), |tree| of_tree(metric, tree, processes));
+    match read {
+        Reading::Is(figure) => Some(figure.value),
+        Reading::None | Reading::Later => None,
+    }
+}
+
+/// What the whole tree owns: everything in sum, PHP's heap over all its processes that are PHP.
+fn of_tree(metric: Metric, tree: &TreeFloor, processes: &[ProcessFloor]) -> Reading {
+    let counted = |value: u64| Reading::Is(Figure { value: value as f64, garbage: None, peak: None, lives: 0 });
+    match metric {
+        Metric::Heap => heap(processes),
+        Metric::Rss => {
+            // The most that was resident in the wave: what is now, and what each process had above that.
+            let of = |process: &ProcessFloor, name: &str| process.figures.get(name).copied();
+            let above =
+                |process: &ProcessFloor| Some((of(process, "rss_anon_peak")? - of(process, "rss_anon")?).max(0.0));
+            let above: f64 = processes.iter().filter_map(above).sum();
+            let value = tree.memory as f64;
+            Reading::Is(Figure { value, garbage: None, peak: Some(value + above), lives: 0 })
+        }
+        Metric::Fd => counted(tree.fd),
+        Metric::Sockets => counted(tree.sockets),
+        Metric::Threads => counted(tree.threads),
+        Metric::Processes => counted(tree.processes),
+    }
+}
+
+/// PHP's heap over all processes that are PHP. Garbage counts where it is known of every one of them.
+fn heap(processes: &[ProcessFloor]) -> Reading {
+    if processes.iter().any(|process| process.figures.contains_key("heap_busy")) {
+        return Reading::Later;
+    }
+    let php = || processes.iter().filter(|process| process.figures.contains_key("heap"));
+    let sum = |name: &str| php().map(|process| process.figures.get(name).copied()).sum::<Option<f64>>();
+    match sum("heap").filter(|_| php().next().is_some()) {
+        Some(value) => Reading::Is(Figure { value, garbage: sum("heap_garbage"), peak: None, lives: 0 }),
+        None => Reading::None,
+    }
+}
+
+/// The same of a journal that recorded no sums: the processes that are the server.
+fn of_servers(metric: Metric, processes: &[ProcessFloor]) -> Reading {
+    match sum(processes, figure(metric)) {
+        Some((value, garbage, peak, lives)) => Reading::Is(Figure { value, garbage, peak, lives }),
+        // Not recorded then; nothing is judged by it.
+        None => Reading::None,
     }
 }
 

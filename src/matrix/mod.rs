@@ -5,6 +5,8 @@
 
 mod cell;
 mod layout;
+mod lives;
 
 pub use cell::{Cell, Wish};
-pub use layout::{Cells, figure, mail_length, server_figure};
+pub use layout::{Cells, judged, mail_length, server_figure};
+pub use lives::Lives;

@@ -20,6 +20,10 @@ pub enum WarningKind {
     XdebugMode,
     /// How the server was started differs from what was typed.
     Settings,
+    /// A scenario runs more sessions at once than it asks for, as the server only waits.
+    MoreAtOnce,
+    /// What the kernel counts of a process is not the sum of its parts.
+    Unaccounted,
     /// Lines of the journal could not be read.
     DamagedJournal,
     /// One that this version does not know.

@@ -18,13 +18,16 @@ pub enum Metric {
     Sockets,
     /// Threads.
     Threads,
+    /// Processes, those included that ended and were not waited for.
+    Processes,
 }
 
 impl Metric {
     /// All of them, in the order of the report.
-    pub const ALL: [Metric; 5] = [Metric::Heap, Metric::Rss, Metric::Fd, Metric::Sockets, Metric::Threads];
+    pub const ALL: [Metric; 6] =
+        [Metric::Heap, Metric::Rss, Metric::Fd, Metric::Sockets, Metric::Threads, Metric::Processes];
 
-    /// As in result.json: `heap`, `rss`, `fd`, `sockets`, `threads`.
+    /// As in result.json: `heap`, `rss`, `fd`, `sockets`, `threads`, `processes`.
     pub fn name(self) -> &'static str {
         match self {
             Metric::Heap => "heap",
@@ -32,12 +35,13 @@ impl Metric {
             Metric::Fd => "fd",
             Metric::Sockets => "sockets",
             Metric::Threads => "threads",
+            Metric::Processes => "processes",
         }
     }
 
     /// Counted one by one, and per session rather than per message.
     pub fn is_count(self) -> bool {
-        matches!(self, Metric::Fd | Metric::Sockets | Metric::Threads)
+        matches!(self, Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes)
     }
 
     /// Memory, in bytes.
@@ -57,6 +61,7 @@ impl Metric {
             Metric::Fd => Unit::Descriptors,
             Metric::Sockets => Unit::Sockets,
             Metric::Threads => Unit::Threads,
+            Metric::Processes => Unit::Processes,
         }
     }
 }

@@ -9,6 +9,7 @@ mod metric;
 mod pass;
 pub mod plan;
 mod stop_reason;
+mod tree_floor;
 mod verdict;
 
 pub use clock::Clock;
@@ -17,4 +18,5 @@ pub use kinds::{FailureKind, WarningKind};
 pub use metric::Metric;
 pub use pass::Pass;
 pub use stop_reason::{EarlyEnd, ScenarioStop};
+pub use tree_floor::TreeFloor;
 pub use verdict::{Growth, GrowthPer, Reason, State, Unit, Verdict};

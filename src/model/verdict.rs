@@ -89,6 +89,8 @@ pub enum Unit {
     Sockets,
     /// Threads.
     Threads,
+    /// Processes.
+    Processes,
 }
 
 /// A rate of growth.

@@ -35,6 +35,7 @@ pub fn metric(metric: Metric) -> &'static str {
         Metric::Fd => "Descriptors",
         Metric::Sockets => "Sockets",
         Metric::Threads => "Threads",
+        Metric::Processes => "Processes",
     }
 }
 
@@ -46,5 +47,6 @@ pub fn metric_noun(metric: Metric) -> &'static str {
         Metric::Fd => "descriptors",
         Metric::Sockets => "sockets",
         Metric::Threads => "threads",
+        Metric::Processes => "processes",
     }
 }

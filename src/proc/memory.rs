@@ -142,6 +142,16 @@ pub struct Rollup {
     pub private: u64,
     /// Swapped out, bytes.
     pub swap: u64,
+    /// Anonymous memory, shared pages divided among those that share them, bytes; none before Linux 5.4.
+    pub pss_anon: Option<u64>,
+    /// Shared memory, divided in the same way, bytes; none before Linux 5.4.
+    pub pss_shmem: Option<u64>,
+    /// Swapped out, divided in the same way, bytes.
+    pub swap_pss: u64,
+    /// Huge pages that were set aside for it (hugetlbfs), bytes: these are in no other figure.
+    pub hugetlb: u64,
+    /// Anonymous and shared memory in huge pages that the kernel made by itself, bytes.
+    pub huge: u64,
 }
 
 impl Rollup {
@@ -160,6 +170,11 @@ impl Rollup {
                 b"Anonymous" => out.anonymous = bytes,
                 b"Private_Clean" | b"Private_Dirty" => out.private += bytes,
                 b"Swap" => out.swap = bytes,
+                b"Pss_Anon" => out.pss_anon = Some(bytes),
+                b"Pss_Shmem" => out.pss_shmem = Some(bytes),
+                b"SwapPss" => out.swap_pss = bytes,
+                b"Shared_Hugetlb" | b"Private_Hugetlb" => out.hugetlb += bytes,
+                b"AnonHugePages" | b"ShmemPmdMapped" => out.huge += bytes,
                 _ => {}
             }
         }
@@ -204,9 +219,19 @@ mod tests {
         assert!(Statm::parse(b"1 2\n").is_err());
         let text = b"55-7f ---p 0 00:00 0 [rollup]\nRss:  1696 kB\nPss:  321 kB\nPrivate_Clean:  4 kB\n\
             Private_Dirty:  112 kB\nAnonymous:  112 kB\nSwap:  8 kB\n";
-        assert_eq!(
-            Rollup::parse(text),
-            Rollup { rss: 1696 << 10, pss: 321 << 10, anonymous: 112 << 10, private: 116 << 10, swap: 8 << 10 }
-        );
+        let old = Rollup {
+            rss: 1696 << 10,
+            pss: 321 << 10,
+            anonymous: 112 << 10,
+            private: 116 << 10,
+            swap: 8 << 10,
+            ..Rollup::default()
+        };
+        assert_eq!(Rollup::parse(text), old);
+        let text = b"Pss_Anon:  100 kB\nPss_Shmem:  7 kB\nAnonHugePages:  2048 kB\nShmemPmdMapped:  0 kB\n\
+            Private_Hugetlb:  4096 kB\nSwapPss:  3 kB\n";
+        let new = Rollup::parse(text);
+        assert_eq!((new.pss_anon, new.pss_shmem, new.swap_pss), (Some(100 << 10), Some(7 << 10), 3 << 10));
+        assert_eq!((new.huge, new.hugetlb), (2 << 20, 4 << 20));
     }
 }

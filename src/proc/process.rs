@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{Mode, fstatat};
+use nix::sys::stat::{FileStat, Mode, fstatat};
 
 use super::{Descriptor, Error, Limits, Rollup, Stat, Statm, Status};
 
@@ -208,6 +208,11 @@ impl Process {
             Err(Errno::ENOENT) => Ok(None),
             Err(e) => Err(self.failed("fd", e)),
         }
+    }
+
+    /// What stat(2) says of the file behind descriptor `fd`.
+    pub(super) fn descriptor_stat(&self, fd: i32) -> Result<FileStat, Error> {
+        fstatat(&self.folder, format!("fd/{fd}").as_str(), AtFlags::empty()).map_err(|e| self.failed("fd", e))
     }
 
     /// All open descriptors, in the order of their numbers.

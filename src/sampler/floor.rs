@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::tree_sum::TreeSum;
 use super::{Error, Group, Naming, groups};
+use crate::model::TreeFloor;
 use crate::proc::{
     self, Cgroup, Descriptor, Kind, Process, SocketTable, State, TcpSocket, held_tcp, listening_ports, own_addresses,
 };
@@ -39,6 +41,8 @@ pub struct Floor {
     pub rss_file: u64,
     /// Its part that is shared memory.
     pub rss_shmem: u64,
+    /// Resident memory as the kernel counts it while it hands pages out; `rss` may be summed over the page tables.
+    pub rss_counted: u64,
     /// The highest resident memory so far.
     pub rss_peak: u64,
     /// Memory swapped out.
@@ -79,6 +83,7 @@ impl Floor {
         self.name = proc::Stat::name(&text).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
         self.state = stat.state;
         self.rss = status.rss;
+        self.rss_counted = status.rss;
         self.rss_anon = status.rss_anon;
         self.rss_file = status.rss_file;
         self.rss_shmem = status.rss_shmem;
@@ -160,24 +165,29 @@ impl Reader {
     /// Reads one process thoroughly.
     pub fn floor(&mut self, pid: i32) -> Result<Floor, Error> {
         let tree = proc::Tree::scan()?;
-        self.read(&Process::open(pid)?, &tree)
+        self.read(&Process::open(pid)?, &tree, &mut TreeSum::default())
     }
 
     /// Reads several processes, in the order given; those that ended meanwhile are left out.
     pub fn floors(&mut self, pids: &[i32]) -> Result<Vec<Floor>, Error> {
+        self.tree(pids).map(|(floors, _)| floors)
+    }
+
+    /// Reads the processes of a tree one by one, and all of them in sum.
+    pub fn tree(&mut self, pids: &[i32]) -> Result<(Vec<Floor>, TreeFloor), Error> {
         let tree = proc::Tree::scan()?;
-        let mut out = Vec::with_capacity(pids.len());
+        let (mut out, mut sum) = (Vec::with_capacity(pids.len()), TreeSum::default());
         for &pid in pids {
-            match Process::open(pid).map_err(Error::from).and_then(|p| self.read(&p, &tree)) {
+            match Process::open(pid).map_err(Error::from).and_then(|p| self.read(&p, &tree, &mut sum)) {
                 Ok(floor) => out.push(floor),
                 Err(e) if e.is_gone() => {}
                 Err(e) => return Err(e),
             }
         }
-        Ok(out)
+        Ok((out, sum.finish(pids, &tree)))
     }
 
-    fn read(&mut self, process: &Process, tree: &proc::Tree) -> Result<Floor, Error> {
+    fn read(&mut self, process: &Process, tree: &proc::Tree, sum: &mut TreeSum) -> Result<Floor, Error> {
         let mut floor = Floor::default();
         floor.take_figures(process)?;
         if self.exact {
@@ -188,6 +198,7 @@ impl Reader {
         let descriptors = if floor.state == 'Z' { Vec::new() } else { process.descriptors()? };
         let tcp = held_tcp(process, &descriptors, &mut self.table)?;
         floor.take_holdings(&descriptors, &tcp, self.ours.as_ref(), &|d| process.socket_protocol(d.fd));
+        sum.add(process, &floor, &descriptors, &tcp);
         Ok(floor)
     }
 }

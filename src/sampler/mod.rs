@@ -11,6 +11,7 @@ mod row;
 mod settle_rule;
 mod ticker;
 mod tracker;
+mod tree_sum;
 mod watcher;
 
 pub use descriptors::{Group, Naming, groups, survivors};

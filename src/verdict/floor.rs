@@ -75,6 +75,7 @@ impl Metric {
             "fds" | "fd" => Metric::Fd,
             "sockets" => Metric::Sockets,
             "threads" => Metric::Threads,
+            "processes" => Metric::Processes,
             _ => return None,
         })
     }
@@ -84,7 +85,7 @@ impl Metric {
         match self {
             Metric::Heap => 16.0,
             Metric::Rss => 8192.0,
-            Metric::Fd | Metric::Sockets | Metric::Threads => 1.0,
+            Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => 1.0,
         }
     }
 
@@ -96,6 +97,7 @@ impl Metric {
             Metric::Fd => "descriptors",
             Metric::Sockets => "sockets",
             Metric::Threads => "threads",
+            Metric::Processes => "processes",
         }
     }
 

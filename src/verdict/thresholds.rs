@@ -226,7 +226,7 @@ impl Bounds {
         match metric {
             Metric::Heap => self.heap.hour,
             Metric::Rss => self.rss.hour,
-            Metric::Fd | Metric::Sockets | Metric::Threads => self.count.hour,
+            Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => self.count.hour,
         }
     }
 

@@ -117,6 +117,9 @@ pub struct Plan {
     pub stall_timeout: Duration,
     /// Rest before a leak is said; longer than the server's timers.
     pub rest: Duration,
+    /// Runs before each floor; `{pid}` stands for the process that greeted. It may force a collection, say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<String>,
     /// Runs before each launch.
     pub before: Option<String>,
     /// Runs after each stop.

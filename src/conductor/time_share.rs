@@ -1,0 +1,110 @@
+//! Who gets how much of the time: a scenario's part, what is kept for those after it, for a rest, and for one wave.
+
+use super::context::Context;
+use super::scenario_run::ScenarioRun;
+use super::wave_size::{self, Wave};
+use crate::model::plan::scenario::Scenario;
+use crate::model::{Metric, Pass, State};
+
+/// Waves that a rest is followed by before a leak is said, with one to spare.
+const AFTER_REST: f64 = 4.0;
+
+/// Of the time that is left, what a scenario may take while the run has no verdict.
+const FIRST: f64 = 0.8;
+
+/// Of what a scenario has left, what is kept for a rest at most.
+const FOR_REST: f64 = 0.4;
+
+/// Of the time that is left, what is kept for later scenarios at most.
+const FOR_LATER: f64 = 0.5;
+
+/// Seconds between two waves where nothing was measured yet: settling and a floor.
+const BETWEEN: f64 = 0.6;
+
+/// Seconds of the first pass that are left; none without a budget.
+pub(super) fn all_left(run: &Context<'_>) -> Option<f64> {
+    Some(run.deadline(Pass::Measure)? - run.elapsed())
+}
+
+/// Seconds that a scenario which has not begun gets, among those that come with it and after it.
+pub(super) fn share(run: &Context<'_>, coming: &[Scenario]) -> Option<f64> {
+    let weights: f64 = coming.iter().map(|scenario| wave_size::weight(&scenario.name)).sum();
+    Some(all_left(run)? * wave_size::weight(&coming[0].name) / weights)
+}
+
+/// Seconds that a scenario needs at the very least, before anything of it was measured.
+fn least(run: &Context<'_>, scenario: &Scenario) -> f64 {
+    let mut known = ScenarioRun::new(scenario, run.plan, None, 0.0, run.reply).known;
+    known.settle = BETWEEN;
+    if run.patient {
+        known.seconds_each = known.seconds_each.min(run.reply.unwrap_or(0.0) / wave_size::MOST_WAITING as f64);
+    }
+    if wave_size::is_whole(&known) { BETWEEN + known.total as f64 * known.seconds_each } else { known.least_seconds() }
+}
+
+/// Whether what is left, beside what those after it need, is enough for a scenario to be judged at all.
+pub(super) fn is_worth_it(run: &Context<'_>, coming: &[Scenario]) -> bool {
+    all_left(run).is_none_or(|all| all >= least(run, &coming[0]))
+}
+
+/// Seconds that a scenario under way has left; none without a budget.
+pub(super) fn left(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
+    let all = all_left(run)?;
+    let own = state.share? - (run.elapsed() - state.began);
+    let at = run.plan.scenarios.iter().position(|scenario| scenario.name == state.scenario.name).unwrap_or(0);
+    let later: f64 = run.plan.scenarios.iter().skip(at + 1).map(|scenario| least(run, scenario)).sum();
+    let may = (all - later.min(all * FOR_LATER)).max(0.0);
+    let waves = f64::from(state.known.waves.unwrap_or(wave_size::WAVES)).max(1.0);
+    let to_come = (1.0 - f64::from(state.known.waves_run) / waves).max(0.0);
+    // Until the run can have a verdict at all, what is under way goes before what is still to come; but not where its
+    // least work is out of reach.
+    let reachable = state.known.useful_seconds() * to_come <= may;
+    let own = if !is_secured(run) && reachable { own.max(may * FIRST) } else { own };
+    Some(own.min(may))
+}
+
+/// Of what is left, what the next waves may use: where growth is seen, a rest and the waves after it are kept.
+pub(super) fn for_waves(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
+    let left = left(run, state)?;
+    let cells = &run.recorder.cells;
+    let grows = cells.of(&state.scenario.name).any(|cell| {
+        let judgement = cells.outcome(cell);
+        !judgement.state.holds() && judgement.growth.is_some_and(|growth| growth.value > 0.0)
+    });
+    if state.rested || !grows || state.known.exact {
+        return Some(left);
+    }
+    let rest = run.plan.rest.as_secs_f64() + AFTER_REST * state.known.settle;
+    Some(left - rest.min(left * FOR_REST).max(0.0))
+}
+
+/// The run has its verdict, whatever is still to come: a leak is proven, or memory, descriptors and sockets were each
+/// judged somewhere.
+pub(super) fn is_secured(run: &Context<'_>) -> bool {
+    let cells = &run.recorder.cells;
+    let states: Vec<(Metric, State)> =
+        cells.all().iter().map(|cell| (cell.metric, cells.outcome(cell).state)).collect();
+    let holds = |of: &dyn Fn(Metric) -> bool| states.iter().any(|(metric, state)| of(*metric) && state.holds());
+    states.iter().any(|(_, state)| *state == State::Leak)
+        || (holds(&|metric| metric == Metric::Heap || metric.is_resident())
+            && holds(&|metric| metric == Metric::Fd)
+            && holds(&|metric| metric == Metric::Sockets))
+}
+
+/// Whether a rest, and the waves through which the growth must hold after it, have room: in the scenario's part, or,
+/// while no leak is proven, in all that is left. What decides comes first.
+pub(super) fn make_room(run: &Context<'_>, state: &mut ScenarioRun<'_>, seconds: f64, wave: Wave) -> bool {
+    let Some(left) = left(run, state) else { return true };
+    let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
+    let needed = seconds + AFTER_REST * each;
+    if left > needed {
+        return true;
+    }
+    let proven = run.recorder.cells.all().iter().any(|cell| run.recorder.cells.outcome(cell).state == State::Leak);
+    let all = all_left(run).unwrap_or(f64::INFINITY);
+    if proven || all < seconds + state.known.settle {
+        return false;
+    }
+    state.share = state.share.map(|share| share + (needed - left));
+    true
+}
