@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use super::census::code::Code;
 use super::census::error::Error;
 use super::census::values::{Census, Figures, Frame};
+use super::code;
 use super::layout::Layout;
 use super::memory::Memory;
 use super::read::image::Php;
 use super::read::remote;
 use super::read::snapshot::{self, Copy, CopyMode};
 use super::walk::engine::Engine;
+use super::walk::walker::Walk;
 use super::walk::{checks, stack, take};
 use super::zmm::Zmm;
 use crate::proc::remote::Remote;
@@ -122,6 +125,22 @@ impl Inspector {
         Err(last)
     }
 
+    /// As [`Inspector::census`], and of the same copy what the compiled code does to the containers. `is_library`: of
+    /// a script's path.
+    ///
+    /// # Errors
+    /// As [`Inspector::census`]. Code that cannot be read is no error: [`Code::refused`] says why.
+    pub fn census_with_code(&self, mode: CopyMode, is_library: &dyn Fn(&str) -> bool) -> Result<(Census, Code), Error> {
+        let mut last = Error::Busy;
+        for _ in 0..CENSUS_TRIES {
+            match self.snapshot(mode)?.census_with_code(is_library) {
+                Err(Error::Busy) => last = Error::Busy,
+                other => return other,
+            }
+        }
+        Err(last)
+    }
+
     /// The PHP call stack, innermost first.
     ///
     /// # Errors
@@ -147,6 +166,19 @@ impl Snapshot {
     pub fn census(self) -> Result<Census, Error> {
         let at_rest = self.copy.stopped.is_zero();
         take::take(&self.php, &self.copy).map_err(|torn| take::error_of(torn, at_rest))
+    }
+
+    /// Counts, and reads the compiled code for the lines that fill and empty what was counted.
+    ///
+    /// # Errors
+    /// As [`Snapshot::census`].
+    pub fn census_with_code(self, is_library: &dyn Fn(&str) -> bool) -> Result<(Census, Code), Error> {
+        let at_rest = self.copy.stopped.is_zero();
+        let read = |walk: &Walk, chosen: &[u32]| {
+            let containers: Vec<_> = chosen.iter().filter_map(|&path| walk.paths.container(path)).collect();
+            code::read(&walk.engine, &self.php, &walk.closures(), &containers, is_library)
+        };
+        take::take_with(&self.php, &self.copy, read).map_err(|torn| take::error_of(torn, at_rest))
     }
 
     /// The PHP call stack, innermost first.

@@ -137,6 +137,15 @@ layout! {
     list_count = "list_count",
     list_element_value = "list_element_value",
     storage_element_data = "storage_element_data",
+    op_arg_info = "zend_op_array.arg_info",
+    op_line_end = "zend_op_array.line_end",
+    op_last_literal = "zend_op_array.last_literal",
+    op_dynamic_count = "zend_op_array.num_dynamic_func_defs",
+    op_literals = "zend_op_array.literals",
+    op_dynamic = "zend_op_array.dynamic_func_defs",
+    prop_type = "zend_property_info.type",
+    prop_hooks = "zend_property_info.hooks",
+    last_opcode = "const.ZEND_VM_LAST_OPCODE",
 }
 
 impl Layout {

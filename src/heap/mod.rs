@@ -10,6 +10,7 @@
 //! read; names of classes, properties, variables, functions and files are.
 
 pub mod census;
+mod code;
 mod inspector;
 pub mod layout;
 mod memory;
@@ -17,6 +18,7 @@ mod read;
 mod walk;
 mod zmm;
 
+pub use census::code::{Code, ContainerCode, Location, Role};
 pub use census::error::Error;
 pub use census::growth::{Growing, Growth, grows, growth};
 pub use census::values::{

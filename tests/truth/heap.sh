@@ -8,7 +8,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.."
 folder=${1:-$(mktemp -d)}
 failed=0
-for suite in here bullseye trixie; do
+for suite in here bullseye trixie sid; do
     if [ "$suite" = here ]; then
         php=$(command -v php)
     elif ! php=$(sh "$here/php-suites.sh" "$suite" "$folder/$suite"); then

@@ -1,7 +1,11 @@
 //! What the walk needs to know of a class, read once for each.
 
+use std::collections::HashMap;
+
+use super::declared::first_declaring;
 use super::engine::Engine;
 use super::paths::{LabelId, Paths, TypeId};
+use super::slot::Slot;
 use crate::heap::memory::AddressMap;
 
 /// `ZEND_ACC_STATIC`
@@ -119,6 +123,7 @@ fn read(engine: &Engine, paths: &mut Paths, address: u64) -> Option<Class> {
     let mut storage = Storage::Plain;
     let unnamed = paths.label(address, "->?");
     let mut labels = vec![unnamed; slots as usize];
+    let mut seen = HashMap::new();
     let mut at = address;
     for _ in 0..MOST_PARENTS {
         let name = engine.class_name(at)?;
@@ -137,7 +142,15 @@ fn read(engine: &Engine, paths: &mut Paths, address: u64) -> Option<Class> {
             };
             if let Some(label) = labels.get_mut(slot as usize / 16).filter(|label| **label == unnamed) {
                 let name = bare(engine.name(engine.word(info, l.prop_name)?)?);
-                *label = paths.label(engine.word(info, l.prop_ce)?, &format!("->{name}"));
+                let declaring = engine.word(info, l.prop_ce)?;
+                // A parent's private property of the same name is another one, and is told so.
+                let text = match seen.insert(name, slot) {
+                    Some(other) if other != slot => format!("->{}::{name}", engine.class_name(declaring)?),
+                    _ => format!("->{name}"),
+                };
+                *label = paths.named(declaring, &text, || {
+                    Slot::Property(first_declaring(engine, declaring, name), name.to_owned())
+                });
             }
         }
         at = engine.word(at, l.ce_parent)?;

@@ -273,6 +273,15 @@ impl<'a> Engine<'a> {
     }
 }
 
+/// A function's name as paths write it; a closure's is where it stands, since many share one name.
+pub fn function_key(engine: &Engine, at: u64) -> Option<String> {
+    let name = engine.function_name(at)?;
+    match name.contains("{closure") {
+        true => Some(format!("Closure@{}", engine.place(at)?)),
+        false => Some(name),
+    }
+}
+
 /// A path's last part.
 pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)

@@ -1,7 +1,8 @@
 //! What code holds on to: the variables of frames, of closures, generators and suspended fibers, static ones.
 
-use super::engine::{Function, Value, is_identifier, kind};
+use super::engine::{Function, Value, function_key, is_identifier, kind};
 use super::paths::PathId;
+use super::slot::Slot;
 use super::walker::{Node, OrTorn, Torn, Walk, Walked};
 
 const MOST_VARIABLES: u32 = 10_000;
@@ -25,13 +26,14 @@ impl Walk<'_> {
         }
         if self.engine.function(function) == Some(Function::User) {
             let pointer = self.engine.word(function, l.op_statics_ptr).or_torn("a closure", node.at)?;
-            self.expand_statics(pointer, node.path, " use ")?;
+            self.expand_statics(pointer, node.path, " use ", "")?;
         }
         Ok(())
     }
 
-    /// The static variables (of a closure: the used ones too) behind a map pointer.
-    pub fn expand_statics(&mut self, pointer: u64, path: PathId, word: &str) -> Walked<()> {
+    /// The static variables (of a closure: the used ones too) behind a map pointer. `function`: as code names it,
+    /// empty for a closure.
+    pub fn expand_statics(&mut self, pointer: u64, path: PathId, word: &str, function: &str) -> Walked<()> {
         let at = self.engine.map_pointer(pointer).or_torn("static variables", pointer)?;
         if at == 0 {
             return Ok(());
@@ -54,7 +56,8 @@ impl Walk<'_> {
             let name =
                 self.engine.name(entry.key).filter(|n| is_identifier(n)).or_torn("a variable's name", entry.key)?;
             if entry.value.kind >= kind::STRING {
-                let label = self.paths.label(0, &format!("{word}${name}"));
+                let slot = || Slot::StaticVariable(function.to_owned(), name.to_owned());
+                let label = self.paths.named(0, &format!("{word}${name}"), slot);
                 self.meet_at(path, label, entry.value, true)?;
             }
         }
@@ -148,6 +151,7 @@ impl Walk<'_> {
             }
             Function::User => {
                 let count = self.engine.half(function, l.op_last_var).or_torn("a function", function)?;
+                let key = function_key(&self.engine, function).or_torn("a function", function)?;
                 let names = self.engine.word(function, l.op_vars).or_torn("a function", function)?;
                 if count > MOST_VARIABLES {
                     return Err(Torn(format!("a function of {count} variables at {function:x}")));
@@ -168,7 +172,10 @@ impl Walk<'_> {
                         (false, 0) => format!("{name}() ${variable}"),
                         _ => format!(" in {name}() ${variable}"),
                     };
-                    let label = self.paths.label(0, &label);
+                    let label = self.paths.named(0, &label, || match name.is_empty() {
+                        true => Slot::Global(variable.to_owned()),
+                        false => Slot::Local(key.clone(), variable.to_owned()),
+                    });
                     self.meet_at(path, label, value, !is_shared)?;
                 }
             }

@@ -4,6 +4,7 @@
 pub mod checks;
 pub mod classes;
 pub mod collector;
+pub mod declared;
 pub mod engine;
 mod expand;
 mod frames;
@@ -12,6 +13,7 @@ pub mod objects;
 pub mod paths;
 pub mod resources;
 mod roots;
+pub mod slot;
 pub mod stack;
 mod storage;
 pub mod take;

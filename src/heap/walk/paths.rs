@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::slot::{Container, Slot};
 use crate::heap::memory::AddressHasher;
 
 /// A path's number; 0 is the root of all.
@@ -55,6 +56,8 @@ pub struct Paths {
     paths: Vec<Path>,
     labels: Vec<String>,
     label_ids: HashMap<(u64, String), LabelId>,
+    /// What code calls the place that a label names.
+    slots: HashMap<LabelId, Slot>,
     types: Vec<String>,
     type_ids: HashMap<String, TypeId>,
     children: HashMap<(PathId, LabelId), PathId, BuildHasherDefault<AddressHasher>>,
@@ -66,6 +69,7 @@ impl Default for Paths {
             paths: Vec::new(),
             labels: Vec::new(),
             label_ids: HashMap::new(),
+            slots: HashMap::new(),
             types: Vec::new(),
             type_ids: HashMap::new(),
             children: HashMap::default(),
@@ -87,6 +91,36 @@ impl Paths {
         self.labels.push(text.to_owned());
         self.label_ids.insert((owner, text.to_owned()), id);
         id
+    }
+
+    /// As [`Paths::label`], of a place that code has a name for.
+    pub fn named(&mut self, owner: u64, text: &str, slot: impl FnOnce() -> Slot) -> LabelId {
+        let label = self.label(owner, text);
+        self.slots.entry(label).or_insert_with(slot);
+        label
+    }
+
+    /// The container at `path` as code names it; `None` where it has no name there.
+    pub fn container(&self, path: PathId) -> Option<Container> {
+        let element = self.main_type(path).map(|of| self.type_name(of).to_owned()).unwrap_or_default();
+        let (mut at, mut depth, mut in_object) = (path, 0, false);
+        while self.paths[at as usize].label == ELEMENT {
+            if at == 0 {
+                return None;
+            }
+            depth += 1;
+            at = self.paths[at as usize].parent;
+            in_object |= self.main_type(at).is_some_and(|of| self.is_class(of));
+        }
+        let slot = match self.slots.get(&self.paths[at as usize].label)? {
+            // What a closure uses is named by where the closure was written.
+            Slot::StaticVariable(function, name) if function.is_empty() => {
+                let closure = self.main_type(self.paths[at as usize].parent)?;
+                Slot::StaticVariable(self.type_name(closure).to_owned(), name.clone())
+            }
+            slot => slot.clone(),
+        };
+        Some(Container { path: self.text(path), slot, depth, in_object, element })
     }
 
     /// The number of a type's name.

@@ -1,8 +1,9 @@
 //! Where the walk starts: what a running script can reach by name.
 
 use super::classes::static_names;
-use super::engine::{Function, Value, is_identifier, kind};
+use super::engine::{Function, Value, function_key, is_identifier, kind};
 use super::paths::PathId;
+use super::slot::Slot;
 use super::walker::{OrTorn, Torn, Walk, Walked};
 use crate::heap::read::image::Php;
 
@@ -45,6 +46,8 @@ fn classes(walk: &mut Walk, php: &Php) -> Walked<()> {
                         value = Value { word: 0, kind: kind::NULL };
                     }
                     if value.kind >= kind::STRING {
+                        let slot = || Slot::Static(name.clone(), property.clone());
+                        walk.paths.named(0, &format!("{name}::${property}"), slot);
                         walk.root(&format!("{name}::${property}"), value)?;
                     }
                 }
@@ -101,7 +104,8 @@ fn function_statics(walk: &mut Walk, function: u64) -> Walked<()> {
         return Ok(());
     }
     let name = engine.function_name(function).or_torn("a function's name", function)?;
-    walk.expand_statics(pointer, ROOT, &format!("{name}() static "))
+    let key = function_key(&engine, function).or_torn("a function's name", function)?;
+    walk.expand_statics(pointer, ROOT, &format!("{name}() static "), &key)
 }
 
 fn globals(walk: &mut Walk, php: &Php) -> Walked<()> {
@@ -111,6 +115,7 @@ fn globals(walk: &mut Walk, php: &Php) -> Walked<()> {
         let name = engine.name(entry.key).filter(|n| is_identifier(n));
         if let Some(name) = name.filter(|n| *n != "GLOBALS") {
             let label = format!("${name}");
+            walk.paths.named(0, &label, || Slot::Global(name.to_owned()));
             walk.root(&label, entry.value)?;
         }
     }

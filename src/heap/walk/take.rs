@@ -28,6 +28,11 @@ const LONG_STRING: u64 = 1024;
 /// # Errors
 /// What did not fit, where anything did not.
 pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
+    take_with(php, copy, |_, _| ()).map(|(census, ())| census)
+}
+
+/// As [`take`]; `further` is asked of the finished walk, with the numbers of the holders' paths.
+pub fn take_with<T>(php: &Php, copy: &Copy, further: impl FnOnce(&Walk, &[u32]) -> T) -> Walked<(Census, T)> {
     let begun = Instant::now();
     let l = &php.layout;
     let map_ptr_base = copy.arena.u64(php.cg + u64::from(l.cg_map_ptr_base)).or_torn("CG", php.cg)?;
@@ -53,8 +58,8 @@ pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
         warnings.push("heap figures are not available: PHP does not use Zend's memory manager".into());
     }
     let resources = resources::counts(&walk.resources, &walk.paths);
-    let holders = holders(&walk.paths);
-    Ok(Census {
+    let (chosen, holders) = holders(&walk.paths);
+    let census = Census {
         php_version: php.version.clone(),
         figures,
         classes: classes(&walk),
@@ -73,7 +78,9 @@ pub fn take(php: &Php, copy: &Copy) -> Walked<Census> {
             bytes: copy.bytes,
         },
         warnings,
-    })
+    };
+    let further = further(&walk, &chosen);
+    Ok((census, further))
 }
 
 /// What a torn copy means: of a process at rest that its layout does not fit, of one that was
@@ -121,7 +128,8 @@ fn classes_below(paths: &Paths, chosen: &[u32]) -> HashMap<u32, Vec<String>> {
     below
 }
 
-fn holders(paths: &Paths) -> Vec<Holder> {
+/// The paths that can grow, the heaviest first, by number and written out.
+fn holders(paths: &Paths) -> (Vec<u32>, Vec<Holder>) {
     let bytes = paths.subtree_bytes();
     let string = |id: u32| paths.main_type(id).is_some_and(|t| paths.type_name(t) == "string");
     let is_holder = |id: u32| {
@@ -136,9 +144,9 @@ fn holders(paths: &Paths) -> Vec<Holder> {
     chosen.sort_by_key(|&id| (std::cmp::Reverse(bytes[id as usize]), id));
     chosen.truncate(MOST_HOLDERS);
     let mut classes = classes_below(paths, &chosen);
-    chosen
-        .into_iter()
-        .map(|id| {
+    let holders = chosen
+        .iter()
+        .map(|&id| {
             let path = &paths.all()[id as usize];
             let main = paths.main_type(id);
             // The first node of a list stands before its path begins.
@@ -156,5 +164,6 @@ fn holders(paths: &Paths) -> Vec<Holder> {
                 shared: path.shared,
             }
         })
-        .collect()
+        .collect();
+    (chosen, holders)
 }

@@ -108,6 +108,14 @@ impl<'a> Walk<'a> {
         self.index.contains_key(&address) || self.node_at(address, kind::OBJECT).is_some()
     }
 
+    /// The functions of the closures that live, by address.
+    pub fn closures(&self) -> Vec<u64> {
+        let classes = self.classes.all();
+        let is_closure = |o: &&Object| classes[o.class as usize].storage == Storage::Closure;
+        let at = u64::from(self.engine.layout.closure_func);
+        self.live.all.iter().filter(is_closure).map(|object| object.at + at).collect()
+    }
+
     /// The live object at `at`.
     pub(super) fn object(&self, at: u64) -> Walked<Object> {
         let index = self.live.find(&self.engine, at).or_torn("an object that is not in the store", at)?;

@@ -4,6 +4,8 @@
 //! `PROFILE_RUN_PHP` names another PHP than the one in the path (`tests/truth/php-suites.sh`
 //! unpacks those of other Debian suites).
 
+mod lines;
+
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 

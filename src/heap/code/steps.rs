@@ -1,0 +1,292 @@
+//! One opcode after the other: what each does to what is known.
+
+use super::accesses::{Deed, Known, Reader};
+use super::opcodes::{Opcode, Operand, constant_name, op};
+use super::slots::{Place, Slot};
+use crate::heap::walk::declared::class_type;
+use crate::heap::walk::engine::function_key;
+
+/// Sizes of what describes an argument, and where its type stands in it.
+const ARGUMENT: u64 = 32;
+const ARGUMENT_TYPE: u64 = 8;
+/// A used or static variable is bound by reference.
+const BIND_REFERENCE: u32 = 1;
+/// `ZEND_FETCH_GLOBAL`
+const FETCH_GLOBAL: u32 = 1 << 1;
+
+impl Reader<'_, '_> {
+    /// Reads the function: once to learn of which classes its variables are, then for what it does.
+    pub(super) fn read(&mut self, opcodes: &[Opcode]) {
+        for learning in [true, false] {
+            self.learning = learning;
+            self.temporaries.clear();
+            self.variables.clear();
+            self.calls.clear();
+            for (index, opcode) in opcodes.iter().enumerate() {
+                self.at = index;
+                self.step(opcode, opcodes.get(index + 1));
+            }
+        }
+    }
+
+    fn step(&mut self, opcode: &Opcode, next: Option<&Opcode>) {
+        match opcode.number {
+            op::FETCH_FIRST..=op::FETCH_LAST => self.fetch(opcode),
+            op::FETCH_STATIC_PROP_FIRST..=op::FETCH_STATIC_PROP_LAST => {
+                let known = self.static_property(opcode);
+                self.set(opcode.result, known);
+            }
+            op::FETCH_THIS => {
+                let this = self.known(Operand::Unused(0));
+                self.set(opcode.result, this);
+            }
+            op::ASSIGN..=op::ASSIGN_STATIC_PROP_OP => self.assign(opcode, next),
+            op::ASSIGN_REF | op::ASSIGN_OBJ_REF | op::ASSIGN_STATIC_PROP_REF => self.assign_reference(opcode, next),
+            op::QM_ASSIGN | op::COPY_TMP => {
+                let known = self.known(opcode.op1);
+                self.set(opcode.result, known);
+            }
+            op::UNSET_DIM => {
+                let place = self.known(opcode.op1).place;
+                self.deed(place.map(Place::element), Deed::Takes, opcode.line);
+            }
+            op::UNSET_OBJ => {
+                let place = self.property(opcode.op1, opcode.op2).place;
+                self.deed(place, Deed::Replaces { by_nothing: true }, opcode.line);
+            }
+            op::UNSET_CV => {
+                // Of a reference only the name goes.
+                if let Operand::Variable(number) = opcode.op1 {
+                    let own = self.variable(number);
+                    let known = self.known(opcode.op1);
+                    self.deed(
+                        own.filter(|own| known.place == Some(*own)),
+                        Deed::Replaces { by_nothing: true },
+                        opcode.line,
+                    );
+                    self.variables.remove(&number);
+                }
+            }
+            op::RECV | op::RECV_INIT => self.receive(opcode),
+            op::BIND_GLOBAL => {
+                if let Some(name) = constant_name(&self.names.engine, opcode.op2, 0) {
+                    let slot = self.out.slots.id(Slot::Global(name.to_owned()));
+                    self.set(opcode.op1, Known { place: Some(Place { slot, depth: 0 }), ..Known::default() });
+                }
+            }
+            op::BIND_STATIC | op::BIND_INIT_STATIC => self.bind_static(opcode),
+            op::BIND_LEXICAL => self.bind_lexical(opcode),
+            op::DECLARE_LAMBDA_FUNCTION => self.declare_closure(opcode),
+            op::FE_RESET_RW => {
+                let known = self.known(opcode.op1);
+                self.set(opcode.result, Known { class: None, ..known });
+            }
+            op::FE_FETCH_RW => {
+                let place = self.known(opcode.op1).place.map(Place::element);
+                self.set(opcode.op2, Known { place, ..Known::default() });
+            }
+            op::ADD => {
+                let adds_to = [opcode.op1, opcode.op2].into_iter().find_map(|operand| self.whole_slot(operand));
+                self.set(opcode.result, Known { adds_to, ..Known::default() });
+            }
+            op::INIT_ARRAY | op::ADD_ARRAY_ELEMENT => {
+                let before = match opcode.number {
+                    op::INIT_ARRAY => Known { nothing: matches!(opcode.op1, Operand::Unused(_)), ..Known::default() },
+                    _ => Known { nothing: false, ..self.known(opcode.result) },
+                };
+                if !matches!(opcode.op1, Operand::Unused(_)) {
+                    self.handed(opcode.op1, opcode.line);
+                }
+                self.set(opcode.result, before);
+            }
+            op::ADD_ARRAY_UNPACK => {
+                let adds_to = self.whole_slot(opcode.op1).or(self.known(opcode.result).adds_to);
+                self.set(opcode.result, Known { adds_to, ..Known::default() });
+            }
+            op::MAKE_REF => {
+                let known = self.known(opcode.op1);
+                self.deed(known.place, Deed::Referenced { object: false }, opcode.line);
+                self.set(opcode.result, known);
+            }
+            op::RETURN_BY_REF => {
+                let place = self.known(opcode.op1).place;
+                self.deed(place, Deed::Referenced { object: false }, opcode.line);
+            }
+            op::RETURN | op::YIELD => self.handed(opcode.op1, opcode.line),
+            _ if self.call_step(opcode) => {}
+            _ => self.set_unknown(opcode),
+        }
+    }
+
+    fn set_unknown(&mut self, opcode: &Opcode) {
+        if let Operand::Temporary(_) = opcode.result {
+            self.set(opcode.result, Known::default());
+        }
+    }
+
+    /// The slot that an operand is the whole of.
+    fn whole_slot(&mut self, operand: Operand) -> Option<u32> {
+        self.known(operand).place.filter(|place| place.depth == 0).map(|place| place.slot)
+    }
+
+    /// A value goes where it is not followed.
+    pub(super) fn handed(&mut self, operand: Operand, line: u32) {
+        if !matches!(operand, Operand::Unused(_) | Operand::Constant(_)) {
+            let place = self.known(operand).place;
+            self.deed(place, Deed::Referenced { object: true }, line);
+        }
+    }
+
+    fn fetch(&mut self, opcode: &Opcode) {
+        let known = match (opcode.number - op::FETCH_FIRST) % 3 {
+            0 => match constant_name(&self.names.engine, opcode.op1, 0) {
+                Some(name) if opcode.extended & FETCH_GLOBAL != 0 => {
+                    let slot = self.out.slots.id(Slot::Global(name.to_owned()));
+                    Known { place: Some(Place { slot, depth: 0 }), ..Known::default() }
+                }
+                _ => Known::default(),
+            },
+            1 => Known { place: self.known(opcode.op1).place.map(Place::element), ..Known::default() },
+            _ => self.property(opcode.op1, opcode.op2),
+        };
+        self.set(opcode.result, known);
+    }
+
+    fn assign(&mut self, opcode: &Opcode, next: Option<&Opcode>) {
+        let line = opcode.line;
+        let target = match opcode.number {
+            op::ASSIGN | op::ASSIGN_OP | op::ASSIGN_DIM | op::ASSIGN_DIM_OP => self.known(opcode.op1),
+            op::ASSIGN_OBJ | op::ASSIGN_OBJ_OP => self.property(opcode.op1, opcode.op2),
+            _ => self.static_property(opcode),
+        };
+        let data = next.map_or(Operand::Unused(0), |next| next.op1);
+        match opcode.number {
+            op::ASSIGN_DIM => {
+                self.deed(target.place.map(Place::element), Deed::Puts, line);
+                self.handed(data, line);
+            }
+            op::ASSIGN_DIM_OP => {
+                self.deed(target.place.map(Place::element), Deed::Puts, line);
+                if opcode.extended == op::CONCAT {
+                    self.deed(target.place.map(Place::element), Deed::Grows, line);
+                }
+            }
+            op::ASSIGN | op::ASSIGN_OBJ | op::ASSIGN_STATIC_PROP => {
+                let value = self.known(if opcode.number == op::ASSIGN { opcode.op2 } else { data });
+                self.replace(opcode, &target, &value);
+            }
+            _ if opcode.extended == op::CONCAT => self.deed(target.place, Deed::Grows, line),
+            _ if opcode.extended == u32::from(op::ADD) => {
+                self.deed(target.place.map(Place::element), Deed::Puts, line);
+            }
+            _ => {}
+        }
+        self.set(opcode.result, Known::default());
+    }
+
+    fn replace(&mut self, opcode: &Opcode, target: &Known, value: &Known) {
+        let line = opcode.line;
+        self.alias(value.place, target.place, true);
+        if opcode.number == op::ASSIGN {
+            self.learn(opcode.op1, value.class);
+        }
+        if value.adds_to.is_some() && value.adds_to == target.place.map(|place| place.slot) {
+            return self.deed(target.place.map(Place::element), Deed::Puts, line);
+        }
+        let same = value.place.is_some() && value.place == target.place;
+        if !same && !self.is_first_value(opcode) {
+            self.deed(target.place, Deed::Replaces { by_nothing: value.nothing }, line);
+        }
+    }
+
+    /// Whether nothing can have been there before: what a constructor sets, and a variable's first value where no loop
+    /// comes back to it.
+    fn is_first_value(&mut self, opcode: &Opcode) -> bool {
+        let at = self.at;
+        match (opcode.number, opcode.op1) {
+            (op::ASSIGN_OBJ, Operand::Unused(_)) => self.function.key.ends_with("->__construct"),
+            (op::ASSIGN, Operand::Variable(number)) => {
+                let first = *self.begun.entry(number).or_insert(at);
+                let is_own = self.known(opcode.op1).place == self.variable(number);
+                first == at && is_own && !self.loops.iter().any(|(from, to)| (*from..=*to).contains(&at))
+            }
+            _ => false,
+        }
+    }
+
+    fn assign_reference(&mut self, opcode: &Opcode, next: Option<&Opcode>) {
+        let target = match opcode.number {
+            op::ASSIGN_REF => self.known(opcode.op1),
+            op::ASSIGN_OBJ_REF => self.property(opcode.op1, opcode.op2),
+            _ => self.static_property(opcode),
+        };
+        let value = match opcode.number {
+            op::ASSIGN_REF => opcode.op2,
+            _ => next.map_or(Operand::Unused(0), |next| next.op1),
+        };
+        let value = self.known(value);
+        if let (op::ASSIGN_REF, Operand::Variable(_), Some(place)) = (opcode.number, opcode.op1, value.place) {
+            // From here on the variable is another name of what it refers to.
+            self.set(opcode.op1, Known { place: Some(place), class: value.class, ..Known::default() });
+        } else {
+            self.alias(value.place, target.place, false);
+            self.alias(target.place, value.place, false);
+            self.deed(target.place, Deed::Referenced { object: false }, opcode.line);
+            self.deed(value.place, Deed::Referenced { object: false }, opcode.line);
+        }
+        self.set(opcode.result, Known::default());
+    }
+
+    /// A parameter whose type is a class.
+    fn receive(&mut self, opcode: &Opcode) {
+        let Operand::Unused(argument) = opcode.op1 else { return };
+        let engine = self.names.engine;
+        let infos = engine.word(self.code().at, engine.layout.op_arg_info).unwrap_or_default();
+        let info = infos.wrapping_add(u64::from(argument.wrapping_sub(1)).wrapping_mul(ARGUMENT));
+        let class = class_type(&engine, info.wrapping_add(ARGUMENT_TYPE)).and_then(|name| match name {
+            "self" | "static" => Some(self.function.scope),
+            name => self.names.class(name),
+        });
+        self.learn(opcode.result, class);
+    }
+
+    fn bind_static(&mut self, opcode: &Opcode) {
+        let Operand::Variable(number) = opcode.op1 else { return };
+        // Of a variable that is used by value the function changes its own copy; an object is still the same.
+        let Some(name) = self.code().variable(&self.names.engine, number).map(str::to_owned) else { return };
+        let slot = self.out.slots.id(Slot::StaticVariable(self.function.key.clone(), name));
+        let place = Some(Place { slot, depth: 0 });
+        match opcode.extended & BIND_REFERENCE {
+            0 => {
+                let own = self.variable(number);
+                self.alias(place, own, true);
+            }
+            _ => self.set(opcode.op1, Known { place, ..Known::default() }),
+        }
+    }
+
+    fn bind_lexical(&mut self, opcode: &Opcode) {
+        let Some(closure) = self.known(opcode.op1).closure else { return self.handed(opcode.op2, opcode.line) };
+        let Operand::Variable(number) = opcode.op2 else { return };
+        let of = self.known(opcode.op2).place;
+        let Some(name) = self.code().variable(&self.names.engine, number).map(str::to_owned) else { return };
+        let slot = self.out.slots.id(Slot::StaticVariable(closure, name));
+        let inner = Some(Place { slot, depth: 0 });
+        self.alias(of, inner, opcode.extended & BIND_REFERENCE == 0);
+    }
+
+    fn declare_closure(&mut self, opcode: &Opcode) {
+        let engine = self.names.engine;
+        let find = |index: u32| {
+            let declared = engine.word(self.code().at, engine.layout.op_dynamic)?;
+            let count = engine.half(self.code().at, engine.layout.op_dynamic_count)?;
+            let inner = engine.word(declared + u64::from(index) * 8, 0).filter(|_| index < count)?;
+            function_key(&engine, inner)
+        };
+        let closure = match opcode.op2 {
+            Operand::Unused(index) => find(index),
+            _ => None,
+        };
+        self.set(opcode.result, Known { closure, ..Known::default() });
+    }
+}
