@@ -2,10 +2,12 @@
 //! What it cannot follow (a name that is computed, an array that is handed elsewhere) it says, and guesses nothing.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use super::functions::UserFunction;
 use super::opcodes::{OpArray, Opcode, Operand};
 use super::slots::{Place, Slot, SlotId, Slots};
+use crate::heap::memory::AddressHasher;
 use crate::heap::walk::declared::declared;
 use crate::heap::walk::engine::Engine;
 
@@ -22,6 +24,8 @@ pub enum Deed {
     Replaces {
         /// By nothing: an empty array, null.
         by_nothing: bool,
+        /// Nothing can have been there before.
+        first: bool,
     },
     /// It is handed on so that other code may change it.
     Referenced {
@@ -96,7 +100,7 @@ pub struct Accesses {
 }
 
 /// What is known of a value.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Known {
     /// Where it lies.
     pub place: Option<Place>,
@@ -106,9 +110,12 @@ pub struct Known {
     pub nothing: bool,
     /// It is what lies in a slot with something more in it.
     pub adds_to: Option<SlotId>,
-    /// It is the closure of this name.
-    pub closure: Option<String>,
+    /// It is the closure whose function lies here.
+    pub closure: Option<u64>,
 }
+
+/// A property's slot and the class of its value.
+type Property = (Option<SlotId>, Option<u64>);
 
 /// What is asked of while code is read.
 #[derive(Debug)]
@@ -119,9 +126,12 @@ pub struct Names<'a> {
     pub classes: HashMap<String, u64>,
     /// Functions (not methods) by lower-case name.
     pub functions: HashMap<String, u32>,
+    /// PHP's own functions by lower-case name: where each lies.
+    pub own: HashMap<String, u64>,
     /// Any function's number by where its opcodes lie and by its class.
     pub by_code: HashMap<(u64, u64), u32>,
-    properties: HashMap<(u64, u64, u64), (Option<SlotId>, Option<u64>)>,
+    /// By class, name and asking class.
+    properties: HashMap<(u64, u64, u64), Property, BuildHasherDefault<AddressHasher>>,
 }
 
 impl<'a> Names<'a> {
@@ -131,8 +141,9 @@ impl<'a> Names<'a> {
             engine,
             classes: HashMap::new(),
             functions: HashMap::new(),
+            own: HashMap::new(),
             by_code: HashMap::new(),
-            properties: HashMap::new(),
+            properties: HashMap::default(),
         }
     }
 
@@ -159,8 +170,10 @@ pub struct Reader<'r, 'a> {
     pub(super) functions: &'r [UserFunction],
     pub(super) function: &'r UserFunction,
     pub(super) number: u32,
-    pub(super) temporaries: HashMap<u32, Known>,
-    pub(super) variables: HashMap<u32, Known>,
+    pub(super) temporaries: Vec<Known>,
+    pub(super) variables: Vec<Option<Known>>,
+    /// The slots of variables, once they are asked for.
+    pub(super) own: Vec<Option<Place>>,
     /// Classes that variables are assigned; `None` where they are not all of one.
     pub(super) assigned: HashMap<u32, Option<u64>>,
     pub(super) calls: Vec<super::calls::Call>,
@@ -168,6 +181,8 @@ pub struct Reader<'r, 'a> {
     pub(super) begun: HashMap<u32, usize>,
     pub(super) loops: Vec<(usize, usize)>,
     pub(super) at: usize,
+    /// Places that are asked whether they are set, and up to which opcode what follows is only done where not.
+    pub(super) unset_until: Vec<(Place, usize)>,
     /// On the first pass only classes of variables are learnt.
     pub(super) learning: bool,
 }
@@ -193,13 +208,18 @@ impl Reader<'_, '_> {
 
     /// The slot of a variable by its name.
     pub(super) fn variable(&mut self, number: u32) -> Option<Place> {
+        if let Some(Some(place)) = self.own.get(number as usize) {
+            return Some(*place);
+        }
         let name = self.code().variable(&self.names.engine, number)?.to_owned();
         let key = &self.function.key;
         let slot = match key.is_empty() {
             true => Slot::Global(name),
             false => Slot::Local(key.clone(), name),
         };
-        Some(Place { slot: self.out.slots.id(slot), depth: 0 })
+        let place = Place { slot: self.out.slots.id(slot), depth: 0 };
+        *room(&mut self.own, number)? = Some(place);
+        Some(place)
     }
 
     /// What is known of an operand. An operand that is nothing stands for `$this`.
@@ -212,15 +232,15 @@ impl Reader<'_, '_> {
                 let value = super::opcodes::constant(&self.names.engine, operand);
                 Known { nothing: value.is_some_and(|value| is_nothing(&self.names.engine, value)), ..Known::default() }
             }
-            Operand::Temporary(number) => self.temporaries.get(&number).cloned().unwrap_or_default(),
+            Operand::Temporary(number) => self.temporaries.get(number as usize).copied().unwrap_or_default(),
             Operand::Variable(number) => {
-                if let Some(known) = self.variables.get(&number) {
-                    return known.clone();
+                if let Some(Some(known)) = self.variables.get(number as usize) {
+                    return *known;
                 }
                 let place = self.variable(number);
                 let class = self.assigned.get(&number).copied().flatten().filter(|_| !self.learning);
                 let known = Known { place, class, ..Known::default() };
-                self.variables.insert(number, known.clone());
+                self.set(operand, known);
                 known
             }
         }
@@ -228,8 +248,16 @@ impl Reader<'_, '_> {
 
     pub(super) fn set(&mut self, result: Operand, known: Known) {
         match result {
-            Operand::Temporary(number) => drop(self.temporaries.insert(number, known)),
-            Operand::Variable(number) => drop(self.variables.insert(number, known)),
+            Operand::Temporary(number) => {
+                if let Some(place) = room(&mut self.temporaries, number) {
+                    *place = known;
+                }
+            }
+            Operand::Variable(number) => {
+                if let Some(place) = room(&mut self.variables, number) {
+                    *place = Some(known);
+                }
+            }
             _ => {}
         }
     }
@@ -297,6 +325,18 @@ impl Reader<'_, '_> {
         let slot = self.out.slots.id(Slot::Static(found.class, name.to_owned()));
         Known { place: Some(Place { slot, depth: 0 }), class: of, ..Known::default() }
     }
+}
+
+/// The place of a number; `None` of one that is beyond belief.
+fn room<T: Clone + Default>(places: &mut Vec<T>, number: u32) -> Option<&mut T> {
+    let number = number as usize;
+    if number >= places.len() {
+        if number >= super::opcodes::MOST_SLOTS as usize {
+            return None;
+        }
+        places.resize(number + 1, T::default());
+    }
+    places.get_mut(number)
 }
 
 fn is_nothing(engine: &Engine, value: crate::heap::walk::engine::Value) -> bool {

@@ -210,7 +210,7 @@ impl Reader<'_, '_> {
                 }
             }
             // PHP's own functions keep no object that they are given, but for some that run it.
-            (_, None) if function.is_some() && opcode.number != op::SEND_REF && !may_refer => {}
+            (_, None) if function.as_ref().is_some_and(|name| self.own_takes_by_value(name, argument)) => {}
             _ => self.deed(value.place, Deed::Referenced { object: !may_refer }, opcode.line),
         }
     }
@@ -224,13 +224,21 @@ impl Reader<'_, '_> {
 
     /// Whether a function takes an argument by reference; `None` where that is not known.
     fn takes_by_reference(&self, user: u32, argument: u32) -> Option<bool> {
-        let (engine, callee) = (&self.names.engine, self.functions.get(user as usize)?);
+        self.refers(self.functions.get(user as usize)?.code.at, argument)
+    }
+
+    fn own_takes_by_value(&self, name: &str, argument: u32) -> bool {
+        self.names.own.get(name).is_some_and(|at| self.refers(*at, argument) == Some(false))
+    }
+
+    fn refers(&self, function: u64, argument: u32) -> Option<bool> {
+        let engine = &self.names.engine;
         let l = engine.layout;
-        let count = engine.half(callee.code.at, l.op_num_args)?;
+        let count = engine.half(function, l.op_num_args)?;
         if argument == 0 || argument > count {
             return None;
         }
-        let info = engine.word(callee.code.at, l.op_arg_info)? + u64::from(argument - 1) * 32;
+        let info = engine.word(function, l.op_arg_info)? + u64::from(argument - 1) * 32;
         // The bits behind those that make up the type; from 8.2 on there is one more of those.
         let behind = if l.last_opcode == 202 && l.packed_element == 32 { 24 } else { 25 };
         Some(engine.half(info, 16)? >> behind & 3 != 0)

@@ -1,14 +1,16 @@
 //! From all that code does to what it does to the containers of a census.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
 use super::accesses::{Access, Accesses, Deed, Names, Reader};
 use super::functions::{self, Functions};
 use super::slots::{Place, Slot, SlotId};
 use crate::heap::census::code::{Code, ContainerCode, Location, Role};
+use crate::heap::memory::AddressHasher;
 use crate::heap::read::image::Php;
-use crate::heap::walk::engine::Engine;
+use crate::heap::walk::engine::{Engine, Function};
 use crate::heap::walk::slot::Container;
 use crate::heap::walk::walker::{OrTorn, Torn, Walked};
 
@@ -66,6 +68,12 @@ fn read_all<'a>(
             names.functions.insert(function.key.to_ascii_lowercase(), number as u32);
         }
     }
+    let table = engine.word(php.eg, l.eg_function_table).or_torn("EG", php.eg)?;
+    for entry in engine.entries(engine.table(table).or_torn("the function table", table)?) {
+        if let (Some(name), Some(Function::Internal)) = (engine.name(entry.key), engine.function(entry.value.word)) {
+            names.own.insert(name.to_owned(), entry.value.word);
+        }
+    }
     let mut accesses = Accesses::default();
     code.functions = functions.all.len() as u64;
     for (number, function) in functions.all.iter().enumerate() {
@@ -78,13 +86,15 @@ fn read_all<'a>(
             functions: &functions.all,
             function,
             number: number as u32,
-            temporaries: HashMap::new(),
-            variables: HashMap::new(),
+            temporaries: Vec::new(),
+            variables: Vec::new(),
+            own: Vec::new(),
             assigned: HashMap::new(),
             calls: Vec::new(),
             begun: HashMap::new(),
             loops: super::opcodes::loops(&opcodes, l.opcode_size),
             at: 0,
+            unset_until: Vec::new(),
             learning: true,
         };
         reader.read(&opcodes);
@@ -96,7 +106,7 @@ fn read_all<'a>(
 struct Matcher<'a> {
     functions: &'a Functions,
     accesses: &'a Accesses,
-    by_slot: HashMap<SlotId, Vec<Access>>,
+    by_slot: HashMap<SlotId, Vec<Access>, BuildHasherDefault<AddressHasher>>,
     /// From a slot to its other names, and back.
     names: HashMap<SlotId, Vec<(Place, Place, bool)>>,
     /// Classes that declare a property of a name.
@@ -111,7 +121,7 @@ impl<'a> Matcher<'a> {
         accesses: &'a Accesses,
         is_library: &'a dyn Fn(&str) -> bool,
     ) -> Matcher<'a> {
-        let mut by_slot: HashMap<SlotId, Vec<Access>> = HashMap::new();
+        let mut by_slot: HashMap<SlotId, Vec<Access>, BuildHasherDefault<AddressHasher>> = HashMap::default();
         for access in &accesses.all {
             by_slot.entry(access.place.slot).or_default().push(*access);
         }
@@ -128,7 +138,9 @@ impl<'a> Matcher<'a> {
     /// What code does to a container; `None` where no code names it.
     fn of(&self, container: &Container) -> Option<ContainerCode> {
         let mut by_reference = self.has_computed_names(&container.slot);
-        let mut start: Vec<SlotId> = self.accesses.slots.find(&container.slot).into_iter().collect();
+        let slots = [Some(&container.slot), container.head.as_ref()];
+        let mut start: Vec<SlotId> =
+            slots.into_iter().flatten().filter_map(|slot| self.accesses.slots.find(slot)).collect();
         if let Slot::Property(Some(class), name) = &container.slot {
             // Of an object whose class the code does not tell: this one's where no other class has such a property.
             if let Some(id) = self.accesses.slots.find(&Slot::Property(None, name.clone())) {
@@ -214,7 +226,7 @@ impl<'a> Matcher<'a> {
             // A string that grows, or objects that hang on one another.
             0 => those(&|access| match access.deed {
                 Deed::Grows => access.place.depth == 0,
-                Deed::Replaces { by_nothing } => access.place.depth == 0 && !by_nothing,
+                Deed::Replaces { by_nothing, .. } => access.place.depth == 0 && !by_nothing,
                 _ => false,
             }),
             _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth),
@@ -226,13 +238,14 @@ impl<'a> Matcher<'a> {
         if puts.is_empty() && depth > 0 {
             puts = those(&|a| match a.deed {
                 Deed::Puts => a.place.depth < depth,
-                Deed::Replaces { by_nothing } => a.place.depth < depth && !by_nothing,
+                Deed::Replaces { by_nothing, .. } => a.place.depth < depth && !by_nothing,
                 _ => false,
             });
         }
         let takes = those(&|access| match access.deed {
             Deed::Takes => access.place.depth <= depth,
-            Deed::Replaces { by_nothing } => match depth {
+            Deed::Replaces { first: true, .. } => false,
+            Deed::Replaces { by_nothing, .. } => match depth {
                 0 => access.place.depth == 0 && by_nothing,
                 _ => access.place.depth < depth,
             },

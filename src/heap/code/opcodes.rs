@@ -63,6 +63,7 @@ pub mod op {
     pub const YIELD: u8 = 160;
     pub const COPY_TMP: u8 = 167;
     pub const BIND_GLOBAL: u8 = 168;
+    pub const COALESCE: u8 = 169;
     pub const FETCH_STATIC_PROP_FIRST: u8 = 173;
     pub const FETCH_STATIC_PROP_LAST: u8 = 178;
     pub const BIND_LEXICAL: u8 = 182;
@@ -71,7 +72,9 @@ pub mod op {
     pub const SEND_FUNC_ARG: u8 = 185;
     pub const CALLABLE_CONVERT: u8 = 202;
     pub const BIND_INIT_STATIC: u8 = 203;
+    pub const FRAMELESS_CALL_OF_3: u8 = 207;
     pub const INIT_PARENT_HOOK: u8 = 209;
+    pub const DECLARE_ATTRIBUTED_CONST: u8 = 210;
 }
 
 /// What an operand is.
@@ -122,7 +125,7 @@ pub struct OpArray {
 const MOST_OPCODES: u32 = 1 << 20;
 const MOST_LITERALS: u32 = 1 << 20;
 /// Numbers of local variables and temporaries that are believed.
-const MOST_SLOTS: u32 = 1 << 20;
+pub const MOST_SLOTS: u32 = 1 << 20;
 
 impl OpArray {
     /// The code of the user function at `at`.
@@ -222,6 +225,8 @@ fn takes_data(number: u8) -> bool {
             | op::ASSIGN_STATIC_PROP_OP
             | op::ASSIGN_OBJ_REF
             | op::ASSIGN_STATIC_PROP_REF
+            | op::FRAMELESS_CALL_OF_3
+            | op::DECLARE_ATTRIBUTED_CONST
     )
 }
 

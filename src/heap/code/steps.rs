@@ -22,6 +22,8 @@ impl Reader<'_, '_> {
             self.temporaries.clear();
             self.variables.clear();
             self.calls.clear();
+            self.begun.clear();
+            self.unset_until.clear();
             for (index, opcode) in opcodes.iter().enumerate() {
                 self.at = index;
                 self.step(opcode, opcodes.get(index + 1));
@@ -46,13 +48,21 @@ impl Reader<'_, '_> {
                 let known = self.known(opcode.op1);
                 self.set(opcode.result, known);
             }
+            op::COALESCE => {
+                let known = self.known(opcode.op1);
+                if let (Some(place), Operand::Unused(jump)) = (known.place, opcode.op2) {
+                    let size = self.names.engine.layout.opcode_size as usize;
+                    self.unset_until.push((place, self.at + jump as usize / size));
+                }
+                self.set(opcode.result, known);
+            }
             op::UNSET_DIM => {
                 let place = self.known(opcode.op1).place;
                 self.deed(place.map(Place::element), Deed::Takes, opcode.line);
             }
             op::UNSET_OBJ => {
                 let place = self.property(opcode.op1, opcode.op2).place;
-                self.deed(place, Deed::Replaces { by_nothing: true }, opcode.line);
+                self.deed(place, Deed::Replaces { by_nothing: true, first: false }, opcode.line);
             }
             op::UNSET_CV => {
                 // Of a reference only the name goes.
@@ -61,10 +71,12 @@ impl Reader<'_, '_> {
                     let known = self.known(opcode.op1);
                     self.deed(
                         own.filter(|own| known.place == Some(*own)),
-                        Deed::Replaces { by_nothing: true },
+                        Deed::Replaces { by_nothing: true, first: false },
                         opcode.line,
                     );
-                    self.variables.remove(&number);
+                    if let Some(known) = self.variables.get_mut(number as usize) {
+                        *known = None;
+                    }
                 }
             }
             op::RECV | op::RECV_INIT => self.receive(opcode),
@@ -194,8 +206,11 @@ impl Reader<'_, '_> {
             return self.deed(target.place.map(Place::element), Deed::Puts, line);
         }
         let same = value.place.is_some() && value.place == target.place;
-        if !same && !self.is_first_value(opcode) {
-            self.deed(target.place, Deed::Replaces { by_nothing: value.nothing }, line);
+        let at = self.at;
+        let was_unset = self.unset_until.iter().any(|(place, end)| Some(*place) == target.place && at <= *end);
+        if !same {
+            let first = was_unset || self.is_first_value(opcode);
+            self.deed(target.place, Deed::Replaces { by_nothing: value.nothing, first }, line);
         }
     }
 
@@ -266,7 +281,8 @@ impl Reader<'_, '_> {
     }
 
     fn bind_lexical(&mut self, opcode: &Opcode) {
-        let Some(closure) = self.known(opcode.op1).closure else { return self.handed(opcode.op2, opcode.line) };
+        let closure = self.known(opcode.op1).closure.and_then(|at| function_key(&self.names.engine, at));
+        let Some(closure) = closure else { return self.handed(opcode.op2, opcode.line) };
         let Operand::Variable(number) = opcode.op2 else { return };
         let of = self.known(opcode.op2).place;
         let Some(name) = self.code().variable(&self.names.engine, number).map(str::to_owned) else { return };
@@ -280,8 +296,7 @@ impl Reader<'_, '_> {
         let find = |index: u32| {
             let declared = engine.word(self.code().at, engine.layout.op_dynamic)?;
             let count = engine.half(self.code().at, engine.layout.op_dynamic_count)?;
-            let inner = engine.word(declared + u64::from(index) * 8, 0).filter(|_| index < count)?;
-            function_key(&engine, inner)
+            engine.word(declared + u64::from(index) * 8, 0).filter(|_| index < count)
         };
         let closure = match opcode.op2 {
             Operand::Unused(index) => find(index),

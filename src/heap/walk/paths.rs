@@ -120,7 +120,9 @@ impl Paths {
             }
             slot => slot.clone(),
         };
-        Some(Container { path: self.text(path), slot, depth, in_object, element })
+        let (this, parent) = (&self.paths[at as usize], self.paths[at as usize].parent);
+        let head = this.recursive.then(|| self.slots.get(&self.paths[parent as usize].label).cloned()).flatten();
+        Some(Container { path: self.text(path), slot, head, depth, in_object, element })
     }
 
     /// The number of a type's name.

@@ -22,6 +22,8 @@ pub struct Container {
     pub path: String,
     /// The named place.
     pub slot: Slot,
+    /// Where a chain of objects begins, each of which holds the next one in `slot`.
+    pub head: Option<Slot>,
     /// `[]` behind it.
     pub depth: u32,
     /// Its elements lie in an object, which is the same wherever it is handed to.

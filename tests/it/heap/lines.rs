@@ -18,7 +18,7 @@ impl Php {
     fn start(script: &str, case: &str) -> Php {
         let php = std::env::var("PROFILE_RUN_PHP").unwrap_or_else(|_| "php".into());
         let mut child = Command::new(php)
-            .args(["-n", script, case])
+            .args(["-n", "-d", "memory_limit=1G", script, case])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -36,7 +36,7 @@ impl Php {
 
     fn census(&self) -> (Census, Code) {
         let inspector = Inspector::attach(self.child.id() as i32).unwrap();
-        inspector.census_with_code(CopyMode::MayStop, &|file| file.contains("/vendor/")).unwrap()
+        inspector.census_with_code(CopyMode::MayStop, &|file| file.contains("/library/")).unwrap()
     }
 }
 
@@ -93,4 +93,139 @@ fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
         assert!(code.functions > 20 && code.opcodes > 300, "{} {}", code.functions, code.opcodes);
         assert!(code.milliseconds < 300.0, "{}", code.milliseconds);
     }
+}
+
+#[test]
+fn a_leak_through_a_library_names_the_line_that_calls_into_it() {
+    let user = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/user.php");
+    let library = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/library/Library.php");
+    for case in ["timer", "listener", "entity", "logger"] {
+        let (found, _) = grown(user, case);
+        assert_eq!(lines(&found, Role::PutsIn), told(library, &format!("{case} puts")), "{case}: {found:#?}");
+        assert_eq!(lines(&found, Role::TakesOut), told(library, &format!("{case} takes")), "{case}: {found:#?}");
+        assert_eq!(lines(&found, Role::Calls), told(user, &format!("{case} calls")), "{case}: {found:#?}");
+        let at = |role: Role| found.locations.iter().filter(move |at| at.role == role);
+        assert!(at(Role::PutsIn).all(|at| at.file.ends_with("Library.php")));
+        assert!(at(Role::Calls).all(|at| at.file.ends_with("user.php")));
+    }
+}
+
+/// A line of the practice server, found by its text.
+fn at(file: &str, text: &str) -> (String, u32) {
+    let path = format!("{}/fixtures/smtp-server/src/{file}", env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(path).unwrap();
+    let line = source.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{file} has no {text}"));
+    (file.rsplit('/').next().unwrap().to_owned(), line as u32 + 1)
+}
+
+fn places(code: &ContainerCode, role: Role) -> Vec<(String, u32)> {
+    let name = |file: &str| file.rsplit('/').next().unwrap().to_owned();
+    code.locations.iter().filter(|at| at.role == role).map(|at| (name(&at.file), at.line)).collect()
+}
+
+/// One message to the server, and one that it refuses.
+fn converse(port: u16) {
+    let stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut to, mut from) = (stream.try_clone().unwrap(), BufReader::new(stream));
+    let mut say = |line: &str| {
+        to.write_all(line.as_bytes()).unwrap();
+        loop {
+            let mut reply = String::new();
+            from.read_line(&mut reply).unwrap();
+            if reply.as_bytes().get(3) == Some(&b' ') {
+                break;
+            }
+            assert!(!reply.is_empty(), "the server left");
+        }
+    };
+    for line in ["", "EHLO here\r\n", "MAIL FROM:<a@b>\r\n", "RCPT TO:<no@nowhere.invalid>\r\n"] {
+        say(line);
+    }
+    let large = format!("Subject: x\r\n\r\n{}.\r\n", "0123456789\r\n".repeat(2_000));
+    for line in ["RCPT TO:<test@localhost>\r\n", "DATA\r\n", large.as_str(), "QUIT\r\n"] {
+        say(line);
+    }
+}
+
+#[test]
+fn each_planted_leak_of_the_practice_server_has_its_line() {
+    let php = std::env::var("PROFILE_RUN_PHP").unwrap_or_else(|_| "php".into());
+    type Case = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+    let cases: [Case; 9] = [
+        ("session", "SessionFault.php", "$this->sessions[] = $session", &[]),
+        ("message", "MessageFault.php", "$this->messages[] =", &[]),
+        ("string", "StringFault.php", "$this->history .=", &[]),
+        ("static", "StaticFault.php", "self::$seen[$message->id] =", &[]),
+        ("fnstatic", "FunctionStaticFault.php", "$cache[] =", &[]),
+        ("closure", "ClosureFault.php", "$this->callbacks[] =", &[]),
+        ("storage", "StorageFault.php", "$this->storage[new Node", &[]),
+        ("queue", "QueueFault.php", "$this->queue->enqueue", &[]),
+        ("linked", "LinkedFault.php", "$this->first = new Node", &[("Node.php", "$this->next = null")]),
+    ];
+    for (fault, file, text, takes) in cases {
+        let mut child = Command::new(&php)
+            .args(["-n", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console"), "smtp:serve"])
+            .args(["--port", "0"])
+            .env("SMTP_FAULT", fault)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("these tests need php-cli");
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let port = first.rsplit_once("127.0.0.1:").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
+        let inspector = Inspector::attach(child.id() as i32).unwrap();
+        let mut censuses = Vec::new();
+        let mut code = Code::default();
+        for wave in 1..=4_u64 {
+            (0..20).for_each(|_| converse(port));
+            let read = inspector.census_with_code(CopyMode::MayStop, &|_| false);
+            let (census, read) = read.unwrap();
+            code = read;
+            censuses.push((wave * 20, census));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(code.refused, None, "{fault}");
+        let growth = growth(&censuses);
+        let path = &growth.growing.first().unwrap_or_else(|| panic!("{fault}: {growth:?}")).path;
+        let found = code.container(path).unwrap_or_else(|| panic!("{fault}: no code names {path}"));
+        let puts = places(found, Role::PutsIn);
+        assert!(puts.contains(&at(&format!("Faults/{file}"), text)), "{fault}: {found:#?}");
+        let extra = puts.iter().filter(|(of, _)| of != file && of != "Node.php").count();
+        assert_eq!((extra, puts.len()), (0, if fault == "linked" { 2 } else { 1 }), "{fault}: {found:#?}");
+        let taken = places(found, Role::TakesOut);
+        assert_eq!(taken.is_empty(), takes.is_empty(), "{fault}: {found:#?}");
+        for (of, text) in takes {
+            assert!(taken.contains(&at(&format!("Faults/{of}"), text)), "{fault}: {found:#?}");
+        }
+        // Nothing takes them out, and that may be said.
+        assert!(takes.is_empty() != found.by_reference || !takes.is_empty(), "{fault}: {found:#?}");
+    }
+}
+
+#[test]
+fn the_code_of_a_large_program_is_read_in_passing() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("large.php");
+    let method = |n: u32| {
+        format!(
+            "public function m{n}(array $a, ?self $o) {{ $this->list[$n] = $a; foreach ($a as $k => $v) {{ if (isset($this->map[$k])) {{ unset($this->map[$k]); }} $this->map[$k][] = strlen((string) $v) + {n}; }} return $o?->m{n}($a, null) ?? count($this->list); }}\n"
+        )
+    };
+    let classes: String = (0..3_000_u32)
+        .map(|c| {
+            let methods: String = (0..10).map(method).collect();
+            format!("class C{c} {{ private array $list = []; private array $map = [];\n{methods}}}\n")
+        })
+        .collect();
+    let run = "$kept = [];\nwhile (($line = fgets(STDIN)) !== false) { for ($i = 0; $i < (int) $line; $i++) { $kept[] = new C0(); } echo \"filled\\n\"; }";
+    std::fs::write(&script, format!("<?php\n{classes}{run}\n").replace("$n]", "1]")).unwrap();
+    let mut php = Php::start(script.to_str().unwrap(), "");
+    php.fill(100);
+    let (_, code) = php.census();
+    assert_eq!(code.refused, None);
+    assert_eq!(code.functions, 30_001);
+    assert!(code.bytes < 50 << 20, "{} bytes", code.bytes);
+    assert!(code.container("$kept[]").is_some(), "{:?}", code.containers);
+    eprintln!("{} opcodes, {} bytes, {} ms", code.opcodes, code.bytes, code.milliseconds);
 }
