@@ -2,6 +2,7 @@
 # make demo FAULT=session   the same with a planted leak (php fixtures/smtp-server/bin/console --help lists them)
 # make test                 what CI runs: lint, all tests, the short truth suite
 # make truth                the whole truth suite: hours
+# make faults               every fault that a run should survive: trees, endings, starts, rights, disks, settings
 # make bench                speed against named peers
 
 CARGO ?= cargo
@@ -12,7 +13,7 @@ RUNS ?= 5
 # Runs at a time.
 LANES ?= 1
 
-.PHONY: demo build tools tools-demo tools-bench test lint truth bench
+.PHONY: demo build tools tools-demo tools-bench test lint truth faults bench
 
 demo: tools-demo build
 	@SMTP_FAULT='$(FAULT)' sh tests/demo.sh target/release/profile-run '$(BUDGET)'
@@ -43,6 +44,9 @@ truth: tools build
 	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
 	sh tests/truth/heap.sh
+
+faults: tools
+	PROFILE_RUN_FAULTS=1 $(CARGO) test --locked --test faults -- --nocapture --test-threads=1
 
 bench: tools-bench
 	$(CARGO) bench --locked

@@ -56,8 +56,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let [_, first, id] = arguments.as_slice()
         && first == watchdog::ARGUMENT
     {
-        watchdog::main(&id.to_string_lossy());
-        return Exit::Held.into();
+        return match watchdog::main(&id.to_string_lossy()) {
+            Ok(()) => Exit::Held.into(),
+            Err(_) => Exit::CouldNotRun.into(),
+        };
     }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,

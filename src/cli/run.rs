@@ -74,7 +74,10 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
         cwd,
         interrupt,
     };
+    let signals = order.interrupt.clone();
     conductor::run(order)?;
+    // The server is gone and the journal sealed: what follows can be made anew by `report`.
+    signals.at_once();
     let view = analysis::analyse(&folder, baseline.as_ref())?;
     let report = outputs::write(&folder, &view)?;
     if show.json {

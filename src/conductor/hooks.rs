@@ -1,29 +1,46 @@
 //! `--before` and `--after`: the user's own commands around a launch.
 
-use std::process::Stdio;
-
-use tokio::process::Command;
+use std::path::Path;
+use std::time::Duration;
 
 use super::context::Context;
 use super::stop_reason::Halt;
 use crate::model::EarlyEnd;
-use crate::server::log;
+use crate::server::{Start, log, mark};
+
+/// Between two looks at a command that runs.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Runs `--before` or `--after`.
 pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<String>) -> Result<(), Halt> {
     let Some(text) = command else { return Ok(()) };
     let log = run.folder.root().join("hooks.log");
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
-    let mut child = Command::new("/bin/sh")
-        .args(["-c", &text])
-        .current_dir(&run.cwd)
-        .envs(run.environment_added())
-        .stdin(Stdio::null())
-        .stdout(file.try_clone()?)
-        .stderr(file)
-        .kill_on_drop(true)
-        .spawn()?;
-    let status = run.interrupt.unless(child.wait()).await??;
+    // Below the watchdog, so that what it leaves behind is stopped with the run.
+    let pid = run.watchdog.spawn(Start {
+        file: Path::new("/bin/sh"),
+        argv: &["sh".to_owned(), "-c".to_owned(), text.clone()],
+        cwd: &run.cwd,
+        set: run.plan.env.iter().map(|(name, value)| (name.into(), value.into())).chain([mark(&run.id)]).collect(),
+        remove: &[],
+        output: file.into(),
+        descriptors: run.descriptors,
+    })?;
+    let ended = async {
+        loop {
+            match run.watchdog.ended(pid) {
+                Some(status) => return status,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    };
+    let status = match run.interrupt.unless(ended).await {
+        Ok(status) => status,
+        Err(halt) => {
+            run.watchdog.stop_all(Duration::ZERO);
+            return Err(halt);
+        }
+    };
     if status.success() {
         return Ok(());
     }

@@ -1,6 +1,8 @@
 //! Signals that end a run in order: SIGINT, SIGTERM, SIGHUP. A thread hears them, and whoever waits is woken.
 
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -10,10 +12,14 @@ use super::stop_reason::Halt;
 /// What was heard so far: the first signal is the one that is told.
 type Heard = Option<&'static str>;
 
+/// The exit code of a run that was interrupted.
+const INTERRUPTED: i32 = 130;
+
 /// The ear of a run; clones hear the same.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
     heard: watch::Receiver<Heard>,
+    at_once: Arc<AtomicBool>,
 }
 
 impl Interrupt {
@@ -23,6 +29,8 @@ impl Interrupt {
     /// The handlers cannot be installed.
     pub fn listen() -> std::io::Result<Self> {
         let (tell, heard) = watch::channel(None);
+        let at_once = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::clone(&at_once);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
         // Installed before this returns, so that no signal falls between.
         let guard = runtime.enter();
@@ -39,11 +47,21 @@ impl Interrupt {
                         _ = term.recv() => "SIGTERM",
                         _ = hup.recv() => "SIGHUP",
                     };
-                    tell.send_if_modified(|heard| heard.is_none().then(|| *heard = Some(which)).is_some());
+                    // The first one is the one that is told; it ends the run in order. Who asks again wants
+                    // it at once: the watchdog stops what runs, and clears away.
+                    let first = tell.send_if_modified(|heard| heard.is_none().then(|| *heard = Some(which)).is_some());
+                    if !first || hurried.load(Ordering::SeqCst) {
+                        std::process::exit(INTERRUPTED);
+                    }
                 }
             });
         })?;
-        Ok(Self { heard })
+        Ok(Self { heard, at_once })
+    }
+
+    /// From now on nothing runs that must be stopped in order: a signal ends the program where it stands.
+    pub fn at_once(&self) {
+        self.at_once.store(true, Ordering::SeqCst);
     }
 
     /// Which signal came.
@@ -87,6 +105,8 @@ impl Interrupt {
     /// One whose signals a test sends.
     pub(super) fn by_hand() -> (watch::Sender<Heard>, Self) {
         let (tell, heard) = watch::channel(None);
+        let at_once = Arc::new(AtomicBool::new(false));
+        let hurried = Arc::clone(&at_once);
         (tell, Self { heard })
     }
 }

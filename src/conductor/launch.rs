@@ -69,7 +69,7 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         id: &run.id,
         descriptors: run.descriptors,
     }
-    .start(&mut run.watchdog)?;
+    .start(&run.watchdog)?;
     let mut versions = std::collections::BTreeMap::new();
     if let Some(php) = &run.php {
         versions.insert("php".to_owned(), php.version.clone());
@@ -97,13 +97,13 @@ async fn become_ready(
     pass: Pass,
     profiles: Option<(std::path::PathBuf, Vec<std::path::PathBuf>)>,
 ) -> Result<Session, Halt> {
-    let sampler = sample(target.pid(), run.recorder.clock(), &run.sample_log)
+    let sampler = sample(target.family(), run.recorder.clock(), &run.sample_log)
         .map_err(|error| Halt::early(EarlyEnd::Environment, error.to_string()))?;
     let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target).await {
         Ok(found) => found,
         Err(halt) => {
             // A server that never greeted is not asked twice.
-            let stopped = crate::server::stop::stop(&mut target, Duration::from_secs(3));
+            let stopped = crate::server::stop::stop(&target, Duration::from_secs(3));
             let last_words = log::tail(&target.log, LAST_WORDS);
             run.recorder.write(Event::TargetExit(TargetExit {
                 pass,

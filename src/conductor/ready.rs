@@ -115,9 +115,6 @@ pub(super) async fn wait_for_banner(
             _ = looks.tick() => {}
         }
         let pids = target.alive();
-        for pid in &pids {
-            run.watchdog.follow(*pid);
-        }
         if pids.is_empty() {
             return Err(exited_at_once(target));
         }

@@ -9,7 +9,8 @@ use crate::diagnose::Witness;
 use crate::model::plan::Pass;
 use crate::sampler::{Idle, Moment, SamplerHandle};
 use crate::server::listeners::listening;
-use crate::server::{Target, log, tree};
+use crate::server::tree::Family;
+use crate::server::{Target, log};
 
 /// A target that greets.
 #[derive(Debug)]
@@ -85,7 +86,7 @@ impl Session {
 
     /// All living processes of the tree.
     pub fn pids(&self) -> Vec<i32> {
-        tree::members(self.target.pid())
+        self.target.family().members()
     }
 
     /// Nothing of it is left.
@@ -141,9 +142,9 @@ impl Session {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sample(root: i32, clock: crate::model::Clock, log: &SampleLog) -> Result<SamplerHandle, crate::sampler::Error> {
+pub fn sample(family: Family, clock: crate::model::Clock, log: &SampleLog) -> Result<SamplerHandle, crate::sampler::Error> {
     crate::sampler::Sampler::spawn(
-        move |all| tree::members_of(all, root),
+        move |all| family.members_of(all),
         clock,
         crate::sampler::Rates::default(),
         log.clone(),

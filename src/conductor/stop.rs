@@ -17,10 +17,10 @@ pub const LAST_WORDS: usize = 12;
 
 /// Stops a session, and writes down how it ended and what the sampling was.
 pub(super) async fn stop_session(run: &mut Context<'_>, session: Session, deadline: Duration) -> Result<(), Halt> {
-    let Session { mut target, pass, sampler, .. } = session;
+    let Session { target, pass, sampler, .. } = session;
     let deadline = if run.interrupt.came().is_some() { deadline.min(STOP_INTERRUPTED) } else { deadline };
     let asked = target.exited().is_none() || !target.alive().is_empty();
-    let stopped = stop::stop(&mut target, deadline);
+    let stopped = stop::stop(&target, deadline);
     let effort = sampler.stop();
     let last_words = log::tail(&target.log, LAST_WORDS);
     run.recorder.write(Event::TargetExit(TargetExit {
@@ -40,5 +40,8 @@ pub(super) async fn stop_session(run: &mut Context<'_>, session: Session, deadli
     }))?;
     run.sample_log.flush();
     drop(target);
-    hooks::run_hook(run, "--after", run.plan.after.clone()).await
+    let hook = hooks::run_hook(run, "--after", run.plan.after.clone()).await;
+    // What the hooks left running served this launch.
+    run.watchdog.stop_all(deadline);
+    hook
 }

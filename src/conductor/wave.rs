@@ -165,9 +165,6 @@ fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: l
     }
     watch.dear = Some(Instant::now());
     let pids = session.target.alive();
-    for pid in &pids {
-        run.watchdog.follow(*pid);
-    }
     watch.fallen =
         pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();
     if !run.plan.allow_forward

@@ -58,15 +58,28 @@ impl Cgroup {
             Version::V1 => ("memory.usage_in_bytes", "memory.limit_in_bytes", "memory.oom_control"),
             Version::V2 => ("memory.current", "memory.max", "memory.events"),
         };
-        let current = number(path, current)?;
+        // A group without the controller is counted in the nearest one above that has it.
+        let current = path.ancestors().take_while(|p| p.starts_with(mount)).find_map(|p| number(p, current))?;
         // A limit of nearly 2^63 is how version 1 spells "none"; `max` of version 2 is no number.
         let limits = path.ancestors().take_while(|p| p.starts_with(mount)).filter_map(|p| number(p, limit));
         let max = limits.filter(|&bytes| bytes < 1 << 62).min();
-        let oom_kills = text(path, events)
+        let oom_kills = path
+            .ancestors()
+            .take_while(|p| p.starts_with(mount))
+            .find_map(|p| text(p, events))
             .and_then(|t| t.lines().find_map(|l| l.strip_prefix("oom_kill ")?.trim().parse().ok()))
             .unwrap_or(0);
         Some(Self { version, path: path.to_owned(), mount: mount.to_owned(), current, max, oom_kills })
     }
+}
+
+/// The folder of the unified hierarchy's group that `process` is in, also where that hierarchy is mounted beside those of
+/// the first version; `None` where it is not mounted.
+pub fn unified_group(process: &Process) -> Result<Option<PathBuf>, Error> {
+    let groups = process.read("cgroup")?;
+    let mounts = process.read("mountinfo")?;
+    let all = locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&mounts));
+    Ok(all.into_iter().find(|(version, ..)| *version == Version::V2).map(|(_, _, path)| path))
 }
 
 /// Candidates (version, mount point, folder of the group), the unified hierarchy first.
@@ -150,6 +163,11 @@ mod tests {
         put(&folder.path().join("a"), "memory.max", "1048576\n");
         let read = Cgroup::read(Version::V2, folder.path(), &group).unwrap();
         assert_eq!((read.current, read.max, read.oom_kills), (4096, Some(1_048_576), 1));
+        // A group below it that has no controller of its own.
+        let bare = group.join("c");
+        std::fs::create_dir(&bare).unwrap();
+        let read = Cgroup::read(Version::V2, folder.path(), &bare).unwrap();
+        assert_eq!((read.current, read.max), (4096, Some(1_048_576)));
         assert_eq!(Cgroup::read(Version::V1, folder.path(), &group), None);
     }
 }

@@ -26,7 +26,7 @@ mod tcp;
 mod tree;
 
 pub use addresses::{is_own_address, own_addresses};
-pub use cgroup::{Cgroup, Version as CgroupVersion};
+pub use cgroup::{Cgroup, Version as CgroupVersion, unified_group};
 pub use counters::{NetCounters, Segments, oom_kills};
 pub use diag::{Diag, Family};
 pub use error::Error;
@@ -42,4 +42,4 @@ pub use sockets::{closed_tcp, held_tcp, listening_ports, states};
 pub use stat::{Stat, clock_ticks};
 pub use syscalls::syscall_name;
 pub use tcp::{State, TcpSocket};
-pub use tree::{Entry, Tree, start_of};
+pub use tree::{Entry, Tree, is_there};

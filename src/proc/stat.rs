@@ -35,9 +35,8 @@ pub struct Stat {
 
 /// Clock ticks a second in which `utime`, `stime` and `start` are counted.
 pub fn clock_ticks() -> u64 {
-    // SAFETY: sysconf only reads a constant of the system.
-    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    if ticks > 0 { ticks as u64 } else { 100 }
+    use nix::unistd::{SysconfVar, sysconf};
+    sysconf(SysconfVar::CLK_TCK).ok().flatten().map_or(100, |ticks| ticks as u64)
 }
 
 impl Stat {

@@ -78,17 +78,8 @@ impl Tree {
         self.below(self.get(root).map(|e| e.pid).into_iter().collect(), &[])
     }
 
-    /// `root`, all that descend from it, and all whose parent died so that the kernel gave them to
-    /// `subreaper` (the process that asked for orphans with `PR_SET_CHILD_SUBREAPER`). Children of the
-    /// subreaper that are not the root's are told apart by `others`: what it started itself.
-    pub fn family(&self, root: i32, subreaper: i32, others: &[i32]) -> Vec<i32> {
-        let mut seeds: Vec<i32> = self.get(root).map(|e| e.pid).into_iter().collect();
-        let adopted = |e: &&Entry| e.ppid == subreaper && e.pid != root && !others.contains(&e.pid);
-        seeds.extend(self.entries.iter().filter(adopted).map(|e| e.pid));
-        self.below(seeds, others)
-    }
-
-    fn below(&self, mut family: Vec<i32>, except: &[i32]) -> Vec<i32> {
+    /// `family` and all that descend from it, parents before children; `except` and what is below it alone is left out.
+    pub fn below(&self, mut family: Vec<i32>, except: &[i32]) -> Vec<i32> {
         let mut next = 0;
         while next < family.len() {
             let parent = family[next];
@@ -103,9 +94,9 @@ impl Tree {
     }
 }
 
-/// The start time of a process (clock ticks after boot), which with its pid names it for good.
-pub fn start_of(pid: i32) -> Result<u64, Error> {
-    Ok(Process::open(pid)?.stat()?.start)
+/// Whether there is a process with this pid, one that ended and was not waited for included.
+pub fn is_there(pid: i32) -> bool {
+    Process::open(pid).is_ok()
 }
 
 #[cfg(test)]
@@ -123,16 +114,5 @@ mod tests {
         let tree = tree(&[(1, 0), (20, 300), (50, 100), (60, 1), (100, 1), (300, 50)]);
         assert_eq!(tree.descendants(100), [100, 50, 300, 20]);
         assert_eq!(tree.descendants(999), Vec::<i32>::new());
-    }
-
-    #[test]
-    fn orphans_come_to_the_subreaper() {
-        // 10 is the tool; 11 the server; 12 its worker; 13 a worker whose parent died, 14 its child;
-        // 15 the tool's own helper with a child of its own.
-        let tree = tree(&[(10, 1), (11, 10), (12, 11), (13, 10), (14, 13), (15, 10), (16, 15)]);
-        assert_eq!(tree.family(11, 10, &[15]), [11, 13, 12, 14]);
-        // The root is gone, its orphans are not.
-        let later = super::tests::tree(&[(10, 1), (13, 10), (15, 10)]);
-        assert_eq!(later.family(11, 10, &[15]), [13]);
     }
 }

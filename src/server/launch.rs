@@ -1,20 +1,24 @@
 //! Starting the target: as the shell would, but owned by the run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Instant;
-
-use nix::sys::resource::{Resource, setrlimit};
 
 use super::TargetError;
 use super::settings::Settings;
-use super::watchdog::Watchdog;
+use super::tree::Family;
+use super::watchdog::{Start, Watchdog};
 
 /// The variable that marks every process of a run.
 pub const MARK: &str = "PROFILE_RUN_ID";
+
+/// The mark of the run `id`, as a variable.
+pub fn mark(id: &str) -> (OsString, OsString) {
+    (MARK.into(), id.into())
+}
 
 /// What is launched, and how.
 #[derive(Debug)]
@@ -38,22 +42,22 @@ pub struct Launch<'a> {
 /// A running target. Dropping it kills the whole tree.
 #[derive(Debug)]
 pub struct Target {
-    child: Child,
+    pid: i32,
+    watchdog: Watchdog,
+    family: Family,
     /// Its output.
     pub log: PathBuf,
     /// When it was started.
     pub started: Instant,
-    exit: Option<ExitStatus>,
-    adopted: BTreeSet<i32>,
 }
 
 impl Launch<'_> {
-    /// Starts the target. The calling thread must live as long as the run: the kernel ties the
-    /// target's death signal to it.
+    /// Starts the target, as a child of the watchdog. What the watchdog has below it already (what a hook
+    /// left behind) is none of its tree.
     ///
     /// # Errors
     /// A file of the run's folder cannot be written, or the program cannot be started.
-    pub fn start(self, watchdog: &mut Watchdog) -> Result<Target, TargetError> {
+    pub fn start(self, watchdog: &Watchdog) -> Result<Target, TargetError> {
         for (path, content) in &self.settings.files {
             fs::write(path, content).map_err(|source| TargetError::File { path: path.clone(), source })?;
         }
@@ -62,68 +66,45 @@ impl Launch<'_> {
             .append(true)
             .open(&self.log)
             .map_err(|source| TargetError::File { path: self.log.clone(), source })?;
-        let errors = log.try_clone().map_err(|source| TargetError::File { path: self.log.clone(), source })?;
-        let environment: BTreeMap<_, _> = self.env.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        let mut command = Command::new(self.program);
-        command
-            .arg0(&self.settings.argv[0])
-            .args(&self.settings.argv[1..])
-            .current_dir(self.cwd)
-            .envs(environment)
-            .envs(&self.settings.set)
-            .env(MARK, self.id)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors)
-            // A group of its own: the terminal's Ctrl-C is for us, and we stop the target in order.
-            .process_group(0);
-        for name in &self.settings.remove {
-            command.env_remove(name);
-        }
-        let (soft, hard) = self.descriptors;
-        let parent = std::process::id();
-        // SAFETY: between fork and exec only system calls are made: no allocation, no lock.
-        unsafe {
-            command.pre_exec(move || {
-                setrlimit(Resource::RLIMIT_NOFILE, soft, hard)?;
-                nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
-                // The parent may have died before the line above.
-                if nix::unistd::getppid().as_raw() as u32 != parent {
-                    return Err(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
-                }
-                Ok(())
-            });
-        }
+        let planned = self.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let ours = self.settings.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        let family = Family::before_launch(watchdog);
         let started = Instant::now();
-        let child =
-            command.spawn().map_err(|source| TargetError::Spawn { path: self.program.to_path_buf(), source })?;
-        watchdog.follow(child.id() as i32);
-        Ok(Target { child, log: self.log, started, exit: None, adopted: BTreeSet::new() })
+        let pid = watchdog
+            .spawn(Start {
+                file: self.program,
+                argv: &self.settings.argv,
+                cwd: self.cwd,
+                set: planned.chain(ours).chain([mark(self.id)]).collect(),
+                remove: &self.settings.remove,
+                output: log.into(),
+                descriptors: self.descriptors,
+            })
+            .map_err(|source| TargetError::Spawn { path: self.program.to_path_buf(), source })?;
+        Ok(Target { pid, watchdog: watchdog.clone(), family: family.with_root(pid), log: self.log, started })
     }
 }
 
 impl Target {
     /// Root of the tree.
     pub fn pid(&self) -> i32 {
-        self.child.id() as i32
+        self.pid
+    }
+
+    /// Its tree, to be looked at from elsewhere.
+    pub fn family(&self) -> Family {
+        self.family.clone()
     }
 
     /// How the root ended, if it did; asked without waiting.
-    pub fn exited(&mut self) -> Option<ExitStatus> {
-        if self.exit.is_none() {
-            self.exit = self.child.try_wait().ok().flatten();
-        }
-        self.exit
+    pub fn exited(&self) -> Option<ExitStatus> {
+        self.watchdog.ended(self.pid)
     }
 
-    /// Processes of the tree that still live, parents before children. Orphans that ended are reaped.
-    pub fn alive(&mut self) -> Vec<i32> {
-        self.exited();
-        super::tree::reap(&self.adopted);
-        let members = super::tree::members(self.pid());
-        let root = self.pid();
-        self.adopted = members.iter().copied().filter(|pid| *pid != root).collect();
-        members
+    /// Processes of the tree that still live, the root first, then parents before children. None only
+    /// where that is certain.
+    pub fn alive(&self) -> Vec<i32> {
+        self.family.members_for_sure(&self.watchdog)
     }
 }
 

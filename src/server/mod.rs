@@ -1,7 +1,8 @@
-//! The server under test: launch, process tree, readiness, Xdebug's settings, the stop ladder.
+//! The server under test: the watchdog that starts it, its process tree, readiness, Xdebug's settings, the stop ladder.
 
 pub mod command;
 mod error;
+pub mod group;
 mod launch;
 pub mod listeners;
 pub mod log;
@@ -14,4 +15,5 @@ pub mod tree;
 pub mod watchdog;
 
 pub use error::TargetError;
-pub use launch::{Launch, Target, describe};
+pub use launch::{Launch, Target, describe, mark};
+pub use watchdog::{Start, Watchdog};

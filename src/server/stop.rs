@@ -7,9 +7,13 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::launch::{Target, describe};
+use super::tree::Family;
 
 /// Between two polite signals. Within a fiber the prepended handler must not exit, so it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long SIGKILL is sent again: a process in the kernel cannot be hurried.
+const KILL: Duration = Duration::from_secs(5);
 
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(5);
@@ -25,7 +29,7 @@ pub struct Stopped {
 
 /// Stops the whole tree and waits until none of it is left. SIGTERM goes to every process of it,
 /// parents first; what still lives at the deadline is killed.
-pub fn stop(target: &mut Target, deadline: Duration) -> Stopped {
+pub fn stop(target: &Target, deadline: Duration) -> Stopped {
     let begin = Instant::now();
     if let Some(status) = target.exited() {
         let left = target.alive();
@@ -44,11 +48,7 @@ pub fn stop(target: &mut Target, deadline: Duration) -> Stopped {
             return Stopped { how, killed: false };
         }
         if Instant::now() >= next_signal {
-            for pid in alive {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-                // A stopped process would never take the signal up.
-                let _ = kill(Pid::from_raw(pid), Signal::SIGCONT);
-            }
+            ask_to_end(&alive);
             next_signal += AGAIN;
         }
         std::thread::sleep(POLL);
@@ -61,14 +61,44 @@ pub fn stop(target: &mut Target, deadline: Duration) -> Stopped {
     }
 }
 
+/// SIGTERM to each, parents first.
+fn ask_to_end(pids: &[i32]) {
+    for pid in pids {
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGTERM);
+        // A stopped process would never take the signal up.
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGCONT);
+    }
+}
+
+/// Stops a family that nobody asks the end of: politely, and at the deadline for good.
+pub fn stop_all(family: &Family, deadline: Duration) {
+    let begin = Instant::now();
+    let mut next_signal = begin;
+    while begin.elapsed() < deadline + KILL {
+        let alive = family.members();
+        if alive.is_empty() {
+            return;
+        }
+        if begin.elapsed() >= deadline {
+            for pid in alive {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        } else if Instant::now() >= next_signal {
+            ask_to_end(&alive);
+            next_signal += AGAIN;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
 fn suffix(how: &str) -> String {
     if how.is_empty() { String::new() } else { format!(" ({how})") }
 }
 
 /// Kills what is left of the tree, and waits for it; bounded, as a process in the kernel cannot be hurried.
-pub fn kill_tree(target: &mut Target) {
+pub fn kill_tree(target: &Target) {
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_secs(5) {
+    while begin.elapsed() < KILL {
         let alive = target.alive();
         if alive.is_empty() && target.exited().is_some() {
             return;

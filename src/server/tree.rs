@@ -1,15 +1,20 @@
-//! The processes of the target: the root, everything below it, and what was orphaned to us.
-//!
-//! profile-run is a subreaper, so a server that daemonises, or a shell that dies before its php,
-//! leaves its processes to us; they belong to the tree as before.
+//! The processes of the server: what descends from the watchdog, and what was seen to do so once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use nix::sys::wait::{WaitPidFlag, waitpid};
-use nix::unistd::Pid;
-
+use super::group;
 use super::launch::MARK;
+use super::watchdog::Watchdog;
 use crate::proc::{Process, Tree};
+
+/// Between two looks at a tree that seems to be empty.
+const AGAIN: Duration = Duration::from_millis(10);
+
+/// So many looks are taken before it is called empty: the list of processes is not read in one moment.
+const LOOKS: u32 = 5;
 
 /// Makes this process the parent of whatever its descendants leave orphaned.
 ///
@@ -19,37 +24,153 @@ pub fn become_subreaper() -> nix::Result<()> {
     nix::sys::prctl::set_child_subreaper(true)
 }
 
-/// Living processes of the tree under `root`, parents before children.
-pub fn members(root: i32) -> Vec<i32> {
-    Tree::scan().map_or_else(|_| Vec::new(), |tree| members_of(&tree, root))
+/// The tree of one launch. Clones share what was seen.
+#[derive(Debug, Clone)]
+pub struct Family {
+    watchdog: i32,
+    root: i32,
+    group: Option<PathBuf>,
+    /// What was there before the launch, by pid and start time: a hook's, stopped but not judged.
+    beside: Arc<BTreeMap<i32, u64>>,
+    /// What was seen of it, by pid and start time.
+    seen: Arc<Mutex<BTreeMap<i32, u64>>>,
 }
 
-/// The same out of all processes of the machine.
-pub fn members_of(tree: &Tree, root: i32) -> Vec<i32> {
-    let me = std::process::id() as i32;
-    // What else is a child of ours (the watchdog, a load command) does not carry the mark.
-    let others: Vec<i32> =
-        tree.entries().iter().filter(|e| e.ppid == me && e.pid != root && !is_marked(e.pid)).map(|e| e.pid).collect();
-    let family = tree.family(root, me, &others);
-    family.into_iter().filter(|pid| tree.get(*pid).is_some_and(|e| e.state != 'Z')).collect()
+impl Family {
+    /// Everything below a watchdog.
+    pub fn of_all(watchdog: &Watchdog) -> Self {
+        Self {
+            watchdog: watchdog.pid(),
+            root: 0,
+            group: watchdog.group().map(Into::into),
+            beside: Arc::default(),
+            seen: Arc::default(),
+        }
+    }
+
+    /// The tree of `root`, which is launched next: all below the watchdog but what is there already.
+    pub fn before_launch(watchdog: &Watchdog) -> Self {
+        let all = Self::of_all(watchdog);
+        all.members();
+        let beside = std::mem::take(&mut *all.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        Self { beside: Arc::new(beside), ..all }
+    }
+
+    /// The same, now that its root is known.
+    pub fn with_root(self, root: i32) -> Self {
+        Self { root, ..self }
+    }
+
+    /// Living processes of the tree, the root first, then parents before children.
+    pub fn members(&self) -> Vec<i32> {
+        Tree::scan().map_or_else(|_| Vec::new(), |tree| self.members_of(&tree))
+    }
+
+    /// The same out of all processes of the machine.
+    pub fn members_of(&self, tree: &Tree) -> Vec<i32> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|pid, start| tree.get(*pid).is_some_and(|e| e.start == *start));
+        let is_beside = |pid: i32| tree.get(pid).is_some_and(|e| self.beside.get(&pid) == Some(&e.start));
+        let mut seeds: Vec<i32> = tree.get(self.root).map(|e| e.pid).into_iter().collect();
+        seeds.extend(tree.entries().iter().filter(|e| e.ppid == self.watchdog).map(|e| e.pid));
+        seeds.extend(seen.keys());
+        if let Some(group) = &self.group {
+            // Whoever was born since the list was read is found by the next look.
+            seeds.extend(group::members(group).into_iter().filter(|pid| tree.get(*pid).is_some()));
+        }
+        let mut known = BTreeSet::new();
+        seeds.retain(|pid| *pid != self.watchdog && known.insert(*pid));
+        let except: Vec<i32> = self.beside.keys().copied().filter(|pid| is_beside(*pid)).collect();
+        seeds.retain(|pid| !is_beside(*pid) && !is_below(tree, *pid, &except));
+        let family = tree.below(seeds, &except);
+        let alive = |pid: &i32| tree.get(*pid).is_some_and(|e| e.state != 'Z');
+        let family: Vec<i32> = family.into_iter().filter(alive).collect();
+        seen.extend(family.iter().filter_map(|pid| tree.get(*pid)).map(|e| (e.pid, e.start)));
+        family
+    }
+
+    /// The same, and where there seems to be none, looked at again: a server that forks while the list
+    /// is read may be missed by every line of it.
+    pub fn members_for_sure(&self, watchdog: &Watchdog) -> Vec<i32> {
+        for look in 0..LOOKS {
+            let members = self.members();
+            if !members.is_empty() || watchdog.is_any_left() == Some(false) {
+                return members;
+            }
+            if look + 1 < LOOKS {
+                std::thread::sleep(AGAIN);
+            }
+        }
+        Vec::new()
+    }
 }
 
-/// A process carries the mark of a run in its environment.
-pub fn is_marked(pid: i32) -> bool {
-    carries(pid, |variable| variable.starts_with(MARK.as_bytes()) && variable.get(MARK.len()) == Some(&b'='))
+fn is_below(tree: &Tree, pid: i32, of: &[i32]) -> bool {
+    let mut at = pid;
+    // No process is its own ancestor; the bound is for a list that was read while it changed.
+    for _ in 0..64 {
+        let Some(entry) = tree.get(at) else { return false };
+        if of.contains(&entry.ppid) {
+            return true;
+        }
+        at = entry.ppid;
+    }
+    false
 }
 
-/// Some variable of a process's environment satisfies `wanted`; false where it cannot be read.
-pub fn carries(pid: i32, wanted: impl Fn(&[u8]) -> bool) -> bool {
+/// Processes of a run that was killed together with its watchdog: they bear the mark of a run whose
+/// process is gone. By pid, with the mark.
+pub fn strays() -> Vec<(i32, String)> {
     use std::os::unix::ffi::OsStrExt;
-    let environment = Process::open(pid).and_then(|process| process.environ()).unwrap_or_default();
-    environment.iter().any(|variable| wanted(variable.as_bytes()))
+    let Ok(tree) = Tree::scan() else { return Vec::new() };
+    let mark = |pid: i32| {
+        let environment = Process::open(pid).and_then(|process| process.environ()).ok()?;
+        let prefix = format!("{MARK}=");
+        let found = environment.iter().find_map(|variable| variable.as_bytes().strip_prefix(prefix.as_bytes()))?;
+        Some(String::from_utf8_lossy(found).into_owned())
+    };
+    let is_gone = |id: &str| {
+        let run = id.split('-').next().and_then(|pid| pid.parse::<i32>().ok());
+        run.is_some_and(|run| !Process::open(run).and_then(|p| p.exe()).is_ok_and(|exe| Some(exe) == own_program()))
+    };
+    tree.pids().filter_map(|pid| Some((pid, mark(pid)?))).filter(|(_, id)| is_gone(id)).collect()
 }
 
-/// Reaps those of `known` that became ours and ended.
-pub fn reap(known: &BTreeSet<i32>) {
-    for pid in known {
-        // Not ours, or not ended: the kernel says so, and nothing happens.
-        let _ = waitpid(Pid::from_raw(*pid), Some(WaitPidFlag::WNOHANG));
+fn own_program() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proc::Entry;
+
+    fn tree(links: &[(i32, i32, u64)]) -> Tree {
+        let entry = |&(pid, ppid, start)| Entry { pid, ppid, session: 1, start, state: 'S' };
+        Tree::new(links.iter().map(entry).collect())
+    }
+
+    fn family(root: i32, beside: &[(i32, u64)]) -> Family {
+        let beside = Arc::new(beside.iter().copied().collect());
+        Family { watchdog: 10, root, group: None, beside, seen: Arc::default() }
+    }
+
+    #[test]
+    fn orphans_are_the_watchdogs_and_hooks_are_not_the_servers() {
+        // 10 is the watchdog; 11 the server; 12 its worker; 13 a worker whose parent died; 15 a hook's with a child.
+        let tree = tree(&[(10, 1, 1), (11, 10, 2), (12, 11, 3), (13, 10, 4), (15, 10, 1), (16, 15, 5)]);
+        assert_eq!(family(11, &[(15, 1)]).members_of(&tree), [11, 13, 12]);
+        // Its pid was given to another.
+        assert_eq!(family(11, &[(15, 99)]).members_of(&tree), [11, 13, 15, 12, 16]);
+    }
+
+    #[test]
+    fn what_was_seen_once_stays_where_the_watchdog_is_gone() {
+        let family = family(11, &[]);
+        assert_eq!(family.members_of(&tree(&[(10, 1, 1), (11, 10, 2), (13, 10, 4)])), [11, 13]);
+        // Killed: the run has adopted them. The root has ended; 14 is a child of the one that was seen.
+        assert_eq!(family.members_of(&tree(&[(13, 1, 4), (14, 13, 9)])), [13, 14]);
+        // 13 has ended, and a stranger bears its pid.
+        assert_eq!(family.members_of(&tree(&[(13, 1, 20), (14, 1, 9)])), [14]);
     }
 }
