@@ -1,6 +1,7 @@
 //! A run's folder, understood.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::censuses::censuses;
@@ -34,17 +35,25 @@ pub enum AnalysisError {
 /// # Errors
 /// There is no journal, or it ends before the plan.
 pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView, AnalysisError> {
-    let journal = Journal::read(&folder.journal())?;
+    let journal = Journal::of(folder)?;
     let history = RunHistory::of(&journal);
     let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
     let findings = findings(&journal, &plan, &history, &day(&history.header.started));
     // A run without samples (cut off at once) still has its journal.
-    let samples = read_samples(&folder.samples()).unwrap_or_default();
+    let samples = folder.read_samples().and_then(read_samples).unwrap_or_default();
     let rows = load::rows(&history);
     let summary = timeline::summary(&samples, &history);
     let mut not_measured = history.not_measured.clone();
     let mut shown = history.profiled.as_ref().and_then(|profiled| {
-        let paths: Vec<PathBuf> = profiled.files.iter().map(|file| folder.profile().join(file)).collect();
+        // Only what a run could have put there: a journal that was tampered with names other files, pipes, devices.
+        let (ours, strange): (Vec<&String>, Vec<&String>) =
+            profiled.files.iter().partition(|file| folder.read_profile(OsStr::new(file.as_str())).is_ok());
+        not_measured.extend(
+            strange
+                .iter()
+                .map(|file| format!("The profile {file}: it is no plain file of profile/, and was not read.")),
+        );
+        let paths: Vec<PathBuf> = ours.iter().map(|file| folder.profile().join(file)).collect();
         let recording = recording(&history, &paths, profiled.messages);
         profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting))
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))

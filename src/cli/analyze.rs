@@ -9,6 +9,7 @@ use anyhow::Context;
 use super::config::Config;
 use super::exit::Exit;
 use super::floors;
+use super::stdout::errln;
 use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
@@ -102,7 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     say_what_was_lost(&profile);
     let (mut profile, metric) = choose(profile, &args.metric)?;
     if profile.estimated && !matches!(args.format, Format::Json | Format::Callgrind) {
-        eprintln!("profile-run: {ESTIMATED}");
+        errln!("profile-run: {ESTIMATED}");
     }
     if let Some((from, to)) = args.part {
         if profile.dialect != Dialect::Xdebug {
@@ -194,10 +195,10 @@ fn say_what_was_lost(profile: &Profile) {
         if !file.complete {
             let share = file.recovered_share * 100.0;
             let first = file.first_defect.as_ref().map(|defect| format!("; {defect}")).unwrap_or_default();
-            eprintln!("profile-run: {path}: incomplete, {share:.2}% recovered{first}");
+            errln!("profile-run: {path}: incomplete, {share:.2}% recovered{first}");
         }
         for warning in &file.warnings {
-            eprintln!("profile-run: {path}: {warning}");
+            errln!("profile-run: {path}: {warning}");
         }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::exit::Exit;
-use super::stdout::outln;
+use super::stdout::{errln, outln};
 use crate::analysis::csv::{ColumnFinding, FloorTable};
 use crate::phrase::significant;
 use crate::verdict::Bounds;
@@ -33,7 +33,7 @@ pub fn run(paths: &[PathBuf], json: bool, bounds: &Bounds) -> anyhow::Result<Exi
                 read += 1;
                 findings.extend(found.into_iter().map(|finding| Found { file: path.clone(), finding }));
             }
-            Err(error) => eprintln!("profile-run: {error:#}"),
+            Err(error) => errln!("profile-run: {error:#}"),
         }
     }
     if read == 0 {

@@ -192,7 +192,8 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         baseline: args.baseline.clone(),
         fail_on: FailOn::parse_list(&args.fail_on).map_err(|why| anyhow::anyhow!("--fail-on: {why}"))?,
         seed: args.seed,
-        typed: std::env::args().skip(1).map(|word| mask(&word, args.auth.as_deref())).collect(),
+        // Not all that was typed need be text: a folder's name is bytes.
+        typed: std::env::args_os().skip(1).map(|word| mask(&word.to_string_lossy(), args.auth.as_deref())).collect(),
     })
 }
 

@@ -23,6 +23,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 pub use exit::Exit;
 
 use crate::server::watchdog;
+use stdout::errln;
 
 /// Launch a server, load it, watch it, profile it, and write one report.
 #[derive(Debug, Parser)]
@@ -65,7 +66,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             if let Some(line) = with_dashes(&arguments, &error) {
-                eprintln!("profile-run: the server's command stands after --; did you mean\n  {line}");
+                errln!("profile-run: the server's command stands after --; did you mean\n  {line}");
                 return Exit::CouldNotRun.into();
             }
             let _ = error.print();
@@ -83,7 +84,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     outcome
         .unwrap_or_else(|error| {
-            eprintln!("profile-run: {}", chain(&error));
+            errln!("profile-run: {}", chain(&error));
             Exit::CouldNotRun
         })
         .into()

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 
 use crate::analysis::result::RunResult;
 use crate::analysis::view::RunView;
-use crate::journal::{Event, Folder, Journal};
+use crate::journal::{Event, Folder, Journal, Readers};
 use crate::report;
 
 /// Writes everything that is derived from a run's journal, each file whole; gives back where the report is.
@@ -14,21 +14,19 @@ use crate::report;
 /// # Errors
 /// The report cannot be drawn, or a file cannot be written.
 pub fn write(folder: &Folder, view: &RunView) -> anyhow::Result<PathBuf> {
-    let put = |name: &str, content: &[u8]| -> anyhow::Result<PathBuf> {
-        let path = folder.root().join(name);
-        report::write_whole(&path, content).context("cannot be written")?;
-        Ok(path)
+    let put = |name: &str, content: &[u8], readers| -> anyhow::Result<PathBuf> {
+        folder.write_whole(name, content, readers).context("cannot be written")
     };
-    if let Some(plan) = Journal::read(&folder.journal())?.events().find_map(|event| match event {
+    if let Some(plan) = Journal::of(folder)?.events().find_map(|event| match event {
         Event::Plan(planned) => Some(planned.plan.clone()),
         _ => None,
     }) {
-        put("plan.json", &serde_json::to_vec_pretty(&plan)?)?;
+        put("plan.json", &serde_json::to_vec_pretty(&plan)?, Readers::Owner)?;
     }
-    put("load.json", &serde_json::to_vec_pretty(&view.result.load)?)?;
-    put("result.json", &serde_json::to_vec_pretty(&view.result)?)?;
-    put("summary.md", report::markdown(view).as_bytes())?;
-    put("report.html", report::html(view)?.as_bytes())
+    put("load.json", &serde_json::to_vec_pretty(&view.result.load)?, Readers::Umask)?;
+    put("result.json", &serde_json::to_vec_pretty(&view.result)?, Readers::Umask)?;
+    put("summary.md", report::markdown(view).as_bytes(), Readers::Umask)?;
+    put("report.html", report::html(view)?.as_bytes(), Readers::Umask)
 }
 
 /// Reads the result of a run: of its folder, its `result.json` or its `report.html`.

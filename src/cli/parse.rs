@@ -10,7 +10,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is no duration; write 90s, 3m, 1m30s or 500ms");
     let text_ = text.trim();
     if let Ok(seconds) = text_.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| wrong());
+        return bounded(seconds).ok_or_else(wrong);
     }
     let mut rest = text_;
     let mut total = 0.0;
@@ -29,7 +29,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
             };
         rest = &rest[letters..];
     }
-    if text_.is_empty() { Err(wrong()) } else { Duration::try_from_secs_f64(total).map_err(|_| wrong()) }
+    if text_.is_empty() { Err(wrong()) } else { bounded(total).ok_or_else(wrong) }
+}
+
+/// A time that clocks can count on: at most a year.
+fn bounded(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= Duration::from_secs(366 * 24 * 3600))
 }
 
 /// A factor above 0.
@@ -65,7 +70,7 @@ mod tests {
         {
             assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
         }
-        for text in ["", "x", "3x", "m", "-1s"] {
+        for text in ["", "x", "3x", "m", "-1s", "1e19", "nan", "inf", "9000h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

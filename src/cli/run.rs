@@ -9,7 +9,7 @@ use super::config::Config;
 use super::exit::Exit;
 use super::main_job::default_folder;
 use super::outputs;
-use super::stdout::outln;
+use super::stdout::{errln, outln};
 use crate::analysis;
 use crate::analysis::view::RunView;
 use crate::conductor::{self, Interrupt, Order};
@@ -61,8 +61,8 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let console = Console::new(style, detail, show.json);
     let observer: Box<dyn Observer> =
         if show.json { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
-    let journal = Writer::create(&folder.journal(), Clock::start(), observer)
-        .with_context(|| format!("{} cannot be written", folder.journal().display()))?;
+    let file = folder.new_journal().with_context(|| format!("{} cannot be written", folder.journal().display()))?;
+    let journal = Writer::new(file, Clock::start(), observer);
     let order = Order {
         plan: &plan,
         bounds: &config.settings.bounds,
@@ -85,7 +85,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     }
     let text = closing(&summary(&view, &report), style, show.quiet);
     if show.json {
-        eprintln!("{text}");
+        errln!("{text}");
     } else {
         outln!("{text}");
     }
@@ -141,7 +141,7 @@ fn open(report: &Path) {
         .stderr(std::process::Stdio::null())
         .spawn();
     if opened.is_err() {
-        eprintln!("profile-run: --open: xdg-open is not there; open {} by hand", report.display());
+        errln!("profile-run: --open: xdg-open is not there; open {} by hand", report.display());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Standard output that may go away: `profile-run ... | head` is no error, and a run's exit code still tells.
+//! Standard output and error that may go away: `profile-run ... | head` is no error, and a run's exit code still tells.
 
 use std::fmt::Arguments;
 use std::io::Write;
@@ -14,3 +14,14 @@ macro_rules! outln {
     ($($text:tt)*) => { $crate::cli::stdout::out(format_args!("{}\n", format_args!($($text)*))) };
 }
 pub(crate) use outln;
+
+/// Writes what was formatted to standard error; a pipe that nobody reads, or a full disk behind it, ends nothing.
+pub fn err(text: Arguments) {
+    let _ = std::io::stderr().lock().write_fmt(text);
+}
+
+/// As `eprintln!`, by [`err`].
+macro_rules! errln {
+    ($($text:tt)*) => { $crate::cli::stdout::err(format_args!("{}\n", format_args!($($text)*))) };
+}
+pub(crate) use errln;

@@ -12,6 +12,7 @@ use crate::journal::Folder;
 use crate::model::plan::{Pass, Plan};
 use crate::server::command::Invocation;
 use crate::server::php::PhpFacts;
+use crate::server::private::Private;
 use crate::server::watchdog::Watchdog;
 
 /// A run that goes on.
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub(super) interrupt: Interrupt,
     /// Ends what we launched where we are killed.
     pub(super) watchdog: Watchdog,
+    /// What PHP reads of ours, and where its profiles are dropped.
+    pub(super) private: Private,
     /// What the sampler reads, and what the load does at that moment.
     pub(super) sample_log: SampleLog,
     /// The command, understood.

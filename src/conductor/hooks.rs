@@ -1,5 +1,6 @@
 //! `--before` and `--after`: the user's own commands around a launch.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,8 +15,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Runs `--before` or `--after`.
 pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<String>) -> Result<(), Halt> {
     let Some(text) = command else { return Ok(()) };
-    let log = run.folder.root().join("hooks.log");
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
+    let log = run.folder.append(OsStr::new("hooks.log"))?;
     // Below the watchdog, so that what it leaves behind is stopped with the run.
     let pid = run.watchdog.spawn(Start {
         file: Path::new("/bin/sh"),
@@ -23,7 +23,7 @@ pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<St
         cwd: &run.cwd,
         set: run.plan.env.iter().map(|(name, value)| (name.into(), value.into())).chain([mark(&run.id)]).collect(),
         remove: &[],
-        output: file.into(),
+        output: log.try_clone()?.into(),
         descriptors: run.descriptors,
     })?;
     let ended = async {

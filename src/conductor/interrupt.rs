@@ -105,8 +105,6 @@ impl Interrupt {
     /// One whose signals a test sends.
     pub(super) fn by_hand() -> (watch::Sender<Heard>, Self) {
         let (tell, heard) = watch::channel(None);
-        let at_once = Arc::new(AtomicBool::new(false));
-        let hurried = Arc::clone(&at_once);
-        (tell, Self { heard })
+        (tell, Self { heard, at_once: Arc::default() })
     }
 }

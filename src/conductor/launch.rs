@@ -12,7 +12,7 @@ use super::ready;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
 use super::stop_reason::Halt;
-use crate::journal::{self, Event, Ready, TargetExit};
+use crate::journal::{self, Event, Folder, Ready, TargetExit};
 use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
 use crate::proc::{Process, Waiting, syscall_name};
@@ -42,7 +42,8 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         &run.invocation,
         &Surroundings {
             cwd: &run.cwd,
-            folder: run.folder.root(),
+            php: &run.private.php(),
+            profiles: &run.private.profiles(&run.folder.profile()),
             environment: &environment,
             configured_prepend: prepended.as_deref(),
         },
@@ -65,7 +66,8 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         program: &run.invocation.program,
         cwd: &run.cwd,
         env: &run.plan.env,
-        log: run.folder.target_log(pass.name()),
+        log: run.folder.append(&Folder::target_log(pass.name()))?,
+        private: &run.private,
         id: &run.id,
         descriptors: run.descriptors,
     }

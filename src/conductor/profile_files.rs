@@ -1,31 +1,44 @@
 //! The files that the profiler writes: found, measured while they grow, taken into the run's folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::journal::{Event, Profiled};
+use crate::server::private::dropped;
 
 /// Takes the files that the pass left into the run's folder.
-pub(super) fn collect(run: &mut Context<'_>, folder: &Path, before: &[PathBuf], messages: u64) -> Result<(), Halt> {
+///
+/// `users` are those that its processes ran as.
+pub(super) fn collect(
+    run: &mut Context<'_>,
+    folder: &Path,
+    before: &[PathBuf],
+    mut users: BTreeSet<u32>,
+    messages: u64,
+) -> Result<(), Halt> {
     let ours = run.folder.profile();
+    users.insert(nix::unistd::geteuid().as_raw());
     let mut profiled = Profiled { messages, ..Profiled::default() };
-    for path in list(folder) {
-        if before.contains(&path) && folder != ours || !is_profile(&path) {
+    let known = if folder == ours { &[] } else { before };
+    let (found, refused) = dropped(folder, known, &users);
+    for why in refused {
+        run.recorder.not_measured(format!("A profile: {why}, and was left out."))?;
+    }
+    for (name, mut file) in found {
+        if !is_profile(&mut file) {
             continue;
         }
-        let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-        let inside = ours.join(&name);
-        // Theirs stays where it is; a hard link costs nothing where it is possible.
-        if path != inside && fs::hard_link(&path, &inside).is_err() {
-            fs::copy(&path, &inside)?;
-        }
-        profiled.bytes += fs::metadata(&inside).map_or(0, |meta| meta.len());
-        profiled.files.push(name);
+        // Theirs stays where it is.
+        profiled.bytes += match folder == ours {
+            true => file.metadata()?.len(),
+            false => run.folder.adopt_profile(file, &name)?,
+        };
+        profiled.files.push(name.to_string_lossy().into_owned());
     }
     if profiled.files.is_empty() {
         return run.recorder.not_measured(format!(
@@ -56,9 +69,13 @@ pub(super) fn list(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A profile begins with its version, or is packed.
-fn is_profile(path: &Path) -> bool {
+fn is_profile(file: &mut fs::File) -> bool {
     let mut head = [0; 8];
-    let read = fs::File::open(path).and_then(|mut file| file.read(&mut head)).unwrap_or(0);
+    let read = file.read(&mut head).unwrap_or(0);
+    // It is read from its beginning afterwards.
+    if file.rewind().is_err() {
+        return false;
+    }
     let head = &head[..read];
     head.starts_with(b"version:") || head.starts_with(b"creator:") || head.starts_with(&[0x1f, 0x8b])
 }

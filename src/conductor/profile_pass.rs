@@ -39,10 +39,11 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     let mut session = launch::launch(run, Pass::Profile).await?;
     let outcome = profile_scenarios(run, &mut session).await;
     let place = session.profiles.take();
+    let users = session.target.users();
     let stopped = stop::stop_session(run, session, STOP).await;
     let messages = *outcome.as_ref().unwrap_or(&0);
     if let Some((folder, before)) = place {
-        profile_files::collect(run, &folder, &before, messages)?;
+        profile_files::collect(run, &folder, &before, users, messages)?;
     }
     stopped?;
     outcome.map(drop)

@@ -19,6 +19,7 @@ use crate::model::EarlyEnd;
 use crate::model::plan::{Pass, Plan};
 use crate::server::command::Invocation;
 use crate::server::php;
+use crate::server::private::Private;
 use crate::server::watchdog::Watchdog;
 use crate::server::{TargetError, tree};
 use crate::verdict::Bounds;
@@ -68,18 +69,29 @@ pub fn run(order: Order) -> Result<(), Halt> {
 async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let Order { plan, bounds, settings, folder, journal, started, invocation, cwd, interrupt } = order;
     // Orphans of the target come to us instead of to init.
-    tree::become_subreaper().map_err(std::io::Error::from)?;
+    tree::become_subreaper().map_err(|error| {
+        Halt::early(
+            EarlyEnd::Environment,
+            format!("the processes of the server cannot be kept together: PR_SET_CHILD_SUBREAPER: {error}"),
+        )
+    })?;
     let id = format!("{}-{:x}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    let watchdog = Watchdog::start(&id)?;
+    let watchdog = Watchdog::start(&id)
+        .map_err(|error| Halt::early(EarlyEnd::Environment, format!("the run's watchdog cannot be started: {error}")))?;
+    let private = Private::create(&id, folder.root()).map_err(|error| {
+        Halt::early(EarlyEnd::Environment, format!("no private folder can be made for what PHP reads of this run: {error}"))
+    })?;
+    watchdog.remove_at_end(private.root());
     let descriptors =
         nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_err(std::io::Error::from)?;
     let mut run = Context {
         recorder: Recorder::new(journal, Cells::new(plan, bounds)),
-        sample_log: SampleLog::create(&folder.samples())?,
+        sample_log: SampleLog::begin(folder.new_samples()?)?,
         plan,
         folder,
         interrupt,
         watchdog,
+        private,
         invocation,
         php: None,
         php_asked: false,

@@ -1,7 +1,7 @@
 //! What the sampler reads, written down beside what the load does at that moment.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,12 +41,12 @@ pub struct SampleLog {
 }
 
 impl SampleLog {
-    /// Makes the file.
+    /// Begins the file.
     ///
     /// # Errors
-    /// It cannot be made.
-    pub fn create(path: &Path) -> std::io::Result<Self> {
-        let writer = Arc::new(Mutex::new(SampleWriter::create(path)?));
+    /// It cannot be written.
+    pub fn begin(file: File) -> std::io::Result<Self> {
+        let writer = Arc::new(Mutex::new(SampleWriter::begin(file)?));
         Ok(Self { writer, load: Arc::default(), sockets: BTreeMap::new() })
     }
 

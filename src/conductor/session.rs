@@ -142,7 +142,11 @@ impl Session {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn sample(family: Family, clock: crate::model::Clock, log: &SampleLog) -> Result<SamplerHandle, crate::sampler::Error> {
+pub fn sample(
+    family: Family,
+    clock: crate::model::Clock,
+    log: &SampleLog,
+) -> Result<SamplerHandle, crate::sampler::Error> {
     crate::sampler::Sampler::spawn(
         move |all| family.members_of(all),
         clock,

@@ -16,7 +16,7 @@ mod worked;
 mod writer;
 
 pub use event::{Event, Line, SCHEMA};
-pub use folder::{Folder, FolderError};
+pub use folder::{Folder, FolderError, Readers};
 pub use launched::{Failure, Launch, Preflight, PreflightStep, Ready, Sampled, TargetExit};
 pub use reader::{Damage, Journal, JournalError};
 pub use run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};

@@ -1,12 +1,12 @@
 //! Reads a journal back, also one that was cut off or damaged, and journals of older schemas.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::Folder;
 use super::event::{Event, Line, SCHEMA};
 use super::schema_1::Upgrade;
 
@@ -62,19 +62,23 @@ struct Start {
 }
 
 impl Journal {
-    /// Reads the journal at `path`.
+    /// Reads the journal of a run.
     ///
     /// # Errors
     /// The file cannot be read, is no journal, or is newer than this program.
-    pub fn read(path: &Path) -> Result<Self, JournalError> {
-        let bytes = fs::read(path).map_err(|source| JournalError::Read { path: path.to_path_buf(), source })?;
-        Self::parse(&bytes, path)
+    pub fn of(folder: &Folder) -> Result<Self, JournalError> {
+        let path = folder.journal();
+        let failed = |source| JournalError::Read { path: path.clone(), source };
+        let mut bytes = Vec::new();
+        let name = path.file_name().unwrap_or_default();
+        folder.read(name).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(failed)?;
+        Self::parse(&bytes, &path)
     }
 
     /// Parses a journal's bytes; `path` is for the errors.
     ///
     /// # Errors
-    /// As [`Journal::read`].
+    /// As [`Journal::of`].
     pub fn parse(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         let mut texts = bytes.split_inclusive(|b| *b == b'\n');
         // The header alone says how to read the rest.

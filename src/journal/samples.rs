@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::path::Path;
 
 /// Fields of a row and their units, in order.
 pub const FIELDS: [(&str, &str); 16] = [
@@ -50,12 +49,12 @@ pub struct SampleWriter {
 }
 
 impl SampleWriter {
-    /// Makes the file and writes its header.
+    /// Begins `file` with its header.
     ///
     /// # Errors
-    /// The file cannot be made.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut out = BufWriter::new(File::create(path)?);
+    /// It cannot be written.
+    pub fn begin(file: File) -> io::Result<Self> {
+        let mut out = BufWriter::new(file);
         let fields: Vec<_> = FIELDS.iter().map(|(name, unit)| serde_json::json!([name, unit])).collect();
         writeln!(out, "{}", serde_json::json!({ "schema": super::SCHEMA, "fields": fields }))?;
         Ok(Self { out, line: String::with_capacity(160) })
@@ -96,8 +95,8 @@ impl SampleWriter {
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn read_samples(path: &Path) -> io::Result<Vec<Row>> {
-    let mut lines = BufReader::new(File::open(path)?).lines();
+pub fn read_samples(file: File) -> io::Result<Vec<Row>> {
+    let mut lines = BufReader::new(file).lines();
     let Some(header) = lines.next().transpose()? else { return Ok(Vec::new()) };
     let header: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
     let places: Vec<Option<usize>> = header["fields"]
@@ -128,13 +127,13 @@ mod tests {
     fn rows_come_back_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("samples.jsonl");
-        let mut writer = SampleWriter::create(&path).unwrap();
+        let mut writer = SampleWriter::begin(File::create(&path).unwrap()).unwrap();
         let mut row = Row::default();
         row.set("seconds", 1.25);
         row.set("rss", 4096.0);
         writer.write(&row).unwrap();
         writer.flush().unwrap();
-        assert_eq!(read_samples(&path).unwrap(), vec![row]);
+        assert_eq!(read_samples(File::open(&path).unwrap()).unwrap(), vec![row]);
         assert_eq!(row.get("rss"), Some(4096.0));
         assert_eq!(row.get("heap"), None);
     }

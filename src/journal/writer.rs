@@ -1,8 +1,7 @@
 //! Appends events, each flushed, and hands them to whoever shows progress.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::path::Path;
 
 use super::event::{Event, Line};
 use crate::model::Clock;
@@ -46,13 +45,9 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Makes the journal; `observer` is handed each line after it was written.
-    ///
-    /// # Errors
-    /// The file cannot be made.
-    pub fn create(path: &Path, clock: Clock, observer: Box<dyn Observer>) -> io::Result<Self> {
-        let file = OpenOptions::new().create_new(true).append(true).open(path)?;
-        Ok(Self { file, clock, observer })
+    /// Writes a new journal into `file`; `observer` is handed each line after it was written.
+    pub fn new(file: File, clock: Clock, observer: Box<dyn Observer>) -> Self {
+        Self { file, clock, observer }
     }
 
     /// Writes one event down.

@@ -42,4 +42,4 @@ pub use sockets::{closed_tcp, held_tcp, listening_ports, states};
 pub use stat::{Stat, clock_ticks};
 pub use syscalls::syscall_name;
 pub use tcp::{State, TcpSocket};
-pub use tree::{Entry, Tree, is_there};
+pub use tree::{Entry, Tree, is_there, user_of};

@@ -94,6 +94,13 @@ impl Tree {
     }
 }
 
+/// The effective user of a process, which no right is needed to see; `None` once it is gone.
+pub fn user_of(pid: i32) -> Option<u32> {
+    let status = Process::open(pid).and_then(|process| process.read("status")).ok()?;
+    let text = String::from_utf8_lossy(&status).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().nth(1)?.parse().ok())
+}
+
 /// Whether there is a process with this pid, one that ended and was not waited for included.
 pub fn is_there(pid: i32) -> bool {
     Process::open(pid).is_ok()

@@ -1,13 +1,15 @@
 //! Starting the target: as the shell would, but owned by the run.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
 use super::TargetError;
+use super::private::Private;
 use super::settings::Settings;
 use super::tree::Family;
 use super::watchdog::{Start, Watchdog};
@@ -32,7 +34,9 @@ pub struct Launch<'a> {
     /// Variables of the plan.
     pub env: &'a [(String, String)],
     /// Its output goes here.
-    pub log: PathBuf,
+    pub log: File,
+    /// Where the files of the settings lie.
+    pub private: &'a Private,
     /// The mark of the run.
     pub id: &'a str,
     /// The descriptor limits, soft and hard, that it would have had from the shell.
@@ -46,7 +50,7 @@ pub struct Target {
     watchdog: Watchdog,
     family: Family,
     /// Its output.
-    pub log: PathBuf,
+    pub log: File,
     /// When it was started.
     pub started: Instant,
 }
@@ -59,13 +63,10 @@ impl Launch<'_> {
     /// A file of the run's folder cannot be written, or the program cannot be started.
     pub fn start(self, watchdog: &Watchdog) -> Result<Target, TargetError> {
         for (path, content) in &self.settings.files {
-            fs::write(path, content).map_err(|source| TargetError::File { path: path.clone(), source })?;
+            self.private.put(path, content).map_err(|source| TargetError::File { path: path.clone(), source })?;
         }
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(|source| TargetError::File { path: self.log.clone(), source })?;
+        let spawn_failed = |source| TargetError::Spawn { path: self.program.to_path_buf(), source };
+        let output = self.log.try_clone().map_err(spawn_failed)?;
         let planned = self.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let ours = self.settings.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let family = Family::before_launch(watchdog);
@@ -77,10 +78,10 @@ impl Launch<'_> {
                 cwd: self.cwd,
                 set: planned.chain(ours).chain([mark(self.id)]).collect(),
                 remove: &self.settings.remove,
-                output: log.into(),
+                output: output.into(),
                 descriptors: self.descriptors,
             })
-            .map_err(|source| TargetError::Spawn { path: self.program.to_path_buf(), source })?;
+            .map_err(spawn_failed)?;
         Ok(Target { pid, watchdog: watchdog.clone(), family: family.with_root(pid), log: self.log, started })
     }
 }
@@ -94,6 +95,11 @@ impl Target {
     /// Its tree, to be looked at from elsewhere.
     pub fn family(&self) -> Family {
         self.family.clone()
+    }
+
+    /// The users that its processes run as at this moment.
+    pub fn users(&self) -> BTreeSet<u32> {
+        self.family.members().into_iter().filter_map(crate::proc::user_of).collect()
     }
 
     /// How the root ended, if it did; asked without waiting.

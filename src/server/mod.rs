@@ -8,6 +8,7 @@ pub mod listeners;
 pub mod log;
 pub mod php;
 mod prepend;
+pub mod private;
 pub mod ready;
 pub mod settings;
 pub mod stop;

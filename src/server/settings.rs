@@ -32,8 +32,10 @@ pub struct Settings {
 pub struct Surroundings<'a> {
     /// Working directory of the server, absolute.
     pub cwd: &'a Path,
-    /// The run's folder, absolute.
-    pub folder: &'a Path,
+    /// The private folder for what PHP reads of ours, absolute.
+    pub php: &'a Path,
+    /// Where profiles go if the command names no folder, absolute.
+    pub profiles: &'a Path,
     /// The environment that the server would have, the plan's variables included.
     pub environment: &'a BTreeMap<String, String>,
     /// A prepended file that php's own configuration names.
@@ -85,20 +87,19 @@ fn clean(invocation: &Invocation, around: &Surroundings) -> Settings {
 
 fn profile(invocation: &Invocation, around: &Surroundings) -> Settings {
     let mut notes = Vec::new();
-    let php_folder = around.folder.join("php");
-    let prepend = php_folder.join("prepend.php");
+    let prepend = around.php.join("prepend.php");
     let typed = |key: &str| typed_setting(&invocation.argv, key);
 
     let typed_folder = typed("xdebug.output_dir").map(|dir| around.cwd.join(dir));
-    let profile_folder = typed_folder.unwrap_or_else(|| around.folder.join("profile"));
-    if profile_folder != around.folder.join("profile") {
+    let profile_folder = typed_folder.unwrap_or_else(|| around.profiles.to_path_buf());
+    if profile_folder != around.profiles {
         notes.push(format!("Profiles were written to {}, as typed, and read from there.", profile_folder.display()));
     }
 
     // A prepended file of the user's still runs: ours requires it.
     let typed_prepend = typed("auto_prepend_file").filter(|file| !file.is_empty());
     let chained = typed_prepend.as_deref().or(around.configured_prepend).filter(|file| !file.is_empty());
-    let settings = xdebug_settings(&around.folder.join("profile"), &prepend);
+    let settings = xdebug_settings(around.profiles, &prepend);
     let ini: String = settings.iter().map(|(key, value)| format!("{key}=\"{value}\"\n")).collect();
 
     let mut argv = invocation.argv.clone();
@@ -126,13 +127,13 @@ fn profile(invocation: &Invocation, around: &Surroundings) -> Settings {
     }
     // An empty element stands for the folder that was compiled in.
     let scan = around.environment.get("PHP_INI_SCAN_DIR").map_or(String::new(), Clone::clone);
-    set.insert("PHP_INI_SCAN_DIR".to_owned(), format!("{scan}:{}", php_folder.display()));
+    set.insert("PHP_INI_SCAN_DIR".to_owned(), format!("{scan}:{}", around.php.display()));
 
     Settings {
         argv,
         set,
         remove: vec!["XDEBUG_CONFIG".to_owned()],
-        files: vec![(php_folder.join("profile-run.ini"), ini), (prepend, super::prepend::text(chained))],
+        files: vec![(around.php.join("profile-run.ini"), ini), (prepend, super::prepend::text(chained))],
         profile_folder: Some(profile_folder),
         notes,
     }
@@ -163,7 +164,13 @@ mod tests {
     }
 
     fn around(environment: &BTreeMap<String, String>) -> Surroundings<'_> {
-        Surroundings { cwd: Path::new("/srv/app"), folder: Path::new("/run/1"), environment, configured_prepend: None }
+        Surroundings {
+            cwd: Path::new("/srv/app"),
+            php: Path::new("/tmp/1/php"),
+            profiles: Path::new("/run/1/profile"),
+            environment,
+            configured_prepend: None,
+        }
     }
 
     #[test]
@@ -184,16 +191,16 @@ mod tests {
         let shell = invocation("sh -c x", None);
         let settings = profile(&shell, &around(&environment));
         assert_eq!(settings.argv, shell.argv);
-        assert_eq!(settings.set["PHP_INI_SCAN_DIR"], ":/run/1/php");
+        assert_eq!(settings.set["PHP_INI_SCAN_DIR"], ":/tmp/1/php");
         environment.insert("PHP_INI_SCAN_DIR".to_owned(), "/etc/own".to_owned());
-        assert_eq!(profile(&shell, &around(&environment)).set["PHP_INI_SCAN_DIR"], "/etc/own:/run/1/php");
+        assert_eq!(profile(&shell, &around(&environment)).set["PHP_INI_SCAN_DIR"], "/etc/own:/tmp/1/php");
     }
 
     #[test]
     fn a_prepended_file_of_the_users_still_runs() {
         let none = BTreeMap::new();
         let settings = profile(&invocation("php -d auto_prepend_file=boot.php x", Some(0)), &around(&none));
-        assert!(settings.argv.contains(&"auto_prepend_file=/run/1/php/prepend.php".to_owned()));
+        assert!(settings.argv.contains(&"auto_prepend_file=/tmp/1/php/prepend.php".to_owned()));
         assert!(!settings.argv.contains(&"auto_prepend_file=boot.php".to_owned()));
         assert!(settings.files[1].1.contains("require 'boot.php';"));
     }

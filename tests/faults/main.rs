@@ -2,5 +2,6 @@
 //! real PHP. A short form runs with the other tests; PROFILE_RUN_FAULTS=1 (`make faults`) runs all of it and prints what
 //! was tried and what was survived.
 
+mod rights;
 mod support;
 mod tree;

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
@@ -76,6 +76,10 @@ impl Place {
         command
     }
 
+    pub fn run(&self, options: &[&str], server: &[String]) -> Output {
+        self.command(options, server).output().unwrap()
+    }
+
     pub fn start(&self, options: &[&str], server: &[String]) -> Child {
         let log = fs::File::create(self.path().join("console")).unwrap();
         self.command(options, server).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
@@ -87,6 +91,10 @@ impl Place {
 
     pub fn journal(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.out().join("journal.jsonl")).unwrap_or_default()).into_owned()
+    }
+
+    pub fn result(&self) -> serde_json::Value {
+        fs::read(self.out().join("result.json")).map(|text| serde_json::from_slice(&text).unwrap()).unwrap_or_default()
     }
 
     /// Waits until the journal has an event, or the run has ended.
@@ -171,4 +179,8 @@ pub fn end_of(run: &mut Child, within: Duration) -> Result<std::process::ExitSta
 
 pub fn words(line: &[&str]) -> Vec<String> {
     line.iter().map(|word| (*word).to_owned()).collect()
+}
+
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::exit::Exit;
+use super::stdout::errln;
 use crate::load::{self, Control, Job, Tool};
 use crate::model::load_stats::{LoadRow, LoadStats, RowPass};
 
@@ -28,7 +29,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let jobs = lower::jobs(&args)?;
     let tool = lower::tool(&args)?;
     if tool == Some(Tool::SmtpSource) {
-        eprintln!("profile-run: {}", load::external::smtp_source::LIMITS);
+        errln!("profile-run: {}", load::external::smtp_source::LIMITS);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();

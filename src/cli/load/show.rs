@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use serde_json::json;
 
-use super::super::stdout::{out, outln};
+use super::super::stdout::{err, errln, out, outln};
 use super::args::Args;
 use crate::load::{Job, Live, Resolved};
 use crate::model::load_stats::{LoadRow, LoadStats};
@@ -26,7 +26,7 @@ impl Show {
     /// Before a job.
     pub fn begin(&self, job: &Job, resolved: &Resolved) {
         if let Some(note) = &resolved.note {
-            eprintln!("profile-run: {note}");
+            errln!("profile-run: {note}");
         }
         let scenario = &job.scenario;
         self.event(json!({"event": "begin", "scenario": scenario.name, "target": job.target.to_string(),
@@ -41,33 +41,33 @@ impl Show {
             "errors": live.errors}));
         if self.live {
             let errors = if live.errors > 0 { format!(", {}", plural(live.errors, "error")) } else { String::new() };
-            eprint!(
+            err(format_args!(
                 "\r\x1b[K{}: {}, {} accepted, {} open{errors}",
                 job.scenario.name,
                 plural(live.sessions, "session"),
                 plural(live.accepted, "message"),
                 grouped(live.open)
-            );
+            ));
         }
     }
 
     /// Takes the line of progress away.
     pub fn clear(&self) {
         if self.live {
-            eprint!("\r\x1b[K");
+            err(format_args!("\r\x1b[K"));
         }
     }
 
     /// After a job.
     pub fn end(&self, job: &Job, stats: &LoadStats, row: &LoadRow) {
         for line in &stats.transcript {
-            eprintln!("{line}");
+            errln!("{line}");
         }
         if self.quiet {
             return;
         }
         let text = table(job, stats, row);
-        if self.json { eprint!("{text}") } else { out(format_args!("{text}")) }
+        if self.json { err(format_args!("{text}")) } else { out(format_args!("{text}")) }
     }
 
     /// The last line.

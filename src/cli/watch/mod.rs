@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::parse;
+use super::stdout::errln;
 use crate::sampler::{Floor, Reader, Watcher};
 use crate::{phrase, proc};
 use heap::{HeapLook, HeapWatch};
@@ -97,7 +98,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         let next = begin + args.interval.mul_f64((looks + 1) as f64);
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
-    eprintln!("profile-run: process {} has ended", args.pid);
+    errln!("profile-run: process {} has ended", args.pid);
     Ok(Exit::Held)
 }
 
