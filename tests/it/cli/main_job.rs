@@ -209,7 +209,7 @@ fn what_cannot_run_says_why() {
     assert!(text(&full).contains("is not empty"), "{}", text(&full));
     let no_run = program().arg("report").arg(run.out()).output().unwrap();
     assert_eq!(no_run.status.code(), Some(2));
-    assert!(text(&no_run).contains("is no run"), "{}", text(&no_run));
+    assert!(text(&no_run).contains("is not a run folder"), "{}", text(&no_run));
 }
 
 #[test]
