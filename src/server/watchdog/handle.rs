@@ -16,8 +16,11 @@ use nix::unistd::Pid;
 use super::super::launch::MARK;
 use super::super::stop::stop_all;
 use super::super::tree::Family;
+use super::life;
 use super::message::{Answer, Program, Request, pair, receive, send};
-use super::{ARGUMENT, life};
+
+/// The argument that makes this program a watchdog.
+pub const ARGUMENT: &str = "--watchdog";
 
 /// A program to start below the watchdog.
 #[derive(Debug)]

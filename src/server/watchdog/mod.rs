@@ -14,8 +14,5 @@ mod handle;
 mod life;
 mod message;
 
-pub use handle::{Start, Watchdog};
+pub use handle::{ARGUMENT, Start, Watchdog};
 pub use life::main;
-
-/// The argument that makes this program a watchdog.
-pub const ARGUMENT: &str = "--watchdog";
