@@ -76,10 +76,14 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         )
     })?;
     let id = format!("{}-{:x}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    let watchdog = Watchdog::start(&id)
-        .map_err(|error| Halt::early(EarlyEnd::Environment, format!("the run's watchdog cannot be started: {error}")))?;
+    let watchdog = Watchdog::start(&id).map_err(|error| {
+        Halt::early(EarlyEnd::Environment, format!("the run's watchdog cannot be started: {error}"))
+    })?;
     let private = Private::create(&id, folder.root()).map_err(|error| {
-        Halt::early(EarlyEnd::Environment, format!("no private folder can be made for what PHP reads of this run: {error}"))
+        Halt::early(
+            EarlyEnd::Environment,
+            format!("no private folder can be made for what PHP reads of this run: {error}"),
+        )
     })?;
     watchdog.remove_at_end(private.root());
     let descriptors =

@@ -47,7 +47,7 @@ fn server(form: &str, port: &str) -> Vec<String> {
 }
 
 const OPTIONS: [&str; 8] =
-    ["--passes", "clean", "--load", "smoke,sequential", "--budget", "12s", "--ready-timeout", "60s"];
+    ["--passes", "measure", "--load", "smoke,sequential", "--budget", "12s", "--ready-timeout", "60s"];
 
 fn server_of(place: &Place) -> Option<i32> {
     let journal = place.journal();
