@@ -7,6 +7,18 @@
   const data = (id) => (byId(id) ? JSON.parse(byId(id).textContent) : null);
   document.documentElement.classList.add("script");
 
+  // What can be scrolled sideways can be reached by the keyboard; what fits is no stop on the way.
+  const regions = [...document.querySelectorAll(".scroll, pre")];
+  const reach = () => {
+    for (const region of regions) {
+      if (region.scrollWidth > region.clientWidth || region.scrollHeight > region.clientHeight) region.tabIndex = 0;
+      else region.removeAttribute("tabindex");
+    }
+  };
+  reach();
+  addEventListener("resize", reach);
+  for (const fold of document.querySelectorAll("details")) fold.addEventListener("toggle", reach);
+
   const three = (value) => {
     const size = Math.abs(value);
     if (size >= 99.95) return Math.round(value).toLocaleString("en");
@@ -99,7 +111,7 @@
     const shown = 12;
     let busy = false;
     let open = body.rows.length <= shown;
-    let wanted = "";
+    let wanted = null;
     const key = (cell) => {
       if (cell.dataset.wall !== undefined) return Number(busy ? cell.dataset.busy : cell.dataset.wall);
       return cell.dataset.key === undefined ? cell.textContent.trim().toLowerCase() : Number(cell.dataset.key);
@@ -107,7 +119,7 @@
     const layOut = () => {
       let seen = 0;
       for (const row of body.rows) {
-        const fits = !wanted || row.cells[0].textContent.toLowerCase().includes(wanted);
+        const fits = !wanted || wanted(row.cells[0].querySelector("code").textContent);
         row.classList.toggle("gone", !fits);
         row.classList.toggle("more", fits && !open && seen >= shown);
         seen += fits ? 1 : 0;
@@ -144,7 +156,7 @@
       }
       again();
     };
-    filterTable = (text) => { wanted = text; layOut(); };
+    filterTable = (test) => { wanted = test; layOut(); };
     layOut();
   }
 
@@ -249,70 +261,77 @@
   const reset = byId("flame-reset");
   const search = byId("flame-search");
   const shares = byId("flame-shares");
-  const choice = { cost: "time", busy: "false", order: "stacks", slice: "all" };
+  const choice = { cost: "time", busy: "false", order: "stacks", slice: "all", shape: "icicle" };
+  const buttons = [...document.querySelectorAll("#flame-controls button[data-set]")];
   const svg = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
 
-  // Frames in pre-order, each with its place; by function, the dearest stand first.
+  // Frames in pre-order, each with its place; by function, the dearest stand first. What was left out below a frame
+  // stands behind its callees as one grey bar.
   const tree = (graph) => {
     const roots = [];
     const open = [];
-    for (let at = 0; at < graph.frames.length; at += 3) {
-      const [depth, name, value] = graph.frames.slice(at, at + 3);
+    for (let at = 0; at < graph.frames.length; at += 4) {
+      const [depth, name, value, rest] = graph.frames.slice(at, at + 4);
       const above = depth > 0 ? open[depth - 1] : null;
-      const node = { depth: depth + 1, name, value, start: 0, above, below: [] };
+      const node = { depth: depth + 1, name, value, rest, start: 0, above, below: [] };
       (above ? above.below : roots).push(node);
       open[depth] = node;
     }
     const nodes = [];
     const waiting = [];
-    const place = (siblings, start) => {
+    const place = (siblings, start, above, rest) => {
       if (graph.order === "function") siblings.sort((a, b) => b.value - a.value);
       for (const node of siblings) { node.start = start; start += node.value; }
+      if (rest > 0) nodes.push({ depth: above ? above.depth + 1 : 1, name: null, value: rest, start, above, below: [] });
       for (let at = siblings.length - 1; at >= 0; at -= 1) waiting.push(siblings[at]);
     };
-    place(roots, 0);
+    place(roots, 0, null, graph.total - roots.reduce((sum, node) => sum + node.value, 0));
     while (waiting.length) {
       const node = waiting.pop();
       nodes.push(node);
-      place(node.below, node.start);
+      place(node.below, node.start, node, node.rest);
     }
     return nodes;
   };
-  const find = (wish) => graphs.graphs.find((g) => g.cost === wish.cost && String(g.busy) === wish.busy && g.slice === wish.slice && g.order === wish.order);
-  // The nearest graph to a wish: what was chosen last is kept, the rest gives way.
-  const nearest = (wish, kept) => {
-    const score = (g) => ["cost", "busy", "slice", "order"].reduce((sum, k) => sum + (String(g[k]) === wish[k] ? (k === kept ? 8 : 1) : 0), 0);
-    return graphs.graphs.reduce((best, g) => (score(g) > score(best) ? g : best));
-  };
+  // Allocation knows no waiting: the choice stays, and counts again with time.
+  const find = (wish) => graphs.graphs.find((g) => g.cost === wish.cost && g.slice === wish.slice && g.order === wish.order
+    && (g.cost !== "time" || String(g.busy) === wish.busy));
 
   let graph = find(choice) || graphs.graphs[0];
   let nodes = [];
   let focus = null;
   let at = null;
-  let wanted = "";
+  let wanted = null;
   let drawn = new Map();
 
-  const name = (node) => graphs.names[node.name];
+  const name = (node) => (node.name === null ? "Frames too small to be drawn" : graphs.names[node.name]);
   const cost = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${value.toLocaleString("en")} ${graphs.events}` : time(value));
   const value = (node) => cost(node.value);
   const whole = () => (graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
   const say = (node) => {
+    const frames = nodes.filter((one) => one.name !== null).length;
     const parts = node
       ? [value(node), `${percent(node.value / graph.total)} of ${whole()}`]
-      : [cost(graph.total), `${nodes.length.toLocaleString("en")} frames`];
+      : [cost(graph.total), `${frames.toLocaleString("en")} frames`];
     if (node && focus && focus !== node) parts.push(`${percent(node.value / focus.value)} of the zoom`);
     said.name.textContent = node ? name(node) : "All";
     said.figures.textContent = parts.join(" · ");
   };
-  const isHit = (node) => wanted && name(node).toLowerCase().includes(wanted);
+  const isHit = (node) => wanted && node.name !== null && wanted(name(node));
   // A share counts a hit once, also where one lies under another.
-  const hitShare = () => {
+  const hits = () => {
     let sum = 0;
     for (const node of nodes) {
       node.covered = Boolean(node.above && (node.above.covered || isHit(node.above)));
       if (isHit(node) && !node.covered) sum += node.value;
     }
-    return sum / graph.total;
+    const small = { count: 0, value: 0 };
+    for (let n = 0; n < graph.small.length; n += 2) {
+      if (wanted(graphs.names[graph.small[n]])) { small.count += 1; small.value += graph.small[n + 1]; }
+    }
+    const found = sum > 0 || small.count === 0 ? [`matches ${percent(sum / graph.total)} of ${whole()}`] : [];
+    if (small.count) found.push(`${small.count} function${small.count > 1 ? "s" : ""} too small to be drawn match${small.count > 1 ? "" : "es"}: ${percent(small.value / graph.total)}`);
+    return found.join("; ");
   };
 
   let character = 6.6;
@@ -327,6 +346,7 @@
     drawn = new Map();
     const path = new Set();
     for (let node = focus; node; node = node.above) path.add(node);
+    const seen = [];
     let deepest = 0;
     for (const node of nodes) {
       const above = path.has(node) && node !== focus;
@@ -335,20 +355,24 @@
       const wide = above ? width : node.value * scale;
       if (wide < (narrow ? 0.8 : 0.4)) continue;
       deepest = Math.max(deepest, node.depth);
+      seen.push({ node, above, left, wide });
+    }
+    const top = (node) => (choice.shape === "flame" ? deepest - node.depth : node.depth - 1) * row;
+    for (const { node, above, left, wide } of seen) {
       const group = svg("g");
       const rect = svg("rect");
-      rect.setAttribute("class", `k k${graphs.kinds[node.name]}`);
+      rect.setAttribute("class", node.name === null ? "k rest" : `k k${graphs.kinds[node.name]}`);
       rect.setAttribute("x", left.toFixed(2));
-      rect.setAttribute("y", (node.depth - 1) * row);
+      rect.setAttribute("y", top(node));
       rect.setAttribute("width", Math.max(wide, 0.4).toFixed(2));
       rect.setAttribute("height", row - 1);
       group.append(rect);
       const room = Math.floor((wide - 8) / character);
-      if (room >= 3) {
+      if (room >= 3 && node.name !== null) {
         const text = svg("text");
         const full = name(node);
         text.setAttribute("x", (left + 4).toFixed(2));
-        text.setAttribute("y", (node.depth - 1) * row + row / 2 + 3.5);
+        text.setAttribute("y", top(node) + row / 2 + 3.5);
         text.textContent = full.length <= room ? full : `${full.slice(0, room - 1)}…`;
         group.append(text);
       }
@@ -356,7 +380,7 @@
       group.classList.toggle("hit", Boolean(isHit(node)));
       group.classList.toggle("at", node === at);
       group.addEventListener("pointerenter", () => say(node));
-      group.addEventListener("click", () => zoom(node === focus ? null : node));
+      if (node.name !== null) group.addEventListener("click", () => zoom(node === focus ? null : node));
       drawn.set(node, group);
       sheet.append(group);
     }
@@ -367,14 +391,33 @@
     place.classList.toggle("searching", Boolean(wanted));
     place.replaceChildren(sheet);
     reset.hidden = !focus;
-    const hits = wanted ? `matches ${percent(hitShare())} of ${whole()}` : "";
-    aside.textContent = hits || (graph.busy || graph.cost !== "time" || graph.slice !== "all" ? "" : waits);
+    aside.textContent = wanted ? hits() : graph.busy || graph.cost !== "time" || graph.slice !== "all" ? "" : waits;
   };
+
+  // The state of the graph stands behind the page's address, so that a link shows what its sender saw.
+  const stacked = (node) => {
+    const names = [];
+    for (let one = node; one; one = one.above) names.unshift(name(one));
+    return names;
+  };
+  const remember = () => {
+    const state = new URLSearchParams();
+    for (const [set, chosen] of Object.entries(choice)) if (chosen !== first[set]) state.set(set, chosen);
+    if (focus) state.set("zoom", stacked(focus).join("\n"));
+    if (search.value) state.set("search", search.value);
+    const link = state.toString();
+    const hash = link ? `#flame?${link}` : location.hash.startsWith("#flame?") ? "#time" : location.hash;
+    // A page in a sandbox may not write its address.
+    try { history.replaceState(null, "", hash || location.pathname); } catch { return; }
+  };
+  const first = { ...choice };
+
   const zoom = (node) => {
     focus = node;
     at = node;
     draw();
     say(node);
+    remember();
   };
   const move = (node) => {
     if (!node || !drawn.has(node)) return;
@@ -383,44 +426,76 @@
     drawn.get(node).classList.add("at");
     say(node);
   };
-  const show = (kept) => {
-    // What there is no graph for gives way for as long as that lasts; the wish is kept.
-    graph = find(choice) || nearest(choice, kept);
+  // The same path in another graph; where the order differs, the function's largest frame; else nothing.
+  const again = (path, sameOrder) => {
+    if (!path.length) return null;
+    const last = path[path.length - 1];
+    const named = nodes.filter((node) => node.name !== null && name(node) === last);
+    const same = named.find((node) => stacked(node).join("\n") === path.join("\n"));
+    if (same || sameOrder) return same || null;
+    return named.reduce((best, node) => (!best || node.value > best.value ? node : best), null);
+  };
+  const show = (path) => {
+    const order = graph.order;
+    graph = find(choice) || graph;
     nodes = tree(graph);
-    focus = null;
-    at = null;
-    for (const button of document.querySelectorAll("#flame-controls button[data-set]")) {
-      button.setAttribute("aria-pressed", String(String(graph[button.dataset.set]) === button.dataset.value));
+    focus = again(path, order === graph.order);
+    at = focus;
+    for (const button of buttons) {
+      const { set, value: own } = button.dataset;
+      const timeless = set === "busy" && choice.cost !== "time";
+      button.setAttribute("aria-pressed", String(choice[set] === own));
+      button.disabled = timeless || !find({ ...choice, [set]: own });
+      button.title = timeless ? "Allocation has no waiting in it" : button.disabled ? "Not recorded for what else is chosen" : "";
     }
     if (shares) shares.textContent = `Shares are of ${whole()}.`;
     showBusy(graph.busy && graph.cost === "time");
     draw();
-    say(null);
+    say(focus);
+    if (path.length && !focus) said.figures.textContent += " · the frame that was zoomed is not in this graph";
   };
 
-  for (const button of document.querySelectorAll("#flame-controls button[data-set]")) {
+  for (const button of buttons) {
     button.addEventListener("click", () => {
       choice[button.dataset.set] = button.dataset.value;
-      show(button.dataset.set);
+      show(stacked(focus));
+      remember();
     });
   }
-  search.addEventListener("input", () => {
-    wanted = search.value.trim().toLowerCase();
+  // Text as it stands in a name; where no name has it, a regular expression. A backslash before a letter is PHP's.
+  const matcher = (text) => {
+    const plain = text.toLowerCase();
+    const literal = (full) => full.toLowerCase().includes(plain);
+    if (!plain || !/[.*+?^$()[\]{}|]/.test(plain) || graphs.names.some(literal)) return literal;
+    try {
+      const pattern = new RegExp(text.replace(/\\(?=[A-Za-z])/g, "\\\\"), "i");
+      return (full) => pattern.test(full);
+    } catch {
+      return literal;
+    }
+  };
+  const look = () => {
+    const text = search.value.trim();
+    wanted = text ? matcher(text) : null;
     filterTable(wanted);
     draw();
-  });
+  };
+  search.addEventListener("input", () => { look(); remember(); });
   reset.addEventListener("click", () => { zoom(null); place.focus(); });
   place.addEventListener("pointerleave", () => say(at || focus));
   place.addEventListener("keydown", (event) => {
+    const real = (n) => n.name !== null && drawn.has(n);
     const beside = (step) => {
-      const row = (at && at.above ? at.above.below : nodes.filter((n) => !n.above)).filter((n) => drawn.has(n));
+      const row = (at && at.above ? at.above.below : nodes.filter((n) => !n.above)).filter(real);
       return row[row.indexOf(at) + step];
     };
-    const first = focus || nodes.find((node) => drawn.has(node));
-    if (event.key === "ArrowDown") move(at ? at.below.filter((n) => drawn.has(n)).sort((a, b) => b.value - a.value)[0] : first);
-    else if (event.key === "ArrowUp") move(at && at.above);
-    else if (event.key === "ArrowRight") move(at ? beside(1) : first);
-    else if (event.key === "ArrowLeft") move(at ? beside(-1) : first);
+    const down = choice.shape === "flame" ? "ArrowUp" : "ArrowDown";
+    const up = choice.shape === "flame" ? "ArrowDown" : "ArrowUp";
+    const begin = focus || nodes.find(real);
+    if (event.key === down) move(at ? at.below.filter(real).sort((a, b) => b.value - a.value)[0] : begin);
+    else if (event.key === up) move(at && at.above);
+    else if (event.key === "ArrowRight") move(at ? beside(1) : begin);
+    else if (event.key === "ArrowLeft") move(at ? beside(-1) : begin);
     else if (event.key === "Enter" && at) zoom(at === focus ? null : at);
     else if (event.key === "Escape" && focus) zoom(focus.above);
     else return;
@@ -435,7 +510,23 @@
   probe.append(sample);
   place.append(probe);
   character = sample.getComputedTextLength() / 50 || character;
-  show("cost");
+  const link = () => {
+    if (!location.hash.startsWith("#flame?")) return [];
+    const state = new URLSearchParams(location.hash.slice("#flame?".length));
+    for (const set of Object.keys(choice)) {
+      if (buttons.some((b) => b.dataset.set === set && b.dataset.value === state.get(set))) choice[set] = state.get(set);
+    }
+    search.value = state.get("search") || "";
+    return (state.get("zoom") || "").split("\n").filter(Boolean);
+  };
+  const arrive = () => {
+    const path = link();
+    show(path);
+    look();
+    if (location.hash.startsWith("#flame?")) byId("time").scrollIntoView();
+  };
+  arrive();
+  addEventListener("hashchange", () => { if (location.hash.startsWith("#flame?")) arrive(); });
   let before = 0;
   new ResizeObserver(() => {
     const width = place.clientWidth;

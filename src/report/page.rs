@@ -10,6 +10,7 @@ use crate::analysis::profile::Shown;
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
 use crate::phrase::{duration, grouped, significant};
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 #[derive(Template)]
@@ -49,10 +50,21 @@ struct ProfilePage {
 struct Assets {
     style: &'static str,
     script: &'static str,
+    /// The one script that may run carries it: whatever a name smuggled into the page would not.
+    nonce: String,
 }
 
-const ASSETS: Assets =
-    Assets { style: include_str!("../../templates/report.css"), script: include_str!("../../templates/report.js") };
+/// The assets of a page about `content`. The nonce follows from all that the page says, so that a report that is written
+/// anew is the same, and whoever chooses a name in it does not know the nonce.
+fn assets(content: &str) -> Assets {
+    let mut hasher = std::hash::DefaultHasher::new();
+    content.hash(&mut hasher);
+    Assets {
+        style: include_str!("../../templates/report.css"),
+        script: include_str!("../../templates/report.js"),
+        nonce: format!("{:016x}", hasher.finish()),
+    }
+}
 
 /// The verdict as it stands at the top.
 struct Banner {
@@ -84,8 +96,9 @@ pub fn html(view: &RunView) -> Result<String, Error> {
     let result = &view.result;
     let command = result.target.command.iter().map(|word| how_it_ran::quoted(word)).collect::<Vec<_>>().join(" ");
     let command = words::visible(&command);
+    let carried = embed::script_json(result)?;
     let report = Report {
-        assets: ASSETS,
+        assets: assets(&carried),
         title: words::visible(&result.sentence.replace('`', "")),
         command,
         started: started(&result.started),
@@ -103,7 +116,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         load_notes: view.load_notes.iter().map(|note| words::pieces(note)).collect(),
         setup: how_it_ran::setup(view),
         version: env!("CARGO_PKG_VERSION"),
-        result: embed::script_json(result)?,
+        result: carried,
     };
     Ok(report.render()?)
 }
@@ -117,7 +130,7 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
     let waiting: Vec<&str> = shown.waiting.iter().map(String::as_str).collect();
     let graphs = flames(&shown.flames, &waiting)?;
     let page = ProfilePage {
-        assets: ASSETS,
+        assets: assets(graphs.as_ref().map_or("", |graphs| graphs.data.as_str())),
         title: words::visible(title),
         profile: Profile {
             facts: Vec::new(),
@@ -135,7 +148,7 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
 }
 
 fn allocated(messages: u64) -> &'static str {
-    if messages > 0 { "Allocated a message" } else { "Allocated" }
+    if messages > 0 { "Allocated per message" } else { "Allocated" }
 }
 
 fn banner(view: &RunView) -> Banner {
@@ -200,15 +213,10 @@ fn waiting_words(graphs: Option<&Flames>) -> String {
 
 /// `25 Nov 2026, 14:02` as the clock stood where it ran; the text itself where it is no time.
 fn started(text: &str) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let parse = || -> Option<String> {
-        let (date, time) = text.split_once('T')?;
-        let mut parts = date.split('-');
-        let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
-        let month = MONTHS.get(month.parse::<usize>().ok()?.checked_sub(1)?)?;
-        Some(format!("{} {month} {year}, {}", day.trim_start_matches('0'), time.get(..5)?))
-    };
-    parse().unwrap_or_else(|| words::visible(text))
+    match text.parse::<jiff::civil::DateTime>() {
+        Ok(time) => time.strftime("%-d %b %Y, %H:%M").to_string(),
+        Err(_) => words::visible(text),
+    }
 }
 
 fn took(seconds: f64) -> String {

@@ -16,6 +16,8 @@ use crate::report::{Error, embed, words};
 const LEAST: f64 = 0.0005;
 /// Most frames of one graph in the page.
 const MOST: usize = 4000;
+/// Most functions without a frame that a graph knows by name.
+const MOST_SMALL: usize = 1000;
 
 /// The flamegraphs of a profile.
 #[derive(Debug, Default)]
@@ -59,8 +61,10 @@ struct Graph<'a> {
     slice: Cow<'a, str>,
     order: &'a str,
     total: u64,
-    /// Depth, name and value of each frame, one after another.
+    /// Depth, name, value of each frame, and what of its value lies in frames that are left out, one after another.
     frames: Vec<u64>,
+    /// Functions that have no frame in the graph, and their self cost: a search finds them all the same.
+    small: Vec<u64>,
 }
 
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
@@ -78,16 +82,24 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
             }
             let full = (order == "stacks" && preferred(flame) < first.as_ref().map_or(u8::MAX, |(f, _)| preferred(f)))
                 .then(|| tree.clone());
+            let own = own(&tree);
             least = tree.prune(LEAST, MOST).max(least);
-            let mut frames = Vec::with_capacity(tree.nodes.len() * 3);
-            for node in &tree.nodes {
-                let name = *known.entry(node.name).or_insert_with(|| {
-                    data.names.push(words::visible(node.name));
-                    data.kinds.push_str(Kind::of(node.name, &waiting).code());
+            let mut of = |name| {
+                *known.entry(name).or_insert_with(|| {
+                    data.names.push(words::visible(name));
+                    data.kinds.push_str(Kind::of(name, &waiting).code());
                     data.names.len() as u64 - 1
-                });
-                frames.extend([node.depth as u64, name, node.value]);
+                })
+            };
+            let mut frames = Vec::with_capacity(tree.nodes.len() * 4);
+            for (node, rest) in tree.nodes.iter().zip(tree.rests()) {
+                frames.extend([node.depth as u64, of(node.name), node.value, rest]);
             }
+            let drawn: HashSet<&str> = tree.nodes.iter().map(|node| node.name).collect();
+            let mut small: Vec<(&str, u64)> = own.into_iter().filter(|(name, _)| !drawn.contains(name)).collect();
+            small.sort_by_key(|(name, own)| (std::cmp::Reverse(*own), *name));
+            small.truncate(MOST_SMALL);
+            let small = small.into_iter().flat_map(|(name, own)| [of(name), own]).collect();
             data.graphs.push(Graph {
                 cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
                 busy: flame.busy,
@@ -95,6 +107,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
                 order,
                 total: tree.total,
                 frames,
+                small,
             });
             if let Some(tree) = full {
                 first = Some((flame, tree));
@@ -125,6 +138,15 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     part.waiting_share = waiting_share(flames, &waiting);
     part.data = embed::script_json(&data)?;
     Ok(Some(part))
+}
+
+/// Self cost by function.
+fn own<'a>(tree: &Tree<'a>) -> HashMap<&'a str, u64> {
+    let mut own: HashMap<&str, u64> = HashMap::new();
+    for node in tree.nodes.iter().filter(|node| node.own > 0) {
+        *own.entry(node.name).or_default() += node.own;
+    }
+    own
 }
 
 /// What the script calls a part. A scenario may be called as a part is.
@@ -172,11 +194,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_too_small_to_be_drawn_is_still_known() {
+        let flames = [flame(false, &[(&["a", "b"], 9_990), (&["a", "tiny"], 4), (&["a"], 6)])];
+        let part = super::flames(&flames, &[]).unwrap().unwrap();
+        assert!(part.data.contains("\"frames\":[0,0,10000,4,1,1,9990,0],\"small\":[2,4]"), "{}", part.data);
+    }
+
+    #[test]
     fn figures_in_names_are_no_costs() {
         let flames = [flame(false, &[(&["include::/srv/a 12 34", "f;g", "-"], 5)])];
         let part = super::flames(&flames, &[]).unwrap().unwrap();
         assert!(part.wide.contains("/srv/a\u{a0}12\u{a0}34"), "{}", part.wide);
         assert!(part.data.contains("\"f;g\""), "{}", part.data);
-        assert!(part.data.contains("[0,0,5,1,1,5,2,2,5]"), "{}", part.data);
+        assert!(part.data.contains("[0,0,5,0,1,1,5,0,2,2,5,0]"), "{}", part.data);
     }
 }

@@ -105,6 +105,14 @@ impl<'a> Tree<'a> {
         }
     }
 
+    /// What of each frame's cost lies in frames below it that were left out.
+    pub fn rests(&self) -> impl Iterator<Item = u64> {
+        self.nodes.iter().enumerate().map(|(at, node)| {
+            let below: u64 = self.children(at).map(|child| child.value).sum();
+            node.value.saturating_sub(node.own).saturating_sub(below)
+        })
+    }
+
     fn children(&self, at: usize) -> impl Iterator<Item = &Node<'a>> {
         let depth = self.nodes[at].depth;
         self.nodes[at + 1..]
