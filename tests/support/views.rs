@@ -893,7 +893,7 @@ pub fn large() -> RunView {
     }
     for flame in &mut view.flames {
         (flame.names, flame.tree) = (Arc::default(), Arc::default());
-        for n in 0..15_000u64 {
+        for n in 0..3_000u64 {
             let depth = 4 + n % 24;
             let frames: Vec<String> = (0..depth)
                 .map(|d| {
