@@ -1,5 +1,6 @@
 //! Floors that were recorded elsewhere: a CSV with the header `wave,messages,METRIC...` (`sessions` beside or instead
-//! of `messages`), `#` comments, one row a wave. Text in, findings out; it opens no file.
+//! of `messages`; `pid` and `seconds` where they are known), `#` comments, one row a wave. Text in, findings out; it opens
+//! no file. Columns are separated by commas, semicolons or tabs.
 //!
 //! One comment is read, where it fits the rows: `# wave: N messages in M sessions, B bytes each` tells the sessions of
 //! a wave and the size of a mail. All else is taken from the columns alone.
@@ -8,10 +9,18 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::verdict::{
-    Bounds, Budget, Case, Floor, Growth, Judgement, Looks, Metric, MoreWork, Next, Per, Reason, State, is_sparse,
-    judge_sparse,
-};
+use super::csv_columns::{ByteUnit as Unit, Figure};
+use crate::model::{Decides, Growth, Judgement, Metric, Missed, Reason, State, Why};
+use crate::phrase;
+use crate::verdict::{Bounds, Case, Floor, Per, is_sparse, judge_lives, judge_sparse};
+
+pub use super::csv_columns::ByteUnit;
+
+/// Bytes of a page: resident memory comes in whole ones.
+const PAGE: f64 = 4096.0;
+
+/// Bytes of a record up to which a buffer of them, emptied in step with equal waves, is worth a word.
+const RECORD: f64 = 4096.0;
 
 /// What makes a CSV of floors unreadable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +71,10 @@ pub struct FloorTable {
     pub mail: Option<f64>,
     /// Sessions of a wave, where a comment tells them.
     pub sessions_a_wave: Option<u64>,
+    /// The process of each row, where a column tells it.
+    pub pids: Option<Vec<u64>>,
+    /// The second of each row, where a column tells it.
+    pub seconds: Option<Vec<f64>>,
     /// The other columns, in their order.
     pub columns: Vec<Column>,
 }
@@ -71,6 +84,9 @@ pub struct FloorTable {
 pub struct ColumnFinding {
     /// The column's name.
     pub metric: String,
+    /// What it was taken for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Metric>,
     /// What its floors show.
     pub state: State,
     /// Why it was not judged.
@@ -80,19 +96,18 @@ pub struct ColumnFinding {
     pub growth: Option<Growth>,
     /// The growth's 95% interval.
     pub ci95: Option<[f64; 2]>,
-    /// A leak below this could have been missed, in the growth's unit.
+    /// Even growth below this could have been missed, in the growth's unit.
     pub could_have_missed: Option<f64>,
-    /// What was seen.
+    /// What else could have been missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missed: Option<Missed>,
+    /// What was seen, in words.
     pub evidence: String,
-    /// The condition that failed, where it is not decided.
+    /// What it rests on, or what kept it from being decided.
+    pub why: Vec<Why>,
+    /// What would decide it, in words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub failed_condition: Option<String>,
-    /// The work that would decide.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub would_decide: Option<MoreWork>,
-    /// The wave after which it was decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decided_after_wave: Option<u32>,
+    pub would_decide: Option<String>,
     /// What holds the memory: totals do not tell.
     pub holders: Vec<String>,
 }
@@ -108,30 +123,43 @@ impl FloorTable {
             sessions: None,
             mail: None,
             sessions_a_wave: None,
+            pids: None,
+            seconds: None,
             columns: Vec::new(),
         };
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (index, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if let Some(comment) = line.strip_prefix('#') {
-                hint = hint.or_else(|| WaveHint::parse(comment));
+        for comment in text.lines().filter_map(|line| line.trim().strip_prefix('#')) {
+            hint = hint.or_else(|| WaveHint::parse(comment));
+        }
+        let mut rows = csv::ReaderBuilder::new()
+            .delimiter(separator(text))
+            .comment(Some(b'#'))
+            .has_headers(false)
+            .flexible(true)
+            .trim(csv::Trim::All)
+            .from_reader(text.as_bytes());
+        for row in rows.records() {
+            let wrong = |line: u64, what: String| CsvError::Line { path: path.to_owned(), line: line as usize, what };
+            let row = row.map_err(|error| {
+                wrong(error.position().map_or(0, csv::Position::line), "it is no row of a CSV".to_owned())
+            })?;
+            let line = row.position().map_or(0, csv::Position::line);
+            let fields: Vec<&str> = row.iter().collect();
+            if fields.iter().all(|field| field.is_empty()) || fields[0].starts_with('#') {
                 continue;
             }
-            if line.is_empty() {
-                continue;
-            }
-            let wrong = |what: String| CsvError::Line { path: path.to_owned(), line: index + 1, what };
-            let fields: Vec<&str> = line.split(',').map(|field| field.trim().trim_matches('"').trim()).collect();
             match &header {
                 None => {
-                    let found = Header::parse(&fields).map_err(wrong)?;
+                    let found = Header::parse(&fields).map_err(|what| wrong(line, what))?;
                     table.messages = found.messages.map(|_| Vec::new());
                     table.sessions = found.sessions.map(|_| Vec::new());
+                    table.pids = found.pid.map(|_| Vec::new());
+                    table.seconds = found.seconds.map(|_| Vec::new());
                     let column = |(_, name): &(usize, String)| Column { name: name.clone(), values: Vec::new() };
                     table.columns = found.metrics.iter().map(column).collect();
                     header = Some(found);
                 }
-                Some(header) => table.push(header, &fields).map_err(wrong)?,
+                Some(header) => table.push(header, &fields).map_err(|what| wrong(line, what))?,
             }
         }
         if header.is_none() {
@@ -168,13 +196,20 @@ impl FloorTable {
         }
         for ((at, name), column) in header.metrics.iter().zip(&mut self.columns) {
             let value = match fields[*at] {
-                "" => None,
+                field if is_nothing(field) => None,
                 field => match field.parse::<f64>() {
                     Ok(value) if value.is_finite() && value >= 0.0 => Some(value),
                     _ => return Err(format!("`{field}` in column {name} is no figure (0 or more, or nothing)")),
                 },
             };
             column.values.push(value);
+        }
+        if let (Some(at), Some(into)) = (header.pid, &mut self.pids) {
+            into.push(whole(fields[at], "pid")?);
+        }
+        if let (Some(at), Some(into)) = (header.seconds, &mut self.seconds) {
+            let second = fields[at].parse().ok().filter(|second: &f64| second.is_finite());
+            into.push(second.ok_or_else(|| format!("`{}` in column seconds is no figure", fields[at]))?);
         }
         self.waves.push(wave);
         Ok(())
@@ -195,75 +230,93 @@ impl FloorTable {
         }
     }
 
-    /// Judges each column by the rule.
-    pub fn judge(&self, bounds: &Bounds) -> Vec<ColumnFinding> {
-        self.columns.iter().map(|column| self.judge_column(column, bounds)).collect()
+    /// Judges each column by the rule: the whole of the file. `unit` is that of memory whose column does not name one.
+    pub fn judge(&self, unit: Option<ByteUnit>, bounds: &Bounds) -> Vec<ColumnFinding> {
+        self.columns.iter().map(|column| self.judge_column(column, unit, bounds)).collect()
     }
 
-    fn judge_column(&self, column: &Column, bounds: &Bounds) -> ColumnFinding {
-        let Some(metric) = Metric::from_column(&column.name) else {
-            let what = format!("no bounds are known for a column called `{}`", column.name);
-            return finding(column, Judgement::not_judged(Reason::NotReadable, what), None);
+    fn judge_column(&self, column: &Column, unit: Option<ByteUnit>, bounds: &Bounds) -> ColumnFinding {
+        let Some(figure) = Figure::named(&column.name) else {
+            let why = Why::UnknownFigure { name: column.name.clone() };
+            return finding(column, None, Judgement::not_judged(Reason::NotReadable, why));
         };
-        let floors = self.floors(column);
+        let metric = figure.metric;
+        let unit = figure.unit.or(unit.filter(|_| metric.is_memory()));
+        let odd = column.values.iter().flatten().filter(|&&value| value % PAGE != 0.0).count();
+        if metric.is_resident() && unit.is_none() && odd > 0 {
+            let mut asked = Judgement::not_judged(Reason::NotReadable, Why::WrongUnit { odd });
+            asked.would_decide = Some(Decides::Unit);
+            return finding(column, Some(metric), asked);
+        }
+        let floors = self.floors(column, unit.map_or(1.0, Unit::bytes));
         if floors.is_empty() {
-            return finding(column, Judgement::not_judged(Reason::NotReadable, "the column is empty"), None);
+            return finding(column, Some(metric), Judgement::not_judged(Reason::NotReadable, Why::NoFloor));
         }
         let worked = self.messages.as_ref().is_some_and(|messages| messages.iter().any(|&count| count > 0));
         let by_session = self.sessions.is_some() && (metric.is_count() || !worked);
         let case = Case {
-            metric,
-            floors: &floors,
             per: if by_session { Per::Sessions } else { Per::Messages },
             large_mail: self.mail,
             parallel: self.sessions_a_wave.and_then(|sessions| u32::try_from(sessions).ok()),
-            garbage_known: false,
+            ..Case::new(metric, &floors)
         };
-        if is_sparse(&case) {
-            return finding(column, judge_sparse(&case, bounds), None);
+        let mut judgement = if is_sparse(&case) { judge_sparse(&case, bounds) } else { judge_lives(&case, bounds) };
+        if judgement.state == State::Leak && metric == Metric::Heap && self.could_be_in_step(&judgement) {
+            judgement.why.push(Why::EqualWaves);
         }
-        let (judgement, wave) = look_by_look(&case, bounds);
-        finding(column, judgement, wave)
+        finding(column, Some(metric), judgement)
     }
 
-    fn floors(&self, column: &Column) -> Vec<Floor> {
+    /// Whether growth in equal waves is as small as a buffer of records can bring that walks in step with them.
+    fn could_be_in_step(&self, judgement: &Judgement) -> bool {
+        let work = self.messages.as_ref().or(self.sessions.as_ref());
+        let steps: Vec<u64> = work.map_or_else(Vec::new, |work| work.windows(2).map(|pair| pair[1] - pair[0]).collect());
+        let equal = steps.windows(2).all(|pair| pair[0] == pair[1]);
+        let rate = judgement.growth.map_or(0.0, |growth| growth.value / 1000.0);
+        equal && rate * (judgement.waves as f64) < RECORD
+    }
+
+    fn floors(&self, column: &Column, unit: f64) -> Vec<Floor> {
         let count = |counts: &Option<Vec<u64>>, row: usize| counts.as_ref().map_or(0, |counts| counts[row]);
         let row = |(row, value): (usize, &Option<f64>)| {
             let (messages, sessions) = (count(&self.messages, row), count(&self.sessions, row));
-            value.map(|value| Floor::new(self.waves[row], messages, sessions, value))
+            value.map(|value| Floor {
+                pid: self.pids.as_ref().and_then(|pids| u32::try_from(pids[row]).ok()),
+                seconds: self.seconds.as_ref().map(|seconds| seconds[row]),
+                ..Floor::new(self.waves[row], messages, sessions, value * unit)
+            })
         };
         column.values.iter().enumerate().filter_map(row).collect()
     }
 }
 
-/// Looks after every wave, as a run does; the first verdict on which two looks running agree stands.
-pub fn look_by_look(case: &Case, bounds: &Bounds) -> (Judgement, Option<u32>) {
-    let budget = Budget { waves: usize::MAX, work: u64::MAX, rest: false, ..Budget::default() };
-    let mut looks = Looks::new(bounds.clone(), budget);
-    for &floor in case.floors {
-        if let Next::Decided(judgement) = looks.feed(floor, case) {
-            return (judgement, Some(floor.wave));
-        }
-    }
-    (looks.outcome(), None)
-}
-
-fn finding(column: &Column, judgement: Judgement, decided_after_wave: Option<u32>) -> ColumnFinding {
-    let Judgement { state, reason, growth, ci95, could_have_missed, evidence, failed_condition, would_decide, .. } =
-        judgement;
+fn finding(column: &Column, kind: Option<Metric>, judgement: Judgement) -> ColumnFinding {
     ColumnFinding {
         metric: column.name.clone(),
-        state,
-        reason,
-        growth,
-        ci95,
-        could_have_missed,
-        evidence,
-        failed_condition,
-        would_decide,
-        decided_after_wave,
+        kind,
+        evidence: phrase::evidence(kind.unwrap_or(Metric::Heap), &judgement),
+        would_decide: phrase::would_decide(&judgement),
+        state: judgement.state,
+        reason: judgement.reason,
+        growth: judgement.growth,
+        ci95: judgement.ci95,
+        could_have_missed: judgement.could_have_missed,
+        missed: judgement.missed,
+        why: judgement.why,
         holders: Vec::new(),
     }
+}
+
+/// The separator of a text: what stands most often in its header.
+fn separator(text: &str) -> u8 {
+    let header = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
+    let count = |separator: &u8| header.bytes().filter(|byte| byte == separator).count();
+    [b',', b';', b'\t'].into_iter().rev().max_by_key(count).unwrap_or(b',')
+}
+
+/// An empty cell, as programs write it.
+fn is_nothing(field: &str) -> bool {
+    ["", "na", "n/a", "nan", "null", "none", "-"].iter().any(|nothing| field.eq_ignore_ascii_case(nothing))
 }
 
 fn whole<T: std::str::FromStr>(field: &str, name: &str) -> Result<T, String> {
@@ -277,12 +330,14 @@ struct Header {
     wave: usize,
     messages: Option<usize>,
     sessions: Option<usize>,
+    pid: Option<usize>,
+    seconds: Option<usize>,
     metrics: Vec<(usize, String)>,
 }
 
 impl Header {
     fn parse(fields: &[&str]) -> Result<Self, String> {
-        let place = |name: &str| fields.iter().position(|field| *field == name);
+        let place = |name: &str| fields.iter().position(|field| field.eq_ignore_ascii_case(name));
         if let Some((at, name)) = fields.iter().enumerate().find(|(at, name)| fields[..*at].contains(name)) {
             return Err(format!("column {} is called `{name}` like one before it", at + 1));
         }
@@ -293,7 +348,9 @@ impl Header {
                 "neither a column `messages` nor one `sessions`: growth needs work to be measured by".to_owned()
             );
         }
-        let taken = |at: usize| at == wave || Some(at) == messages || Some(at) == sessions;
+        let (pid, seconds) = (place("pid"), place("seconds"));
+        let counted = [Some(wave), messages, sessions, pid, seconds];
+        let taken = |at: usize| counted.contains(&Some(at));
         let metrics: Vec<(usize, String)> = fields
             .iter()
             .enumerate()
@@ -303,7 +360,7 @@ impl Header {
         if metrics.is_empty() {
             return Err("no column to judge after the work".to_owned());
         }
-        Ok(Header { width: fields.len(), wave, messages, sessions, metrics })
+        Ok(Header { width: fields.len(), wave, messages, sessions, pid, seconds, metrics })
     }
 }
 
@@ -365,7 +422,7 @@ mod tests {
             ("wave,messages,heap\n1,2\n", "floors.csv:2: 2 fields, the header has 3"),
             ("wave,messages,heap\n1,2,3\n1,4,3\n", "floors.csv:3: wave 1 after wave 1"),
             ("wave,messages,heap\n1,2,3\n2,1,3\n", "messages fell from 2 to 1"),
-            ("wave,messages,heap\n1,2,nan\n", "`nan` in column heap is no figure"),
+            ("wave,messages,heap\n1,2,much\n", "`much` in column heap is no figure"),
             ("wave,messages,heap\n1,2,-1\n", "is no figure"),
             ("wave,messages,heap\n1,x,3\n", "`x` in column messages is no whole number"),
         ] {

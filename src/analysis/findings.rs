@@ -7,7 +7,7 @@ use crate::journal::Journal;
 use crate::matrix::{Cell, Cells, judged};
 use crate::model::plan::Plan;
 use crate::verdict::accepted::{Acceptance, acceptance};
-use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, Per, by_time, until};
+use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, until, with_time};
 
 /// Of a growth of memory, the share that the heap must explain before it is said to be the heap's.
 const HEAP_EXPLAINS: f64 = 0.5;
@@ -26,10 +26,7 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
             let judgement = cells.outcome(cell);
             // Growth that goes with time alone is told by the hour.
             let judgement = match judgement.state {
-                State::Leak | State::Inconclusive => match by_time(cell, history, bounds) {
-                    Some(split) => split.restate(judgement),
-                    None => judgement,
-                },
+                State::Leak | State::Inconclusive => by_time(cell, history, bounds, judgement),
                 _ => judgement,
             };
             finding(cell, judgement, history, today)
@@ -37,8 +34,8 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
         .collect()
 }
 
-/// The cell's floors, with an idle stretch before each that was rested: time without work.
-fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds) -> Option<by_time::Split> {
+/// Judged once more over time, with an idle stretch before each floor that was rested: time without work.
+fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds, judgement: Judgement) -> Judgement {
     let mut floors: Vec<Floor> = Vec::new();
     for floor in cell.floors() {
         let rest = history
@@ -59,14 +56,16 @@ fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds) -> Option<by_time
         large_mail: cell.large_mail,
         parallel: Some(cell.parallel),
         garbage_known: true,
+        collected: None,
+        fact: None,
     };
-    by_time::split(&case, bounds)
+    with_time(&case, bounds, judgement)
 }
 
 fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str) -> Finding {
     let grew = matches!(judgement.state, State::Leak | State::Inconclusive) || judgement.is_bounded_by_restarts();
     let holders = if grew { holders(history, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
-    let mut evidence = judgement.evidence.clone();
+    let mut evidence = crate::phrase::evidence(cell.metric, &judgement);
     if grew && cell.metric.is_resident() {
         evidence.push_str(&outside_heap(cell, &judgement, history));
     }
@@ -95,12 +94,7 @@ fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str)
         steady: judgement.steady,
         lives: judgement.lives,
         evidence,
-        would_decide: judgement.would_decide.as_ref().map(|more| match more.work {
-            0 => more.reason.clone(),
-            work => {
-                format!("about {} more {} ({})", crate::phrase::significant(work as f64), noun(cell.per), more.reason)
-            }
-        }),
+        would_decide: crate::phrase::would_decide(&judgement),
         holders,
         accepted,
     }
@@ -135,8 +129,4 @@ fn what_it_means(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Op
     };
     let left = until(judgement, now, limit)?;
     Some(format!("; at this rate {name} is reached after {}", left.phrase()))
-}
-
-fn noun(per: Per) -> &'static str {
-    per.noun()
 }

@@ -6,6 +6,7 @@ mod censuses;
 mod compare;
 mod conclusion;
 pub mod csv;
+mod csv_columns;
 pub mod drift;
 mod findings;
 pub mod flame;

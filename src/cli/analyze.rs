@@ -1,5 +1,7 @@
 //! `profile-run analyze`: its arguments and what it does with them.
 
+mod csv;
+
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +10,9 @@ use anyhow::Context;
 
 use super::config::Config;
 use super::exit::Exit;
-use super::floors;
 use super::stdout::errln;
 use crate::analysis::analyze_json::Analyzed;
+use crate::analysis::csv::ByteUnit;
 use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
@@ -48,6 +50,9 @@ pub struct Args {
     /// Messages served meanwhile: gives calls a message, and their drift
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     messages: u64,
+    /// Of a CSV of floors, the unit of memory whose column does not name one (kB: 1,024 bytes)
+    #[arg(long, value_name = "B|kB|MB")]
+    unit: Option<ByteUnit>,
     /// Configuration (`profile-run.toml` if that is there)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -92,7 +97,7 @@ fn part(text: &str) -> Result<(f64, f64), String> {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Config::load(args.config.as_deref())?.settings;
     if args.paths.iter().all(|path| is_floors_csv(path)) {
-        return floors::run(&args.paths, args.format == Format::Json, &settings.bounds);
+        return csv::run(&args.paths, args.format == Format::Json, args.unit, &settings.bounds);
     }
     let waiting = Waiting::with(&[settings.waiting, args.waiting.clone()].concat());
     let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);

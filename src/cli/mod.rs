@@ -5,7 +5,6 @@ mod compare;
 mod config;
 mod doctor;
 mod exit;
-mod floors;
 mod load;
 mod main_job;
 mod outputs;

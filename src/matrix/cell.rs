@@ -1,5 +1,6 @@
 //! One metric in one scenario.
 
+use crate::model::Why;
 use crate::verdict::{Bounds, Budget, Case, Floor, Judgement, Looks, Metric, Next, Per, Reason};
 
 /// What a cell wants next.
@@ -78,6 +79,8 @@ impl Cell {
             large_mail: self.large_mail,
             parallel: Some(self.parallel),
             garbage_known: self.garbage_known && self.metric == Metric::Heap,
+            collected: None,
+            fact: None,
         };
         self.last = Some(self.looks.feed(floor, &case));
     }
@@ -105,13 +108,10 @@ impl Cell {
     /// What can be said of it.
     pub fn outcome(&self) -> Judgement {
         if self.unreadable {
-            return Judgement::not_judged(
-                Reason::NotReadable,
-                format!("{} could not be read at every floor", self.metric.noun()),
-            );
+            return Judgement::not_judged(Reason::NotReadable, Why::NotEveryFloor);
         }
         if self.looks.floors().is_empty() {
-            return Judgement::not_judged(Reason::NotRunning, "no floor was measured");
+            return Judgement::not_judged(Reason::NotRunning, Why::NoFloor);
         }
         self.looks.outcome()
     }

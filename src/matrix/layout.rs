@@ -7,6 +7,7 @@ use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::TreeFloor;
 use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
+use crate::model::Why;
 use crate::model::plan::{Pass, Plan};
 use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
 
@@ -34,7 +35,7 @@ pub struct Cells {
     budget: Budget,
     scenarios: Vec<Scenario>,
     cells: Vec<Cell>,
-    refused: BTreeMap<String, String>,
+    refused: BTreeMap<String, Why>,
     launches: u32,
     lives: Lives,
 }
@@ -68,13 +69,8 @@ impl Cells {
                 let share = tally.as_meant_share();
                 if share < AS_MEANT && !tally.interrupted {
                     self.refused.entry(scene.scenario.clone()).or_insert_with(|| {
-                        let kinds: Vec<String> = tally.errors.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-                        format!(
-                            "in wave {} only {:.0}% of the sessions went as the scenario means them to ({})",
-                            scene.wave,
-                            share * 100.0,
-                            kinds.join(", ")
-                        )
+                        let errors = tally.errors.iter().map(|(kind, n)| (kind.to_string(), *n)).collect();
+                        Why::Refused { wave: scene.wave, as_meant: share, errors }
                     });
                 }
             }
@@ -164,8 +160,8 @@ impl Cells {
     }
 
     /// Why the scenario is not judged, where too few sessions went as meant.
-    pub fn refused(&self, scenario: &str) -> Option<&str> {
-        self.refused.get(scenario).map(String::as_str)
+    pub fn refused(&self, scenario: &str) -> Option<&Why> {
+        self.refused.get(scenario)
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod clock;
 mod exit_code;
+mod judgement;
 mod kinds;
 pub mod load_stats;
 mod metric;
@@ -14,6 +15,7 @@ mod verdict;
 
 pub use clock::Clock;
 pub use exit_code::ExitCode;
+pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
 pub use metric::Metric;
 pub use pass::Pass;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judgement::{Judgement, State};
+use crate::model::{Judgement, State};
 
 /// A leak that is known and accepted for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -77,11 +77,11 @@ fn is_day(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::{Growth, GrowthPer, Reason};
+    use crate::model::{Growth, GrowthPer, Reason, Why};
 
     fn leak(high: f64) -> Judgement {
         let growth = Growth { value: high, unit: crate::model::Unit::Bytes, per: GrowthPer::Messages };
-        let base = Judgement::not_judged(Reason::TooShort, "");
+        let base = Judgement::not_judged(Reason::TooShort, Why::NoFloor);
         Judgement { state: State::Leak, reason: None, growth: Some(growth), ci95: Some([high, high]), ..base }
     }
 

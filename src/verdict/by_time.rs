@@ -4,8 +4,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::floor::Case;
-use super::judgement::{Growth, GrowthPer, Judgement};
-use super::series::Series;
 use super::thresholds::Bounds;
 
 /// An estimate with its 95% interval.
@@ -51,9 +49,10 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
         super::Per::Messages => floor.messages as f64,
         super::Per::Sessions => floor.sessions as f64,
     };
-    let own = |floor: &super::Floor| floor.value - floor.garbage.unwrap_or(0.0);
+    let garbage = case.counts_garbage();
+    let own = |floor: &super::Floor| floor.own(garbage);
     // The warm-up grows with neither: begin where the rule's window does.
-    let from = bounds.waves.window * Series::of(case).work();
+    let from = bounds.shape.windows[0] * case.floors.last().map_or(0.0, &work);
     let floors: Vec<&super::Floor> = case.floors.iter().filter(|floor| floor.wave > 0 && work(floor) >= from).collect();
     let mut steps = Vec::with_capacity(floors.len());
     for pair in floors.windows(2) {
@@ -95,20 +94,6 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
         (false, false) => Cause::Neither,
     };
     Some(Split { per_work, per_hour, cause })
-}
-
-impl Split {
-    /// States a judgement's growth by the hour where it goes with time alone.
-    pub fn restate(&self, mut judgement: Judgement) -> Judgement {
-        if self.cause == Cause::Time
-            && let Some(growth) = judgement.growth
-        {
-            judgement.growth = Some(Growth { value: self.per_hour.value, per: GrowthPer::Hour, ..growth });
-            judgement.ci95 = judgement.ci95.map(|_| [self.per_hour.low, self.per_hour.high]);
-            judgement.evidence = format!("{}; it grows with time, not with the work", judgement.evidence);
-        }
-        judgement
-    }
 }
 
 #[cfg(test)]

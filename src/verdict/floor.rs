@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::GrowthPer;
 pub use crate::model::Metric;
 
 /// What one metric fell back to when the server was at rest after a wave.
@@ -24,9 +25,12 @@ pub struct Floor {
     /// Whether the server had rested for longer than its timers before it was measured.
     #[serde(default)]
     pub rested: bool,
-    /// Bytes of it that wait for a collector of cycles. They are no leak and are taken out.
+    /// Bytes of it that no variable reaches and a collector of cycles may take.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub garbage: Option<f64>,
+    /// What is known of that collector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collector: Option<Collector>,
     /// Elements of the container that grew most, as a census counted them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub elements: Option<u64>,
@@ -47,6 +51,7 @@ impl Floor {
             seconds: None,
             rested: false,
             garbage: None,
+            collector: None,
             elements: None,
             peak_in_wave: None,
         }
@@ -60,10 +65,33 @@ impl Floor {
         }
     }
 
-    /// The value without the garbage that the collector will take.
-    pub fn own(&self) -> f64 {
-        self.value - self.garbage.unwrap_or(0.0)
+    /// The value; without what a collector will take, where that counts as garbage (see [`Case::counts_garbage`]).
+    pub fn own(&self, counts_garbage: bool) -> f64 {
+        if counts_garbage { self.value - self.garbage.unwrap_or(0.0) } else { self.value }
     }
+}
+
+/// A collector of cycles at a floor, as PHP's heap shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collector {
+    /// Whether it is on (`zend.enable_gc`, `gc_enable()`).
+    pub on: bool,
+    /// Possible roots that wait for it.
+    pub roots: u64,
+    /// Roots at which it runs next.
+    pub threshold: u64,
+    /// Times that it ran since the process began.
+    pub runs: u64,
+}
+
+/// A runtime that frees by collections, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Collected {
+    /// It collects when it will: only whole collections can be compared.
+    AtWill,
+    /// A collection was forced before each floor.
+    Forced,
 }
 
 impl Metric {
@@ -88,23 +116,6 @@ impl Metric {
             Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => 1.0,
         }
     }
-
-    /// How a sentence calls it.
-    pub fn noun(self) -> &'static str {
-        match self {
-            Metric::Heap => "heap",
-            Metric::Rss => "memory",
-            Metric::Fd => "descriptors",
-            Metric::Sockets => "sockets",
-            Metric::Threads => "threads",
-            Metric::Processes => "processes",
-        }
-    }
-
-    /// An amount of it, for a sentence.
-    pub fn amount(self, value: f64) -> String {
-        if self.is_count() { crate::phrase::significant(value) } else { crate::phrase::bytes(value) }
-    }
 }
 
 /// The work that growth is measured against.
@@ -117,12 +128,11 @@ pub enum Per {
     Sessions,
 }
 
-impl Per {
-    /// The plural noun.
-    pub fn noun(self) -> &'static str {
-        match self {
-            Per::Messages => "messages",
-            Per::Sessions => "sessions",
+impl From<Per> for GrowthPer {
+    fn from(per: Per) -> Self {
+        match per {
+            Per::Messages => GrowthPer::Messages,
+            Per::Sessions => GrowthPer::Sessions,
         }
     }
 }
@@ -140,14 +150,60 @@ pub struct Case<'a> {
     pub large_mail: Option<f64>,
     /// The most sessions at once, where known.
     pub parallel: Option<u32>,
-    /// Whether collector garbage is known and taken out (or the runtime has no collector).
+    /// Whether collector garbage is known (or the runtime has no collector).
     pub garbage_known: bool,
+    /// How a runtime that frees by collections did so; none where memory is freed as it is given up.
+    pub collected: Option<Collected>,
+    /// Things left behind and units of work that should have left none, where each is known one by one: sockets in
+    /// CLOSE_WAIT to peers that are gone, one object for each message.
+    pub fact: Option<(u64, u64)>,
 }
 
 impl<'a> Case<'a> {
     /// A case in the usual way: small mails, counts per session, all else per message.
     pub fn new(metric: Metric, floors: &'a [Floor]) -> Self {
         let per = if metric.is_count() { Per::Sessions } else { Per::Messages };
-        Case { metric, floors, per, large_mail: None, parallel: None, garbage_known: false }
+        Case { metric, floors, per, large_mail: None, parallel: None, garbage_known: false, collected: None, fact: None }
+    }
+
+    /// Whether garbage is taken out of each floor: it is known at every floor, and the collector is on, has not passed the
+    /// roots at which it would have run, and did run or is still waited for. Else it is memory like any other.
+    pub fn counts_garbage(&self) -> bool {
+        let taken = |floor: &Floor| {
+            let comes = |collector: Collector| collector.on && collector.roots <= collector.threshold;
+            floor.garbage.is_some() && floor.collector.is_none_or(comes)
+        };
+        !self.floors.is_empty() && self.floors.iter().all(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floors(collector: impl Fn(u64) -> Option<Collector>, known: impl Fn(u32) -> bool) -> Vec<Floor> {
+        let floor = |wave: u32| {
+            let messages = u64::from(wave) * 500;
+            let garbage = known(wave).then_some(320.0 * messages as f64);
+            let collector = collector(messages);
+            Floor { garbage, collector, ..Floor::new(wave, messages, 0, 458_000.0 + 320.0 * messages as f64) }
+        };
+        (0..=12).map(floor).collect()
+    }
+
+    #[test]
+    fn garbage_is_what_a_collector_will_take() {
+        let waited = |messages| Some(Collector { on: true, roots: messages, threshold: 10_001, runs: 0 });
+        assert!(Case::new(Metric::Heap, &floors(waited, |_| true)).counts_garbage());
+        assert!(Case::new(Metric::Heap, &floors(|_| None, |_| true)).counts_garbage());
+        let off = |messages| Some(Collector { on: false, roots: messages, threshold: 10_001, runs: 0 });
+        assert!(!Case::new(Metric::Heap, &floors(off, |_| true)).counts_garbage());
+        let passed = |messages| Some(Collector { on: true, roots: 4 * messages, threshold: 10_001, runs: 0 });
+        assert!(!Case::new(Metric::Heap, &floors(passed, |_| true)).counts_garbage());
+    }
+
+    #[test]
+    fn one_series_never_mixes_floors_with_and_without_garbage() {
+        assert!(!Case::new(Metric::Heap, &floors(|_| None, |wave| wave % 5 == 0)).counts_garbage());
     }
 }

@@ -1,11 +1,12 @@
-//! The sequence: look after every wave, believe a verdict on which looks running agree, rest before `leak`.
+//! The sequence: look after every wave at all floors so far; two looks that agree may end a scenario, and rest before `leak`.
+//! They never close the books: what can be said in the end is said of all floors.
 
 use serde::{Deserialize, Serialize};
 
-use super::floor::{Case, Floor, Per};
-use super::judgement::{Judgement, MoreWork, Reason, State};
+use super::floor::{Case, Floor};
 use super::restarts::judge_lives;
 use super::thresholds::Bounds;
+use crate::model::{Decides, Judgement, Reason, State, Why};
 
 /// How long a run may go on for a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -33,14 +34,12 @@ const WAVES_OF_LIVES: usize = 3;
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
-    /// The verdict stands.
+    /// Looks agree: the scenario may end here.
     Decided(Judgement),
-    /// More waves, and what they are for.
+    /// More waves, and what would decide; none where a second look must agree.
     MoreWaves {
-        /// Work that may decide, a forecast.
-        work: u64,
-        /// What it is needed for.
-        reason: String,
+        /// A forecast.
+        would_decide: Option<Decides>,
     },
     /// Rest before the next floor, then go on.
     Rest {
@@ -65,7 +64,8 @@ pub struct Looks {
     agreed: usize,
     last: Option<Judgement>,
     rest: Option<Rest>,
-    decided: Option<Judgement>,
+    /// The last look said `leak`, and it went through its rest or needs none.
+    rested: bool,
 }
 
 /// The rest that was asked for before `leak` may be said.
@@ -80,7 +80,7 @@ struct Rest {
 impl Looks {
     /// No floors yet.
     pub fn new(bounds: Bounds, budget: Budget) -> Self {
-        Looks { bounds, budget, floors: Vec::new(), agreed: 0, last: None, rest: None, decided: None }
+        Looks { bounds, budget, floors: Vec::new(), agreed: 0, last: None, rest: None, rested: false }
     }
 
     /// The floors so far.
@@ -88,17 +88,14 @@ impl Looks {
         &self.floors
     }
 
-    /// Takes one floor and says what to do next. `case` tells what the floors are of; its own floors are not used.
-    /// Once decided, it stays decided.
+    /// Takes one floor and says what to do next. `case` tells what the floors are of; its own floors are not used. It may
+    /// be fed on after it was decided: what it says then is of all floors again.
     pub fn feed(&mut self, floor: Floor, case: &Case) -> Next {
         self.floors.push(floor);
-        if let Some(decided) = &self.decided {
-            return Next::Decided(decided.clone());
-        }
         if self.skips() {
-            return Next::MoreWaves { work: 0, reason: "long series are looked at less often".to_owned() };
+            return Next::MoreWaves { would_decide: None };
         }
-        self.notice_fall(case.per);
+        self.notice_fall(case);
         let look = self.look(case);
         let agrees = self.last.as_ref().is_some_and(|last| last.state.agrees(look.state));
         self.agreed = match look.state.is_decided() {
@@ -106,11 +103,12 @@ impl Looks {
             decided => usize::from(decided),
         };
         self.last = Some(look.clone());
+        self.rested = false;
         let used = self.used(floor.work(case.per));
         if self.agreed >= self.bounds.waves.agree {
             match (look.state == State::Leak).then(|| self.rest_before_leak(&look, case)).flatten() {
                 None => {
-                    self.decided = Some(look.clone());
+                    self.rested = true;
                     return Next::Decided(look);
                 }
                 Some(rest) if !used => return rest,
@@ -120,16 +118,13 @@ impl Looks {
         if used {
             return Next::BudgetUsed(self.outcome());
         }
-        match self.rest {
-            Some(Rest { each: true, .. }) => Next::Rest {
+        match (self.rest, look.would_decide) {
+            (Some(Rest { each: true, .. }), more) => Next::Rest {
                 seconds: self.budget.rest_seconds,
-                work: look.would_decide.map_or(0, |more| more.work),
+                work: if let Some(Decides::Work { more }) = more { more } else { 0 },
                 each: true,
             },
-            _ => match look.would_decide {
-                Some(more) => Next::MoreWaves { work: more.work, reason: more.reason },
-                None => Next::MoreWaves { work: 0, reason: "a second look must agree".to_owned() },
-            },
+            (_, would_decide) => Next::MoreWaves { would_decide },
         }
     }
 
@@ -140,9 +135,10 @@ impl Looks {
     }
 
     /// A rest that brought a fall shows that something is freed late: each floor needs its rest from then on.
-    fn notice_fall(&mut self, per: Per) {
+    fn notice_fall(&mut self, case: &Case) {
+        let (per, garbage) = (case.per, Case { floors: &self.floors, ..*case }.counts_garbage());
         let (Some(rest), [.., before, floor]) = (&mut self.rest, &self.floors[..]) else { return };
-        if floor.rested && !rest.each && floor.own() < before.own() {
+        if floor.rested && !rest.each && floor.own(garbage) < before.own(garbage) {
             *rest = Rest { at: before.work(per), each: true };
         }
     }
@@ -168,7 +164,7 @@ impl Looks {
     /// The rest that `leak` still needs, if any: one before a floor, and waves worth a quarter of the work before it,
     /// through which the rate holds; a rest before each of those floors where floors fell.
     fn rest_before_leak(&mut self, look: &Judgement, case: &Case) -> Option<Next> {
-        if !self.budget.rest {
+        if !self.budget.rest || is_fact(look) {
             return None;
         }
         let done = self.floors.last().map_or(0, |floor| floor.work(case.per));
@@ -179,7 +175,7 @@ impl Looks {
         let Rest { at, each } = *rest;
         let since: Vec<&Floor> = self.floors.iter().filter(|floor| floor.work(case.per) > at).collect();
         let rested = since.iter().filter(|floor| floor.rested).count();
-        let enough = if each { rested == since.len() && rested >= self.bounds.waves.grew } else { rested > 0 };
+        let enough = if each { rested == since.len() && rested >= self.bounds.waves.after_rest } else { rested > 0 };
         let needed = at + at / 4;
         if enough && done >= needed && self.holds(look, &since, case) {
             return None;
@@ -189,43 +185,32 @@ impl Looks {
 
     /// Whether the floors since the rest grew at the rate that the look found.
     fn holds(&self, look: &Judgement, since: &[&Floor], case: &Case) -> bool {
+        let garbage = Case { floors: &self.floors, ..*case }.counts_garbage();
         let Some(first) = since.iter().position(|floor| floor.rested) else { return false };
         let (Some(from), Some(to)) = (since.get(first), since.last()) else { return false };
         let span = to.work(case.per).saturating_sub(from.work(case.per));
         // A single floor since the rest: the look itself, which took it in, is all there is to go by.
         let found = look.growth.map_or(0.0, |growth| growth.value / 1000.0);
-        span == 0 || to.own() - from.own() >= self.bounds.waves.steady * found * span as f64
+        span == 0 || to.own(garbage) - from.own(garbage) >= self.bounds.waves.after_rest_share * found * span as f64
     }
 
-    /// What can be said now: the verdict, or the last look as undecided.
+    /// What can be said now, of all floors: `leak` only where it went through its rest, or none can be held any more.
     pub fn outcome(&self) -> Judgement {
-        match (&self.decided, &self.last) {
-            (Some(decided), _) => decided.clone(),
-            (None, Some(look)) if self.agreed >= self.bounds.waves.agree => {
-                undecided(look, "leak is not said before a rest, and the rate after it must hold".to_owned())
+        match &self.last {
+            None => Judgement::not_judged(Reason::TooShort, Why::NoFloor),
+            Some(look) if look.state == State::Leak && self.budget.rest && !self.rested && !is_fact(look) => {
+                let mut why = vec![Why::NoRest];
+                why.extend(look.why.iter().cloned());
+                Judgement { state: State::Inconclusive, why, would_decide: Some(Decides::Rest), ..look.clone() }
             }
-            (None, Some(look)) => undecided(look, format!("one look says {}, a second must agree", look.state.word())),
-            (None, None) => Judgement::not_judged(Reason::TooShort, "no floors"),
+            Some(look) => look.clone(),
         }
     }
 }
 
-/// A look that no second one, or no rest, confirmed decides nothing.
-fn undecided(look: &Judgement, condition: String) -> Judgement {
-    let mut look = look.clone();
-    if look.state.is_decided() {
-        look.evidence = format!("{}; {condition}", look.evidence);
-        look.would_decide = Some(MoreWork { work: 0, reason: condition.clone() });
-        look.failed_condition = Some(condition);
-        if look.state == State::Leak {
-            look.state = State::Inconclusive;
-        } else {
-            look.state = State::NotJudged;
-            look.reason = Some(Reason::TooShort);
-            look.ci95 = None;
-        }
-    }
-    look
+/// What is known one by one no timer takes back.
+fn is_fact(look: &Judgement) -> bool {
+    look.why.iter().any(|why| matches!(why, Why::Fact { .. }))
 }
 
 #[cfg(test)]
@@ -254,14 +239,14 @@ mod tests {
     #[test]
     fn a_leak_is_said_after_one_rest() {
         let (judgement, wave, rests) = run(|messages, _| 450_000.0 + 16.0 * messages as f64);
-        assert_eq!(judgement.state, State::Leak, "{}", judgement.evidence);
+        assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
         assert!(rests >= 1 && wave <= 14, "{rests} rests, {wave} waves: 7,000 messages are enough");
     }
 
     #[test]
     fn what_a_timer_frees_in_a_rest_is_no_leak() {
         let (judgement, ..) = run(|messages, rested| 450_000.0 + if rested { 0.0 } else { 280.0 * messages as f64 });
-        assert_ne!(judgement.state, State::Leak, "{}", judgement.evidence);
+        assert_ne!(judgement.state, State::Leak, "{:?}", judgement.why);
     }
 
     #[test]
@@ -270,7 +255,7 @@ mod tests {
             let kept = if rested { 0.0 } else { 100_000.0 * (messages / 500 % 3) as f64 };
             450_000.0 + 200.0 * messages as f64 + kept
         });
-        assert_eq!(judgement.state, State::Leak, "{}", judgement.evidence);
+        assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
         assert!(rests >= 4, "{rests} rests");
     }
 

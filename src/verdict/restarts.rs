@@ -1,9 +1,9 @@
 //! A server that restarts its worker: each process is a life of its own, and a leak ends with it.
 
 use super::floor::{Case, Floor, Per};
-use super::judgement::{Judgement, MoreWork, Reason, State};
 use super::rule::judge;
 use super::thresholds::Bounds;
+use crate::model::{Decides, Judgement, Reason, State, Why};
 
 /// Floors of the longest life, at least: its first wave is its warm-up, and growth wants two steps after it.
 const SHORTEST_LIFE: usize = 4;
@@ -29,6 +29,7 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
     if lives.len() < 2 {
         return judge(case, bounds);
     }
+    let garbage = case.counts_garbage();
     let stitched = stitch(&lives, case.per);
     let count = lives.len();
     // A life of one wave or two shows no growth of its own, whatever the lives together look like.
@@ -36,60 +37,51 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
     let usable = stitched.iter().filter(|floor| floor.wave > 0).count();
     if longest < SHORTEST_LIFE || usable < bounds.waves.least {
         let waves = case.floors.iter().filter(|floor| floor.wave > 0).count();
-        let evidence = format!(
-            "its process was replaced {} times in {waves} waves: no life is long enough to show growth inside it",
-            count - 1
-        );
-        let reason = format!("a process that is not replaced for {} waves", SHORTEST_LIFE + 1);
-        let would_decide = (longest < SHORTEST_LIFE).then_some(MoreWork { work: 0, reason });
-        return Judgement { would_decide, ..Judgement::not_judged(Reason::TooShort, evidence) };
+        let short = Judgement::not_judged(Reason::TooShort, Why::ShortLives { replaced: count - 1, waves });
+        let long = Decides::LongLife { waves: SHORTEST_LIFE + 1 };
+        return Judgement { would_decide: (longest < SHORTEST_LIFE).then_some(long), ..short };
     }
     let mut judgement = Judgement { lives: true, ..judge(&Case { floors: &stitched, ..*case }, bounds) };
     let leak = bounds.for_case(case).leak;
     if judgement.state.holds() || judgement.state == State::Leak {
         let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);
-        if (judgement.steady && returned(&lives) < RETURNED) || rise(&lives, case.per) > leak.max(inside * SHARE) {
+        if (judgement.steady && returned(&lives, garbage) < RETURNED) || rise(&lives, case.per, garbage) > leak.max(inside * SHARE) {
             return from_life_to_life(judgement, count);
         }
     }
-    match judgement.state {
-        State::Leak => {
-            judgement.state = State::Plateau;
-            judgement.evidence = format!("bounded by restarts ({count} lives): inside a life {}", judgement.evidence);
-        }
-        _ => judgement.evidence = format!("over {count} lives, laid end to end, {}", judgement.evidence),
+    judgement.why.push(Why::Lives { lives: count });
+    if judgement.state == State::Leak {
+        judgement.state = State::Plateau;
+        judgement.why.insert(0, Why::EndsWithLives);
     }
     judgement
 }
 
 /// A judgement of lives that do not bound what grows.
 fn from_life_to_life(judgement: Judgement, count: usize) -> Judgement {
-    let what = "it also grows from life to life: a process that is not replaced keeps something";
-    Judgement {
-        state: State::Inconclusive,
-        evidence: format!("over {count} lives, laid end to end, {}; {what}", judgement.evidence),
-        failed_condition: Some(what.to_owned()),
-        would_decide: Some(MoreWork { work: 0, reason: "a run in which no process is replaced".to_owned() }),
-        ..judgement
-    }
+    let mut why = vec![Why::LifeToLife];
+    why.extend(judgement.why);
+    why.push(Why::Lives { lives: count });
+    let would_decide = Some(Decides::LongLife { waves: SHORTEST_LIFE + 1 });
+    Judgement { state: State::Inconclusive, reason: None, why, would_decide, ..judgement }
 }
 
 /// Of what the lives grew by, the share that was given back when each ended.
-fn returned(lives: &[&[Floor]]) -> f64 {
+fn returned(lives: &[&[Floor]], garbage: bool) -> f64 {
     let ends = lives.windows(2).filter_map(|pair| Some((pair[0].first()?, pair[0].last()?, pair[1].first()?)));
     let (grew, fell) = ends.fold((0.0, 0.0), |(grew, fell), (first, last, next)| {
-        (grew + last.own() - first.own(), fell + last.own() - next.own())
+        (grew + last.own(garbage) - first.own(garbage), fell + last.own(garbage) - next.own(garbage))
     });
     if grew > 0.0 { fell / grew } else { 1.0 }
 }
 
 /// How the lowest floors of the lives rise, for a unit of work, if all of the later lives lie above all of the earlier. The
 /// first life is left out: it began with the server.
-fn rise(lives: &[&[Floor]], per: Per) -> f64 {
-    let lowest = |life: &&[Floor]| life.iter().min_by(|a, b| a.own().total_cmp(&b.own())).copied();
+fn rise(lives: &[&[Floor]], per: Per, garbage: bool) -> f64 {
+    let lowest = |life: &&[Floor]| life.iter().min_by(|a, b| a.own(garbage).total_cmp(&b.own(garbage))).copied();
     let lowest: Vec<Floor> = lives.iter().skip(1).filter_map(lowest).collect();
     let (early, late) = lowest.split_at(lowest.len() / 2);
-    let values = |floors: &[Floor]| floors.iter().map(Floor::own).collect::<Vec<f64>>();
+    let values = |floors: &[Floor]| floors.iter().map(|floor| floor.own(garbage)).collect::<Vec<f64>>();
     let highest = values(early).into_iter().fold(f64::NEG_INFINITY, f64::max);
     if lowest.len() < LIVES || values(late).into_iter().any(|value| value <= highest) {
         return 0.0;
@@ -153,8 +145,8 @@ mod tests {
     fn a_leak_that_restarts_mask_is_no_clean_server() {
         let floors = floors(176.0);
         let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
-        assert_eq!(judgement.state, State::Plateau, "{}", judgement.evidence);
-        assert!(judgement.evidence.contains("bounded by restarts") && judgement.steady);
+        assert_eq!(judgement.state, State::Plateau, "{:?}", judgement.why);
+        assert!(judgement.why.contains(&Why::EndsWithLives) && judgement.steady);
         assert!((175_000.0..177_000.0).contains(&judgement.growth.unwrap().value));
     }
 
@@ -165,8 +157,8 @@ mod tests {
             let mut floors = floors(0.0);
             floors.iter_mut().for_each(|floor| floor.value += per_message * floor.messages as f64);
             let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
-            assert_eq!(judgement.state, State::Inconclusive, "{}", judgement.evidence);
-            assert!(judgement.steady && judgement.evidence.contains("life to life"), "{}", judgement.evidence);
+            assert_eq!(judgement.state, State::Inconclusive, "{:?}", judgement.why);
+            assert!(judgement.steady && judgement.why.contains(&Why::LifeToLife), "{:?}", judgement.why);
         }
         // Something is kept at each restart alone.
         let mut restarted = floors(0.0);
@@ -186,8 +178,8 @@ mod tests {
         };
         let floors: Vec<Floor> = (0..=40).map(floor).collect();
         let judgement = judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default());
-        assert_eq!(judgement.state, State::NotJudged, "{}", judgement.evidence);
-        assert!(judgement.evidence.contains("replaced 20 times"), "{}", judgement.evidence);
+        assert_eq!(judgement.state, State::NotJudged, "{:?}", judgement.why);
+        assert!(matches!(judgement.why[0], Why::ShortLives { replaced: 20, .. }), "{:?}", judgement.why);
     }
 
     #[test]

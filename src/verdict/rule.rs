@@ -1,397 +1,417 @@
-//! The rule: one look at the floors of one metric. `docs/verdict.md` explains it and names the data behind it.
+//! The rule: all floors of one metric of one scenario, judged at once. `docs/verdict.md` explains it.
+//!
+//! First whether they rise as a leak does; then whether they are at rest, and how much growth that leaves room for; what
+//! is neither is not decided. Growth that is seen above the bound of a leak is never clean.
 
-use super::detectable;
-use super::floor::{Case, Floor, Metric};
-use super::judgement::{Growth, Judgement, MoreWork, Reason, State};
-use super::series::{Noise, Series};
-use super::stats::{LogFit, Slope, slope};
-use super::thresholds::{Bounds, Limits};
-use crate::phrase::{grouped, plural, significant};
+use super::counts;
+use super::floor::{Case, Collected, Floor};
+use super::over_time;
+use super::rests;
+use super::rises::{Rise, growth, rises};
+use super::series::Series;
+use super::thresholds::{Bounds, Limits, Rest};
+use crate::model::{Decides, Growth, GrowthPer, Judgement, Missed, Reason, State, Why};
 
-/// A condition that failed, and the work in all at which it may hold.
-#[derive(Debug, Clone, PartialEq)]
-struct Failed {
-    what: String,
-    at: f64,
-}
+/// Things left behind from which on they are a fact and no chance.
+const LEAST_FACTS: u64 = 100;
 
-/// Looks once at the floors of one metric.
+/// Judges all floors of one metric.
 pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
     let series = Series::of(case);
-    let limits = bounds.for_case(case);
-    if series.len() < bounds.waves.least {
-        let wave = if series.len() > 0 { series.work() / series.len() as f64 } else { 0.0 };
-        let missing = (bounds.waves.least - series.len()) as f64 * wave;
-        let mut out = Judgement::not_judged(
-            Reason::TooShort,
-            format!(
-                "{} with work, {} are needed",
-                plural(series.len() as u64, "wave"),
-                grouped(bounds.waves.least as u64)
-            ),
-        );
-        out.failed_condition = Some("too few waves".to_owned());
-        out.would_decide = Some(MoreWork { work: missing.ceil() as u64, reason: "too few waves".to_owned() });
-        return out;
+    // The floor before the load is none that followed work.
+    let waves = case.floors.iter().filter(|floor| floor.wave > 0).count().min(series.len());
+    if let Some(fact) = fact(case, bounds, &series, waves) {
+        return fact;
     }
-    let judgement = Look::new(case, bounds, limits, series.clone()).judge();
+    if waves < bounds.waves.least {
+        let wave = if waves > 0 { series.end() / waves as f64 } else { 0.0 };
+        let missing = (bounds.waves.least - waves) as f64 * wave;
+        return Judgement {
+            would_decide: (missing > 0.0).then_some(Decides::Work { more: missing.ceil() as u64 }),
+            work: series.end() as u64,
+            waves,
+            ..Judgement::not_judged(Reason::TooShort, Why::FewFloors { have: waves, need: bounds.waves.least })
+        };
+    }
+    let (series, with_time) = over_time::without_time(case, bounds, series);
+    let rule = Rule::new(case, bounds, bounds.for_case(case), series, waves);
+    let judgement = rule.judge();
+    if let Some(timed) = with_time
+        && judgement.state != State::Leak
+    {
+        return rule.grows_with_time(judgement, &timed);
+    }
     match judgement.state {
         State::Leak => judgement,
-        _ => elements(case, bounds, limits, &series).unwrap_or(judgement),
+        _ => rule.elements().unwrap_or(judgement),
     }
 }
 
-/// A container whose memory doubles grows in leaps, and its totals never show a leak; the elements that a census counts
-/// in it show it at once. They are no garbage, so a collector need not be waited for.
-fn elements(case: &Case, bounds: &Bounds, limits: Limits, series: &Series) -> Option<Judgement> {
-    let counts: Option<Vec<Floor>> = case
-        .floors
-        .iter()
-        .map(|floor| Some(Floor { value: floor.elements? as f64, garbage: None, elements: None, ..*floor }))
-        .collect();
-    let counts = counts.filter(|_| case.metric == Metric::Heap)?;
-    let counted = Case { floors: &counts, ..*case };
-    let leak = bounds.heap.elements / 1000.0;
-    let limits = Limits { leak, leak_work: limits.leak_work.min(bounds.heap.leak_work), ..limits };
-    let look = Look::new(&counted, bounds, limits, Series::of(&counted));
-    let held = counts.last()?.value;
-    let grew = series.growth();
-    if look.leak().is_some() || grew <= 0.0 {
-        return None;
+/// Restates a judgement where the floors, those before each rest among them, grow with time and not with the work.
+pub fn with_time(case: &Case, bounds: &Bounds, judgement: Judgement) -> Judgement {
+    let series = Series::of(case);
+    let waves = judgement.waves;
+    match over_time::without_time(case, bounds, series) {
+        (worked, Some(timed)) => {
+            Rule::new(case, bounds, bounds.for_case(case), worked, waves).grows_with_time(judgement, &timed)
+        }
+        _ => judgement,
     }
-    let rate = 1000.0 * grew / series.span();
-    let per = super::GrowthPer::from(case.per);
-    Some(Judgement {
-        state: State::Leak,
-        reason: None,
-        growth: Some(Growth { value: rate, unit: case.metric.unit(), per }),
-        // Between two doublings the totals lie between what the elements need and twice that.
-        ci95: Some([rate / 2.0, rate * 2.0]),
-        could_have_missed: Some(rate * 2.0),
-        evidence: format!(
-            "a container grew by {} elements {}, steadily, and holds {}; its memory grows in leaps, {} in {} {}",
-            significant(1000.0 * look.slope.value),
-            per.phrase(),
-            grouped(held as u64),
-            case.metric.amount(grew),
-            grouped(series.span() as u64),
-            case.per.noun(),
-        ),
-        failed_condition: None,
-        would_decide: None,
-        wants_rest: look.fell(),
-        steady: true,
-        lives: false,
-    })
 }
 
-/// What a look computes once and its conditions share.
-struct Look<'a> {
+/// A judgement under way.
+struct Rule<'a> {
     case: &'a Case<'a>,
     bounds: &'a Bounds,
     limits: Limits,
     series: Series,
-    window: Series,
-    noise: Noise,
-    slope: Slope,
-    fit: Option<LogFit>,
+    waves: usize,
+    grain: f64,
 }
 
-impl<'a> Look<'a> {
-    fn new(case: &'a Case<'a>, bounds: &'a Bounds, limits: Limits, series: Series) -> Self {
-        let leak_series = match case.metric.is_resident() {
-            true => series.without_largest_step_from(bounds.waves.window),
-            false => series.clone(),
-        };
-        let window = leak_series.from(bounds.waves.window);
-        let noise = window.noise();
-        let flat = Slope { value: 0.0, low: 0.0, high: f64::INFINITY };
-        let slope = slope(&window.x, &window.y).unwrap_or(flat);
-        let fit = leak_series.log_fit(bounds.waves.window);
-        Look { case, bounds, limits, series, window, noise, slope, fit }
+/// What was found before it is put into words of a judgement: rates for a unit of work.
+struct Found {
+    state: State,
+    rise: Option<Rise>,
+    limit: f64,
+    why: Vec<Why>,
+}
+
+impl<'a> Rule<'a> {
+    fn new(case: &'a Case<'a>, bounds: &'a Bounds, limits: Limits, series: Series, waves: usize) -> Self {
+        let grain = grain(case, &series);
+        Rule { case, bounds, limits, series, waves, grain }
     }
 
     fn judge(&self) -> Judgement {
         let leak = self.leak();
-        let seen = self.slope.low > self.limits.leak;
-        let limit = detectable::later_half(self.case, self.bounds, &self.series);
-        if leak.is_none() {
-            return self.say(State::Leak, None, limit);
+        let growth = growth(&self.series, self.bounds.shape.windows[0], self.grain, &self.bounds.shape);
+        let (no_leak, steady) = match leak {
+            Ok((rise, why)) if self.series.end() >= self.limits.leak_work => {
+                return self.say(Found { state: State::Leak, rise: Some(rise), limit: rise.high, why }, true);
+            }
+            Ok(_) => (Why::LittleWork { need: self.limits.leak_work as u64 }, true),
+            Err(why) => (why, false),
+        };
+        let seen = growth.is_some_and(|rise| rise.low > self.limits.leak);
+        let rest = self.at_rest();
+        let enough = self.series.end() >= self.limits.clean_work;
+        match rest {
+            Some((limit, _)) if limit > self.limits.clean || seen || !enough => {
+                let mut why = vec![no_leak];
+                if seen {
+                    why.insert(0, Why::Seen);
+                } else if !enough {
+                    why.insert(0, Why::LittleWork { need: self.limits.clean_work as u64 });
+                } else if self.grain > 0.5 * self.limits.clean * self.series.end() {
+                    why.insert(0, Why::Coarse { grain: self.grain });
+                } else {
+                    why.insert(0, Why::NotRuledOut { limit: limit * 1000.0 });
+                }
+                self.undecided(growth, limit, why, seen, steady)
+            }
+            Some((limit, at_rest)) => {
+                let limit = limit.max(self.limits.resolution);
+                let (state, why) = self.rose(growth, limit, at_rest);
+                self.say(Found { state, rise: growth, limit, why }, false)
+            }
+            None => {
+                let why = if seen { vec![Why::Seen, no_leak] } else { vec![no_leak] };
+                self.undecided(growth, f64::INFINITY, why, seen, steady)
+            }
         }
-        // Growth that is a leak but for the least work must not be called clean before that work is done.
-        let only_short = seen && self.leak_shape().is_none() && self.limits.leak_work > self.series.work();
-        let clean = self.clean(limit);
-        if clean.is_none() && !only_short {
-            let state = if self.warmed_up(limit) { State::Plateau } else { State::Clean };
-            return self.say(state, None, limit);
-        }
-        if !only_short && let Some(slowed) = detectable::slowing(self.case, self.bounds, &self.limits, &self.series) {
-            return self.say(State::Plateau, None, slowed);
-        }
-        let failed = if seen { leak } else { clean.or(leak) };
-        self.say(if seen { State::Inconclusive } else { State::NotJudged }, failed, limit)
     }
 
-    /// The first condition of `leak` that fails.
-    fn leak(&self) -> Option<Failed> {
-        let Limits { leak, leak_work, .. } = self.limits;
-        if self.slope.low <= leak {
-            return Some(Failed {
-                what: "the interval of growth reaches below the bound of a leak".to_owned(),
-                at: self.series.work() * 2.0,
-            });
+    /// A steady rise, and how it shows; or the condition that comes nearest.
+    fn leak(&self) -> Result<(Rise, Vec<Why>), Why> {
+        let (shape, series) = (&self.bounds.shape, &self.series);
+        let look = |of: &Series, from, thin| rises(of, from, thin, self.limits.leak, self.grain, shape);
+        let mut nearest = None;
+        // What a collector may take is judged from fall to fall.
+        if self.case.collected != Some(Collected::AtWill) {
+            for from in shape.windows {
+                for thin in shape.thin {
+                    match look(series, from, thin) {
+                        Ok(rise) if self.in_step(rise, self.bounds.waves.in_step[0]) => {
+                            nearest = Some(Why::EqualWaves);
+                            break;
+                        }
+                        Ok(rise) => return Ok((rise, self.since(from))),
+                        Err(why) => nearest = nearest.or(Some(why)),
+                    }
+                    if series.from(from * series.end()).len() <= thin {
+                        break;
+                    }
+                }
+            }
+            for stretches in shape.means {
+                if series.len() <= 3 * stretches {
+                    break;
+                }
+                if let Ok(rise) = look(&series.means(stretches), shape.windows[0], shape.thin[0])
+                    && !self.in_step(rise, self.bounds.waves.in_step[1])
+                {
+                    return Ok((rise, self.since(shape.windows[0])));
+                }
+            }
         }
-        if self.series.work() < leak_work {
-            let noun = self.case.per.noun();
-            return Some(Failed { what: format!("fewer than {} {noun}", grouped(leak_work as u64)), at: leak_work });
+        for lows in self.lows() {
+            if let Ok(rise) = look(&lows, shape.windows[0], shape.thin[0])
+                && !self.in_step(rise, self.bounds.waves.in_step[2])
+            {
+                return Ok((rise, vec![Why::LowsRise { falls: lows.len() }]));
+            }
         }
-        self.leak_shape()
+        if self.case.collected == Some(Collected::AtWill) {
+            return Err(Why::FewFalls { falls: self.lows().first().map_or(0, Series::len) });
+        }
+        Err(nearest.unwrap_or(Why::WithinBound))
     }
 
-    /// The first condition on the shape of a leak that fails.
-    fn leak_shape(&self) -> Option<Failed> {
-        let waves = &self.bounds.waves;
-        let (noise, growth, work) = (self.noise.total(), self.window.growth(), self.series.work());
-        let amount = |value: f64| self.case.metric.amount(value);
-        if growth <= waves.over_noise * noise {
-            return Some(Failed {
-                what: format!("growth of {} within falls and steps of {}", amount(growth), amount(noise)),
-                at: waves.over_noise * noise / ((1.0 - waves.window) * self.slope.value.max(f64::MIN_POSITIVE)),
-            });
+    /// Where the window begins, or the wave from which on it rises if it stood still before.
+    fn since(&self, from: f64) -> Vec<Why> {
+        let begin = from * self.series.end();
+        let steady = Why::Steady { since: begin as u64 };
+        let before = self.series.before(begin);
+        let still = before.range() < 0.1 * (self.series.highest() - before.highest());
+        if from <= self.bounds.shape.windows[0] || !still {
+            return vec![steady];
         }
-        if self.noise.grew < waves.grew {
-            return Some(Failed {
-                what: format!("{} that grew", plural(self.noise.grew as u64, "wave")),
-                at: work * waves.grew as f64 / (self.noise.grew.max(1)) as f64,
-            });
-        }
-        let least = waves.steady * growth / 3.0 - noise / 2.0;
-        let thirds: [f64; 3] = self.window.parts();
-        if thirds.iter().any(|&third| third < least) {
-            return Some(Failed {
-                what: format!("not steady: thirds of the window grew by {}", thirds.map(amount).join(", ")),
-                at: work * 1.5,
-            });
-        }
-        let left = self.fit.map_or(f64::NEG_INFINITY, |fit| fit.linear - noise * fit.weight);
-        if left <= self.limits.leak {
-            return Some(Failed { what: "growth as the logarithm would explain it".to_owned(), at: work * 2.0 });
-        }
-        if self.slows() {
-            return Some(Failed {
-                what: "each of the last waves grew by less than the one before".to_owned(),
-                at: work * 1.5,
-            });
-        }
-        None
+        let last = before.highest();
+        let at = self.series.x.iter().zip(&self.series.y).rfind(|(_, y)| **y <= last).map_or(0.0, |(x, _)| *x);
+        let first = self.case.floors.first().map_or(0, |floor| floor.work(self.case.per)) as f64;
+        let wave = self.case.floors.iter().rfind(|floor| floor.work(self.case.per) as f64 - first <= at);
+        vec![steady, Why::StillUntil { wave: wave.map_or(0, |floor| floor.wave) }]
     }
 
-    /// Whether the last waves slow smoothly, as a logarithm does that began late (a second cache, a second table), and
-    /// would not keep half of their rate.
-    fn slows(&self) -> bool {
-        let waves = &self.bounds.waves;
-        let end = self.series.slowing_end();
-        let last = end.last_rate();
-        end.len() > waves.slowing_waves
-            && end.log_fit(0.0).is_some_and(|fit| {
-                fit.linear <= self.limits.leak.max(last / 2.0) && end.distance(&fit) <= waves.slowing_smooth
+    /// Small growth in waves of one size may be a buffer that walks in step with them. Pages are too coarse for that.
+    fn in_step(&self, rise: Rise, record: f64) -> bool {
+        self.case.metric.is_memory()
+            && !self.case.metric.is_resident()
+            && self.series.equal_waves()
+            && rise.slope * (self.waves as f64) < record
+    }
+
+    /// The lows between swings, and the lows among those, while they are late enough to speak for the end.
+    fn lows(&self) -> Vec<Series> {
+        let work = self.series.end();
+        let mut found: Vec<Series> = Vec::new();
+        for _ in 0..3 {
+            let of = found.last().unwrap_or(&self.series);
+            let fall = of.from(0.2 * work).fall();
+            let lows = of.lows(fall / 2.0);
+            if fall <= 0.0 || lows.len() < self.bounds.rest.lows {
+                break;
+            }
+            found.push(lows);
+        }
+        found.retain(|lows| work - lows.end() < self.bounds.rest.since_low * work);
+        found
+    }
+
+    /// The limit of the first way that rules enough out, or the least of all; none where the floors are too few.
+    fn at_rest(&self) -> Option<(f64, Why)> {
+        let rest = &self.bounds.rest;
+        if self.case.metric.is_count() {
+            return counts::limit(&self.series, rest).map(|limit| (limit, Why::AtRest));
+        }
+        let extra = self.in_flight() / self.series.end().max(1.0);
+        let mut least: Option<(f64, Why)> = None;
+        for (limit, why) in self.ways(rest) {
+            let limit = limit + extra;
+            if limit <= self.limits.clean {
+                return Some((limit, why));
+            }
+            if least.as_ref().is_none_or(|(least, _)| limit < *least) {
+                least = Some((limit, why));
+            }
+        }
+        least
+    }
+
+    /// The limits that the ways give, the most cautious first.
+    fn ways<'b>(&'b self, rest: &'b Rest) -> impl Iterator<Item = (f64, Why)> + use<'a, 'b> {
+        let range = move |of: &Series| rests::by_range(of, self.grain, rest);
+        let steps = rests::steps(&self.series, rest);
+        let fits = move |stretches: &usize| self.series.len() > 3 * stretches;
+        let means = self.bounds.shape.means.into_iter().take_while(fits);
+        let means = means.filter_map(move |stretches| Some(range(&self.series.means(stretches))?.max(steps)));
+        let line = rests::by_line(&self.series, self.grain, rest);
+        let lows = if rests::peaks_rise(&self.series, rest) { Vec::new() } else { self.lows() };
+        let lows: Vec<(f64, Why)> = lows
+            .iter()
+            .filter_map(|lows| {
+                let limit = rests::by_lows(lows, &self.series, self.grain, rest)?;
+                Some((limit, Why::LowsRest { falls: lows.len() }))
             })
+            .collect();
+        range(&self.series).into_iter().chain(means).chain(line).map(|limit| (limit, Why::AtRest)).chain(lows)
     }
 
-    /// The first condition of `clean` that fails.
-    fn clean(&self, limit: f64) -> Option<Failed> {
-        let Limits { clean, clean_work, clean_half, .. } = self.limits;
-        let work = self.series.work();
-        let noun = self.case.per.noun();
-        if work < clean_work {
-            return Some(Failed { what: format!("fewer than {} {noun}", grouped(clean_work as u64)), at: clean_work });
+    /// Memory freed after the peak of a wave of large mails takes in what is kept, page by page, before anything rises.
+    fn in_flight(&self) -> f64 {
+        let Some(mail) = self.case.large_mail.filter(|&mail| mail >= self.bounds.heavy.from) else { return 0.0 };
+        if !self.case.metric.is_resident() {
+            return 0.0;
         }
-        if self.series.from(0.5).span() < clean_half {
-            let what = format!("fewer than {} {noun} in the later half", grouped(clean_half as u64));
-            return Some(Failed { what, at: work * 1.25 });
-        }
-        if limit >= clean {
-            let what = format!(
-                "a leak of up to {} {} is not ruled out",
-                self.case.metric.amount(limit * 1000.0),
-                super::GrowthPer::from(self.case.per).phrase()
-            );
-            return Some(Failed { what, at: work * limit / clean });
-        }
-        None
+        let peaks = self.case.floors.iter().filter_map(|floor| Some(floor.peak_in_wave? - floor.value));
+        let measured = peaks.fold(0.0, f64::max);
+        let asked = self.case.parallel.map_or(0.0, |parallel| f64::from(parallel) * (2.0 * mail + self.bounds.rss.session));
+        if measured > 0.0 { measured } else { asked }
     }
 
-    /// Whether the early work brought growth worth a word, or the floors swing by as much: a mark was reached.
-    fn warmed_up(&self, limit: f64) -> bool {
-        let (half, middle) = self.series.at(0.5);
-        let first = self.series.start.map_or(self.series.y[0], |(_, before)| before);
-        let swing = self.series.noise().fall > 4.0 * self.limits.step;
-        let early = middle - first;
-        swing || (early > 4.0 * self.limits.step && early / half > 4.0 * limit)
+    /// `clean` where nothing rose; `plateau` where it rose early, or rises by less than is called a leak.
+    fn rose(&self, growth: Option<Rise>, limit: f64, at_rest: Why) -> (State, Vec<Why>) {
+        let series = &self.series;
+        if growth.is_some_and(|rise| rise.low > 0.0 && rise.slope > 0.0) && limit > self.limits.resolution {
+            return (State::Plateau, vec![Why::BelowLeak, at_rest]);
+        }
+        let middle = series.at(0.5 * series.end());
+        let early = middle - series.y[0];
+        let swing = series.fall() > 4.0 * self.limits.step;
+        if swing || (early > 4.0 * self.limits.step && early / (0.5 * series.end()) > 4.0 * limit) {
+            return (State::Plateau, vec![Why::Rose { to: series.highest() }, at_rest]);
+        }
+        (State::Clean, vec![at_rest])
+    }
+
+    fn undecided(&self, rise: Option<Rise>, limit: f64, why: Vec<Why>, seen: bool, steady: bool) -> Judgement {
+        let state = if seen { State::Inconclusive } else { State::NotJudged };
+        self.say(Found { state, rise, limit, why }, steady)
+    }
+
+    fn say(&self, found: Found, steady: bool) -> Judgement {
+        let per = GrowthPer::from(self.case.per);
+        let judged = found.state != State::NotJudged;
+        let work = self.series.end();
+        let scaled = |rate: f64| rate * 1000.0;
+        let limit = found.limit.is_finite().then(|| scaled(found.limit));
+        let ci95 = found.rise.filter(|_| judged).map(|rise| {
+            // What is stated of growth lies within what is stated of its limit.
+            let bound = if found.state.holds() { found.limit } else { f64::INFINITY };
+            [rise.low.clamp(-bound, bound), rise.high.clamp(-bound, bound)].map(scaled)
+        });
+        Judgement {
+            state: found.state,
+            reason: (!judged).then_some(Reason::TooShort),
+            growth: found.rise.map(|rise| Growth { value: scaled(rise.slope), unit: self.case.metric.unit(), per }),
+            ci95: ci95.or(judged.then_some([0.0, limit.unwrap_or(0.0)])),
+            could_have_missed: limit,
+            missed: limit.map(|even_below| Missed {
+                even_below,
+                rarer_than: (work / 3.0) as u64,
+                longest_flat: self.series.longest_flat() as u64,
+            }),
+            would_decide: (!found.state.is_decided()).then(|| self.would_decide(&found)),
+            why: found.why,
+            work: work as u64,
+            waves: self.waves,
+            wants_rest: self.fell(),
+            steady,
+            lives: false,
+        }
+    }
+
+    /// A forecast: limits fall as the work grows, and growth stands out of swings as it grows.
+    fn would_decide(&self, found: &Found) -> Decides {
+        let work = self.series.end();
+        let times = |factor: f64| Decides::Work { more: (work * factor.clamp(0.1, 100.0)).ceil() as u64 };
+        let rate = found.rise.map_or(0.0, |rise| rise.slope);
+        match found.why.first() {
+            Some(Why::LittleWork { need }) => Decides::Work { more: need.saturating_sub(work as u64).max(1) },
+            Some(Why::NotRuledOut { limit }) => times(limit / 1000.0 / self.limits.clean - 1.0),
+            Some(Why::Coarse { grain }) => times(2.0 * grain / (self.limits.clean * work) - 1.0),
+            Some(Why::EqualWaves) => Decides::UnequalWaves,
+            Some(Why::FewFalls { .. }) => Decides::ForcedCollection,
+            _ => match found.why.get(1) {
+                Some(Why::LittleWork { need }) => Decides::Work { more: need.saturating_sub(work as u64).max(1) },
+                Some(Why::EqualWaves) => Decides::UnequalWaves,
+                Some(Why::FewFalls { .. }) => Decides::ForcedCollection,
+                Some(Why::Swings { by }) if rate > 0.0 => {
+                    times(self.bounds.shape.over_noise * by / (0.75 * rate * work) - 1.0)
+                }
+                _ => times(1.0),
+            },
+        }
     }
 
     /// Whether floors fell by half of what a wave brings or more: something is freed late.
     fn fell(&self) -> bool {
-        let series = self.series.from(self.bounds.waves.window);
-        series.noise().fall > 0.5 * (series.growth() / series.len() as f64).max(0.0)
+        let window = self.series.from(self.bounds.shape.windows[0] * self.series.end());
+        window.fall() > 0.5 * (window.growth() / window.len().max(1) as f64).max(0.0)
     }
 
-    /// The interval that is stated: that of the window with and without its largest step, wider by the grain of the
-    /// metric. It reaches down to what is left when growth as the logarithm is taken away, and by a quarter of the
-    /// difference beyond, for what still slows may slow on, and a logarithm seldom starts at nought.
-    fn interval(&self) -> [f64; 2] {
-        let window = self.series.from(self.bounds.waves.window);
-        let whole = slope(&window.x, &window.y).unwrap_or(self.slope);
-        let grain = self.case.metric.grain() / window.span();
-        let left = self.fit.map_or(f64::INFINITY, |fit| fit.linear - 0.25 * (self.slope.value - fit.linear).max(0.0));
-        [self.slope.low.min(whole.low).min(left) - grain, self.slope.high.max(whole.high) + grain]
+    /// A container whose memory doubles grows in leaps, and its totals never show a leak; the elements that a census counts
+    /// in it show it at once. They are no garbage, so a collector need not be waited for.
+    fn elements(&self) -> Option<Judgement> {
+        let counted: Option<Vec<Floor>> = self
+            .case
+            .floors
+            .iter()
+            .map(|floor| Some(Floor { value: floor.elements? as f64, garbage: None, elements: None, ..*floor }))
+            .collect();
+        let counted = counted.filter(|_| self.case.metric == super::Metric::Heap)?;
+        let elements = Series::of(&Case { floors: &counted, ..*self.case });
+        let leak = self.bounds.heap.elements / 1000.0;
+        let rise = rises(&elements, 0.25, 60, leak, 1.0, &self.bounds.shape).ok()?;
+        let grew = self.series.growth();
+        if elements.end() < self.bounds.heap.leak_work || grew <= 0.0 {
+            return None;
+        }
+        let rate = grew / self.series.span();
+        // Between two doublings the totals lie between what the elements need and twice that.
+        let memory = Rise { slope: rate, low: rate / 2.0, high: rate * 2.0 };
+        let why = Why::Elements { per_1000: 1000.0 * rise.slope, held: counted.last()?.value as u64 };
+        Some(self.say(Found { state: State::Leak, rise: Some(memory), limit: memory.high, why: vec![why] }, true))
     }
 
-    fn say(&self, state: State, failed: Option<Failed>, limit: f64) -> Judgement {
-        let metric = self.case.metric;
-        let per = super::GrowthPer::from(self.case.per);
-        let limit = detectable::stated(self.case, &self.limits, &self.series, limit);
-        let work = self.series.work();
-        let rate = |value: f64| format!("{} {}", metric.amount(value * 1000.0), per.phrase());
-        let over = format!("{} {} in {} waves", grouped(work as u64), self.case.per.noun(), self.series.len());
-        let [low, high] = self.interval();
-        let evidence = match state {
-            State::Leak => format!(
-                "{} grew by {} [{}, {}], steadily, over {over}",
-                metric.noun(),
-                rate(self.slope.value),
-                metric.amount(low * 1000.0),
-                metric.amount(high * 1000.0),
-            ),
-            State::Clean => format!("{} stayed below {} over {over}", metric.noun(), rate(limit)),
-            State::Plateau => format!(
-                "{} reached {} and since grew by less than {} over {over}",
-                metric.noun(),
-                metric.amount(self.series.y.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
-                rate(limit),
-            ),
-            State::Inconclusive => format!(
-                "{} grew by {} over {over}, not decided: {}",
-                metric.noun(),
-                rate(self.slope.value),
-                failed.as_ref().map_or("", |failed| &failed.what),
-            ),
-            State::NotJudged => {
-                format!("too short over {over}: {}", failed.as_ref().map_or("", |failed| &failed.what),)
-            }
-        };
-        let judged = state != State::NotJudged;
+    /// Growth that goes with time: a leak where it was watched without load for long enough, else not decided.
+    fn grows_with_time(&self, judgement: Judgement, timed: &over_time::Timed) -> Judgement {
+        let leaks = timed.idle >= self.bounds.idle(self.case.metric);
+        let growth = Growth { value: timed.rise.slope, unit: self.case.metric.unit(), per: GrowthPer::Hour };
+        let more = Decides::Idle { seconds: (self.bounds.idle(self.case.metric) - timed.idle).ceil() };
         Judgement {
-            state,
-            reason: (!judged).then_some(Reason::TooShort),
-            growth: Some(Growth { value: self.slope.value * 1000.0, unit: metric.unit(), per }),
-            ci95: judged.then_some([low * 1000.0, high * 1000.0]),
-            could_have_missed: Some(limit * 1000.0),
-            evidence,
-            would_decide: failed.as_ref().map(|failed| MoreWork {
-                work: (failed.at - work).max(work / self.series.len() as f64).min(1e15).ceil() as u64,
-                reason: failed.what.clone(),
-            }),
-            failed_condition: failed.map(|failed| failed.what),
-            wants_rest: self.fell(),
-            steady: self.slope.low > self.limits.leak && self.leak_shape().is_none(),
-            lives: false,
+            state: if leaks { State::Leak } else { State::Inconclusive },
+            reason: None,
+            growth: Some(growth),
+            ci95: Some([timed.rise.low, timed.rise.high]),
+            could_have_missed: Some(timed.rise.high),
+            missed: None,
+            why: vec![Why::WithTime { idle_seconds: timed.idle }],
+            would_decide: (!leaks).then_some(more),
+            steady: true,
+            ..judgement
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A leak that is known one by one: so many things stayed that nothing will take away. The figure must have grown with
+/// them. No rest and no further wave tells more.
+fn fact(case: &Case, bounds: &Bounds, series: &Series, waves: usize) -> Option<Judgement> {
+    let (left, of) = case.fact.filter(|&(left, of)| left >= LEAST_FACTS && of > 0)?;
+    let rate = series.growth() / series.span().max(1.0);
+    let enough = left as f64 / of as f64 * 1000.0 > bounds.count.leak && rate > bounds.for_case(case).leak;
+    let spread = 2.0 / (left as f64).sqrt();
+    enough.then(|| Judgement {
+        state: State::Leak,
+        reason: None,
+        growth: Some(Growth { value: rate * 1000.0, unit: case.metric.unit(), per: case.per.into() }),
+        ci95: Some([rate * 1000.0 * (1.0 - spread), rate * 1000.0 * (1.0 + spread)]),
+        could_have_missed: Some(rate * 1000.0 * (1.0 + spread)),
+        work: series.end() as u64,
+        waves,
+        steady: true,
+        ..Judgement::not_judged(Reason::TooShort, Why::Fact { left, of })
+    })
+}
 
-    fn judge_heap(waves: u32, garbage_known: bool, value: impl Fn(u64) -> f64, elements: Option<u64>) -> Judgement {
-        let floor = |wave: u32| {
-            let messages = u64::from(wave) * 500;
-            let elements = elements.map(|per_message| per_message * messages);
-            Floor { elements, ..Floor::new(wave, messages, messages / 25, value(messages)) }
-        };
-        let floors: Vec<Floor> = (0..=waves).map(floor).collect();
-        judge(&Case { garbage_known, ..Case::new(Metric::Heap, &floors) }, &Bounds::default())
+/// The steps in which a figure comes: the largest power of two that divides every value of resident memory (a page of
+/// 4 kB to 2 MB); one of what is counted; PHP's smallest block with its rounding.
+fn grain(case: &Case, series: &Series) -> f64 {
+    if !case.metric.is_resident() {
+        return case.metric.grain();
     }
-
-    #[test]
-    fn sixteen_bytes_a_message_are_found_within_the_least_work() {
-        let value = |messages| 458_000.0 + 16.0 * messages as f64;
-        assert_eq!(judge_heap(13, true, value, None).state, State::Leak);
-        assert_eq!(judge_heap(13, false, value, None).state, State::Inconclusive);
-        assert_eq!(judge_heap(23, false, value, None).state, State::Leak);
-    }
-
-    #[test]
-    fn an_array_that_doubles_is_decided_by_its_elements() {
-        let value = |messages: u64| 458_000.0 + 16.0 * messages.next_power_of_two() as f64;
-        assert!(!judge_heap(40, true, value, None).state.is_decided());
-        let judgement = judge_heap(12, true, value, Some(1));
-        assert_eq!(judgement.state, State::Leak);
-        let [low, high] = judgement.ci95.unwrap();
-        assert!(low <= 16_000.0 && 16_000.0 <= high, "{low} to {high}");
-        // The same memory with a container that does not grow is nobody's leak yet.
-        assert!(!judge_heap(40, true, value, Some(0)).state.is_decided());
-    }
-
-    #[test]
-    fn garbage_that_waits_for_the_collector_is_taken_out() {
-        let floor = |wave: u32| {
-            let messages = u64::from(wave) * 500;
-            let garbage = 320.0 * messages as f64;
-            Floor { garbage: Some(garbage), ..Floor::new(wave, messages, 0, 458_000.0 + garbage) }
-        };
-        let floors: Vec<Floor> = (0..=12).map(floor).collect();
-        let judgement = judge(&Case { garbage_known: true, ..Case::new(Metric::Heap, &floors) }, &Bounds::default());
-        assert_eq!(judgement.state, State::Clean, "{}", judgement.evidence);
-    }
-
-    /// The floors that shlink published (69, 95, 166, 209, 359, 375, 428 MB at 0, 1, 10, ... 100,000 requests), drawn
-    /// through by the logarithm: at 10,000 it begins to grow faster anew, and slows anew.
-    #[test]
-    fn a_logarithm_that_begins_late_is_no_leak_and_one_with_a_leak_beside_it_is() {
-        let published = [95.0, 166.0, 209.0, 359.0, 375.0, 428.0];
-        let megabytes = |requests: u64| {
-            let decade = (requests.max(1) as f64).log10();
-            let at = (decade as usize).min(4);
-            published[at] + (published[at + 1] - published[at]) * (decade - at as f64)
-        };
-        for (wave, extra) in [500, 1000, 2500, 5000].into_iter().flat_map(|wave| [(wave, 0.0), (wave, 6000.0)]) {
-            let floors: Vec<Floor> = (0..=100_000 / wave)
-                .map(|n| (n, n * wave))
-                .map(|(n, requests)| {
-                    let page = (megabytes(requests) * 1e6 + extra * requests as f64) / 4096.0;
-                    Floor::new(n as u32, requests, requests, page.round() * 4096.0)
-                })
-                .collect();
-            let called = (9..floors.len()).any(|to| {
-                let looks =
-                    [to, to + 1].map(|to| judge(&Case::new(Metric::Rss, &floors[..to]), &Bounds::default()).state);
-                looks == [State::Leak; 2]
-            });
-            assert_eq!(called, extra > 0.0, "waves of {wave}, {extra} bytes a request beside it");
-        }
-    }
-
-    #[test]
-    fn few_waves_are_too_short_and_say_what_is_missing() {
-        let judgement = judge_heap(5, true, |_| 458_000.0, None);
-        assert_eq!((judgement.state, judgement.reason), (State::NotJudged, Some(Reason::TooShort)));
-        assert_eq!(judgement.would_decide.unwrap().work, 1500);
-    }
-
-    #[test]
-    fn nothing_breaks_on_odd_series() {
-        for floors in [
-            vec![],
-            vec![Floor::new(0, 0, 0, 1.0)],
-            (0..20).map(|wave| Floor::new(wave, 0, 0, 1.0)).collect(),
-            (0..20).map(|wave| Floor::new(wave, 7, 0, f64::from(wave))).collect(),
-            (0..20).map(|wave| Floor::new(wave, u64::from(wave) * (u64::MAX / 32), 0, 1e18)).collect(),
-        ] {
-            for metric in [Metric::Heap, Metric::Rss, Metric::Fd] {
-                assert_ne!(judge(&Case::new(metric, &floors), &Bounds::default()).state, State::Leak);
-            }
-        }
-    }
+    let bits = series.y.iter().fold(1_u64 << 21, |bits, &y| bits | y as u64);
+    let common = 1_u64 << bits.trailing_zeros().min(21);
+    (common as f64).max(4096.0)
 }

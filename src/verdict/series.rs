@@ -1,270 +1,250 @@
-//! A case's floors as points (work, value), and what is read off them: falls, steps, halves, thirds.
+//! Floors as points (work, value), and what is read off a stretch of them: span, growth, range, falls. No statistics.
 
 use super::floor::Case;
-use super::stats::{LogFit, interpolate, median, theil_sen};
 
-/// Points that are judged at most; of longer series, the ends of groups of waves. The estimators cost their square.
-const MOST_POINTS: usize = 400;
-
-/// Points in order of work, without wave 0.
-#[derive(Debug, Clone)]
+/// Points in order of work.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Series {
-    /// Work done since the start.
+    /// Work done since the first floor (or seconds, where growth with time is judged).
     pub x: Vec<f64>,
     /// The metric.
     pub y: Vec<f64>,
-    /// Work and value before any load.
-    pub start: Option<(f64, f64)>,
-}
-
-/// The falls and steps of a stretch.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Noise {
-    /// Largest fall from an earlier high.
-    pub fall: f64,
-    /// Largest step above the median step.
-    pub step: f64,
-    /// Waves that grew.
-    pub grew: usize,
-}
-
-impl Noise {
-    /// Both together.
-    pub fn total(&self) -> f64 {
-        self.fall + self.step
-    }
 }
 
 impl Series {
-    /// The series of a case. Garbage is taken out; of resident memory the lower of each floor and the next is
-    /// taken, for memory that the next floor did without was not kept.
+    /// All floors of a case, that before the load first. A counter that ran before the first floor is set back to it. A
+    /// wave without work adds no point: the later floor of the same work stands.
     pub fn of(case: &Case) -> Self {
-        let point = |floor: &super::Floor| (floor.work(case.per) as f64, floor.own());
-        let start = case.floors.first().filter(|floor| floor.wave == 0).map(point);
-        let mut x: Vec<f64> = Vec::with_capacity(case.floors.len());
-        let mut y: Vec<f64> = Vec::with_capacity(case.floors.len());
-        for (at, value) in case.floors.iter().filter(|floor| floor.wave > 0).map(point) {
-            match x.last() {
-                // A wave without work adds no point: the later floor of the same work stands.
-                Some(&last) if at <= last => *y.last_mut().expect("as long as x") = value,
-                _ => {
-                    x.push(at);
-                    y.push(value);
-                }
+        let mut series = Series::default();
+        let garbage = case.counts_garbage();
+        for floor in case.floors {
+            let (at, value) = (floor.work(case.per) as f64, floor.own(garbage));
+            match series.x.last() {
+                Some(&last) if at <= last => *series.y.last_mut().expect("as long as x") = value,
+                _ => series.push(at, value),
             }
         }
-        let every = x.len().div_ceil(MOST_POINTS);
-        if every > 1 {
-            // The end of each group of waves, counted from the last.
-            let keep = |i: usize, len: usize| (len - 1 - i).is_multiple_of(every);
-            let len = x.len();
-            (x, y) = x.into_iter().zip(y).enumerate().filter(|(i, _)| keep(*i, len)).map(|(_, point)| point).unzip();
-        }
-        let series = Series { x, y, start };
-        if case.metric.is_resident() { series.lower_of_next() } else { series }
+        series.from_its_start()
     }
 
-    /// The lower of each floor and the next: a single high floor is no growth.
-    pub fn lower_of_next(&self) -> Series {
-        let mut out = self.clone();
-        for (y, next) in out.y.iter_mut().zip(self.y.iter().skip(1)) {
-            *y = y.min(*next);
+    /// The same floors against the run's seconds; none where one of them is not known.
+    pub fn over_time(case: &Case) -> Option<Self> {
+        let mut series = Series::default();
+        let garbage = case.counts_garbage();
+        for floor in case.floors {
+            let at = floor.seconds?;
+            if series.x.last().is_none_or(|&last| at > last) {
+                series.push(at, floor.own(garbage));
+            }
         }
-        out
+        let first = *series.x.first()?;
+        series.x.iter_mut().for_each(|x| *x -= first);
+        Some(series)
     }
 
-    /// Number of waves.
+    pub fn push(&mut self, x: f64, y: f64) {
+        self.x.push(x);
+        self.y.push(y);
+    }
+
+    /// Work is counted from the first floor, unless that one followed the first wave.
+    fn from_its_start(mut self) -> Self {
+        let Some(&first) = self.x.first() else { return self };
+        let wave = self.span() / (self.len().max(2) - 1) as f64;
+        if first > 3.0 * wave {
+            self.x.iter_mut().for_each(|x| *x -= first);
+        }
+        self
+    }
+
     pub fn len(&self) -> usize {
         self.x.len()
     }
 
-    /// All work.
-    pub fn work(&self) -> f64 {
+    /// Work at the last floor.
+    pub fn end(&self) -> f64 {
         self.x.last().copied().unwrap_or(0.0)
     }
 
-    /// The value when `share` of the work was done.
-    pub fn at(&self, share: f64) -> (f64, f64) {
-        let at = share * self.work();
-        (at, interpolate(&self.x, &self.y, at))
+    /// The floors from that work on.
+    pub fn from(&self, work: f64) -> Self {
+        let at = self.x.partition_point(|&x| x < work);
+        Series { x: self.x[at..].to_vec(), y: self.y[at..].to_vec() }
     }
 
-    /// The fit with growth as the logarithm, through floors at `share` of the work (the first floor, if it is later), at
-    /// the end, and at the geometric mean of both.
-    pub fn log_fit(&self, share: f64) -> Option<LogFit> {
-        let (end, first) = (self.work(), (share * self.work()).max(*self.x.first()?));
-        let middle = (first * end).sqrt();
-        LogFit::through([first, middle, end].map(|at| (at, interpolate(&self.x, &self.y, at))))
+    /// The floors before that work.
+    pub fn before(&self, work: f64) -> Self {
+        let at = self.x.partition_point(|&x| x < work);
+        Series { x: self.x[..at].to_vec(), y: self.y[..at].to_vec() }
     }
 
-    /// The last floors, as long as each wave grew by less than the one before.
-    pub fn slowing_end(&self) -> Series {
-        let rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
-        let waves = 1 + rates.windows(2).rev().take_while(|pair| pair[0] > pair[1] && pair[1] > 0.0).count();
-        let from = self.len().saturating_sub(waves + 1);
-        Series { x: self.x[from..].to_vec(), y: self.y[from..].to_vec(), start: None }
-    }
-
-    /// Largest distance of a floor from a fit through the first one, as a share of the growth.
-    pub fn distance(&self, fit: &LogFit) -> f64 {
-        let (Some(x), Some(y)) = (self.x.first(), self.y.first()) else { return f64::INFINITY };
-        let off = |(at, value): (&f64, &f64)| (value - y - fit.log * (at / x).ln() - fit.linear * (at - x)).abs();
-        self.x.iter().zip(&self.y).map(off).fold(0.0, f64::max) / self.growth()
-    }
-
-    /// From `share` of the work on.
-    pub fn from(&self, share: f64) -> Series {
-        // A hair of tolerance, so that a wave that ends exactly there is in.
-        let from = self.x.partition_point(|&x| x < share * self.work() * (1.0 - 1e-9));
-        Series { x: self.x[from..].to_vec(), y: self.y[from..].to_vec(), start: None }
-    }
-
-    /// Growth from the first point to the last.
-    pub fn growth(&self) -> f64 {
-        match (self.y.first(), self.y.last()) {
-            (Some(first), Some(last)) => last - first,
-            _ => 0.0,
-        }
-    }
-
-    /// Work from the first point to the last.
+    /// Work from the first to the last.
     pub fn span(&self) -> f64 {
-        match (self.x.first(), self.x.last()) {
-            (Some(first), Some(last)) => last - first,
-            _ => 0.0,
-        }
+        self.end() - self.x.first().copied().unwrap_or(0.0)
     }
 
-    /// The rate of the last wave.
-    pub fn last_rate(&self) -> f64 {
-        self.steps().last().map_or(0.0, |(dx, dy)| dy / dx)
+    /// Value at the last less that at the first.
+    pub fn growth(&self) -> f64 {
+        self.y.last().copied().unwrap_or(0.0) - self.y.first().copied().unwrap_or(0.0)
     }
 
-    /// The median rate of the waves.
-    fn usual_rate(&self) -> f64 {
-        let mut rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
-        median(&mut rates)
+    pub fn highest(&self) -> f64 {
+        self.y.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 
-    fn steps(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+    pub fn lowest(&self) -> f64 {
+        self.y.iter().copied().fold(f64::INFINITY, f64::min)
+    }
+
+    /// The highest less the lowest.
+    pub fn range(&self) -> f64 {
+        if self.y.is_empty() { 0.0 } else { self.highest() - self.lowest() }
+    }
+
+    /// The largest fall from an earlier high.
+    pub fn fall(&self) -> f64 {
+        let mut high = f64::NEG_INFINITY;
+        self.y.iter().fold(0.0, |fall, &y| {
+            high = high.max(y);
+            fall.max(high - y)
+        })
+    }
+
+    /// Each step as (work, growth).
+    pub fn steps(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
         self.x.windows(2).zip(self.y.windows(2)).map(|(x, y)| (x[1] - x[0], y[1] - y[0]))
     }
 
-    /// Falls and steps.
-    pub fn noise(&self) -> Noise {
-        let usual = self.usual_rate();
-        let (mut high, mut fall) = (f64::NEG_INFINITY, 0.0_f64);
-        for &y in &self.y {
-            high = high.max(y);
-            fall = fall.max(high - y);
+    /// At most so many floors, evenly by work, the first and the last among them.
+    pub fn thin(&self, most: usize) -> Self {
+        if self.len() <= most {
+            return self.clone();
         }
-        Noise {
-            fall,
-            step: self.steps().map(|(dx, dy)| dy - usual * dx).fold(0.0, f64::max),
-            grew: self.steps().filter(|&(_, dy)| dy > 0.0).count(),
-        }
-    }
-
-    /// How often it fell by half of `fall` and rose by as much again, or fell at last.
-    pub fn swings(&self, fall: f64) -> usize {
-        let (mut high, mut low, mut falling, mut count) = (f64::NEG_INFINITY, f64::INFINITY, false, 0);
-        for &y in &self.y {
-            if falling {
-                low = low.min(y);
-                if y - low >= fall / 2.0 {
-                    (falling, high) = (false, y);
-                }
-            } else {
-                high = high.max(y);
-                if high - y >= fall / 2.0 {
-                    (falling, low) = (true, y);
-                    count += 1;
-                }
+        let step = self.span() / (most - 1) as f64;
+        let mut thin = Series::default();
+        let mut next = self.x[0];
+        for (i, (&x, &y)) in self.x.iter().zip(&self.y).enumerate() {
+            if x >= next || i + 1 == self.len() {
+                thin.push(x, y);
+                // Straight to the first mark beyond this floor.
+                next += step * (((x - next) / step).floor() + 1.0).max(1.0);
             }
         }
-        count
+        thin
     }
 
-    /// Whether it crosses its own line so often that its floors look independent: of n such floors half the steps cross
-    /// (runs test; Wald and Wolfowitz 1940), of teeth and slow swings few do.
-    pub fn scatters(&self) -> bool {
-        let Some(line) = theil_sen(&self.x, &self.y) else { return false };
-        let mut offsets: Vec<f64> = self.x.iter().zip(&self.y).map(|(x, y)| y - line.value * x).collect();
-        let middle = median(&mut offsets.clone());
-        offsets.retain(|offset| *offset != middle);
-        let crossings = offsets.windows(2).filter(|pair| (pair[0] > middle) != (pair[1] > middle)).count();
-        offsets.len() >= 2 * self.len() / 3 && 3 * crossings >= offsets.len()
-    }
-
-    /// The rate between the mean of the floors just after `share` of the work and that of the last ones, each over a
-    /// quarter of the work between.
-    pub fn rise_of_means(&self, share: f64) -> f64 {
-        let (from, to) = (share * self.work(), self.work());
-        let quarter = (to - from) / 4.0;
-        let mean = |from: f64, to: f64| {
-            let (mut x, mut y, mut n) = (0.0, 0.0, 0.0);
-            for (&at, &value) in self.x.iter().zip(&self.y).filter(|&(&at, _)| from <= at && at <= to) {
-                (x, y, n) = (x + at, y + value, n + 1.0);
+    /// The value at some work, on the line between the floors beside it.
+    pub fn at(&self, work: f64) -> f64 {
+        let i = self.x.partition_point(|&x| x < work);
+        match (i.checked_sub(1), self.x.get(i)) {
+            (None, _) => self.y[0],
+            (Some(before), None) => self.y[before],
+            (Some(before), Some(&x1)) => {
+                let x0 = self.x[before];
+                self.y[before] + (self.y[i] - self.y[before]) * (work - x0) / (x1 - x0).max(f64::MIN_POSITIVE)
             }
-            (n > 0.0).then(|| (x / n, y / n))
-        };
-        match (mean(from, from + quarter), mean(to - quarter, to)) {
-            (Some((x, y)), Some((later, high))) if later > x => (high - y) / (later - x),
-            _ => f64::INFINITY,
         }
     }
 
-    /// The rate of a container that doubled in one of the steps: what the step took beyond its neighbours, by the
-    /// work at which it did.
-    pub fn doubling_seen(&self) -> f64 {
-        let rates: Vec<f64> = self.steps().map(|(dx, dy)| dy / dx).collect();
-        let beyond = |i: usize| {
-            let beside =
-                rates.get(i + 1).copied().unwrap_or(f64::NEG_INFINITY).max(if i > 0 { rates[i - 1] } else { rates[i] });
-            (rates[i] - beside) * (self.x[i + 1] - self.x[i]) / self.x[i + 1]
-        };
-        (0..rates.len()).map(beyond).fold(0.0, f64::max)
-    }
-
-    /// The same without the largest step of its window: what an allocator took at once is no growth with the work.
-    pub fn without_largest_step_from(&self, share: f64) -> Series {
-        let window = self.from(share);
-        let skipped = self.len() - window.len();
-        let usual = window.usual_rate();
-        let excess: Vec<f64> = window.steps().map(|(dx, dy)| dy - usual * dx).collect();
-        let mut out = self.clone();
-        if let Some(i) = (0..excess.len()).max_by(|&a, &b| excess[a].total_cmp(&excess[b])) {
-            let step = excess[i].max(0.0);
-            out.y[skipped + i + 1..].iter_mut().for_each(|y| *y -= step);
+    /// The means of so many stretches of equal work.
+    pub fn means(&self, stretches: usize) -> Self {
+        let (first, span) = (self.x.first().copied().unwrap_or(0.0), self.span());
+        let mut means = Series::default();
+        let mut i = 0;
+        for stretch in 1..=stretches {
+            let to = first + span * stretch as f64 / stretches as f64;
+            let (mut x, mut y, mut count) = (0.0, 0.0, 0.0);
+            while i < self.len() && (self.x[i] <= to || stretch == stretches) {
+                x += self.x[i];
+                y += self.y[i];
+                count += 1.0;
+                i += 1;
+            }
+            if count > 0.0 {
+                means.push(x / count, y / count);
+            }
         }
-        out
+        means
     }
 
-    /// Growth of each of `N` equal parts of the span.
-    pub fn parts<const N: usize>(&self) -> [f64; N] {
-        let (Some(&first), span) = (self.x.first(), self.span()) else { return [0.0; N] };
-        let at = |k: usize| interpolate(&self.x, &self.y, first + span * k as f64 / N as f64);
-        std::array::from_fn(|k| at(k + 1) - at(k))
-    }
-
-    /// Whether each sixth grew by less than the one before it (within `noise`) and none stopped at once, as growth does
-    /// that goes over to a plateau by itself. What stops at once may go on: a collector's next tooth, the next doubling.
-    pub fn slows_gradually(&self, noise: f64) -> bool {
-        self.parts::<6>().windows(2).all(|grew| grew[1] <= 1.1 * grew[0] + noise && grew[1] >= 0.35 * grew[0] - noise)
-    }
-
-    /// The lowest points of `blocks` blocks of equally many floors.
-    pub fn lowest_of_blocks(&self, blocks: usize) -> Option<Series> {
-        if self.len() < 2 * blocks {
-            return None;
+    /// The lows between swings of at least `least`: each is left by such a rise or reached by such a fall.
+    pub fn lows(&self, least: f64) -> Self {
+        let mut lows = Series::default();
+        let (mut low, mut high) = (0, 0);
+        let mut rising: Option<bool> = None;
+        for i in 1..self.len() {
+            let y = self.y[i];
+            if rising != Some(true) && y < self.y[low] {
+                low = i;
+            }
+            if rising != Some(false) && y > self.y[high] {
+                high = i;
+            }
+            if rising != Some(true) && y - self.y[low] >= least {
+                lows.push(self.x[low], self.y[low]);
+                (rising, high) = (Some(true), i);
+            } else if rising != Some(false) && self.y[high] - y >= least {
+                (rising, low) = (Some(false), i);
+            }
         }
-        let (mut x, mut y) = (Vec::new(), Vec::new());
-        for block in 0..blocks {
-            let range = block * self.len() / blocks..(block + 1) * self.len() / blocks;
-            let lowest = range.min_by(|&a, &b| self.y[a].total_cmp(&self.y[b]))?;
-            x.push(self.x[lowest]);
-            y.push(self.y[lowest]);
+        if rising == Some(false) {
+            lows.push(self.x[low], self.y[low]);
         }
-        Some(Series { x, y, start: None })
+        lows
+    }
+
+    /// The longest stretch of work without a new high.
+    pub fn longest_flat(&self) -> f64 {
+        let (mut since, mut high, mut longest) = (self.x.first().copied().unwrap_or(0.0), f64::NEG_INFINITY, 0.0_f64);
+        for (&x, &y) in self.x.iter().zip(&self.y) {
+            longest = longest.max(x - since);
+            if y > high {
+                (high, since) = (y, x);
+            }
+        }
+        longest
+    }
+
+    /// Whether all waves from the second on are of one size, within a fiftieth.
+    pub fn equal_waves(&self) -> bool {
+        let from = self.from(0.25 * self.end());
+        let (least, most) = from.steps().fold((f64::INFINITY, 0.0_f64), |(a, b), (x, _)| (a.min(x), b.max(x)));
+        most <= 1.02 * least
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(y: &[f64]) -> Series {
+        Series { x: (0..y.len()).map(|i| i as f64).collect(), y: y.to_vec() }
+    }
+
+    #[test]
+    fn lows_are_where_swings_turn() {
+        let teeth = series(&[0.0, 4.0, 8.0, 1.0, 5.0, 9.0, 2.0, 6.0]);
+        assert_eq!(teeth.lows(4.0), Series { x: vec![0.0, 3.0, 6.0], y: vec![0.0, 1.0, 2.0] });
+        assert_eq!(series(&[0.0, 1.0, 2.0]).lows(4.0).len(), 0);
+        // A fall that is not left again is a low as well: the value is an upper limit of it.
+        assert_eq!(series(&[9.0, 0.0, 1.0]).lows(4.0).y, [0.0]);
+    }
+
+    #[test]
+    fn thin_keeps_both_ends_and_means_keep_the_line() {
+        let line = series(&(0..1000).map(f64::from).collect::<Vec<_>>());
+        let thin = line.thin(60);
+        assert!(thin.len() <= 61 && thin.x[0] == 0.0 && thin.end() == 999.0, "{}", thin.len());
+        let means = line.means(12);
+        assert_eq!(means.len(), 12);
+        assert!(means.x.iter().zip(&means.y).all(|(x, y)| (x - y).abs() < 1e-9));
+    }
+
+    #[test]
+    fn a_counter_that_ran_before_is_set_back() {
+        let late = Series { x: vec![1e9, 1e9 + 500.0, 1e9 + 1000.0], y: vec![0.0; 3] }.from_its_start();
+        assert_eq!(late.x, [0.0, 500.0, 1000.0]);
+        let first_wave = Series { x: vec![500.0, 1000.0], y: vec![0.0; 2] }.from_its_start();
+        assert_eq!(first_wave.x, [500.0, 1000.0]);
     }
 }

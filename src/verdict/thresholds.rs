@@ -18,6 +18,10 @@ pub struct Bounds {
     pub heavy: Heavy,
     /// How many waves and how much work a look needs.
     pub waves: Waves,
+    /// What a leak looks like.
+    pub shape: Shape,
+    /// What rest looks like.
+    pub rest: Rest,
 }
 
 /// A heap's bounds, in bytes per 1,000 messages.
@@ -35,8 +39,10 @@ pub struct HeapLimits {
     /// root a message looks like a leak for 10,000 messages. By 11,500 a heap has fallen, and of resident memory,
     /// which stays, the last third of the window grew by half of the mean.
     pub leak_work_garbage: f64,
-    /// Growth per hour, in bytes, from which on time is a cause: 16 kB is one small block (4 bytes and more) a second.
+    /// Growth per hour without load, in bytes, from which on it leaks with time: a thousand small blocks an hour and more.
     pub hour: f64,
+    /// Seconds without load before that is said.
+    pub idle: f64,
     /// Elements per 1,000 messages from which on a container leaks, whatever its memory does meanwhile.
     pub elements: f64,
     /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
@@ -52,7 +58,8 @@ impl Default for HeapLimits {
             clean: 16_000.0,
             leak_work: 5_000.0,
             leak_work_garbage: 11_500.0,
-            hour: 16_384.0,
+            hour: 1_048_576.0,
+            idle: 60.0,
             elements: 20.0,
             resolution: 500.0,
             step: 16_384.0,
@@ -73,8 +80,10 @@ pub struct RssLimits {
     pub leak_work: f64,
     /// Messages before `leak` while a collector's garbage may be in it: as for the heap.
     pub leak_work_garbage: f64,
-    /// Growth per hour, in bytes, from which on time is a cause.
+    /// Growth per hour without load, in bytes, from which on it leaks with time.
     pub hour: f64,
+    /// Seconds without load before that is said.
+    pub idle: f64,
     /// The least limit that `clean` states: below the bound of a leak nothing is looked for.
     pub resolution: f64,
     /// Buffers that a session may have had and given back, beside its mail: a reader's 64 kB.
@@ -90,7 +99,8 @@ impl Default for RssLimits {
             clean: 64_000.0,
             leak_work: 10_000.0,
             leak_work_garbage: 11_500.0,
-            hour: 1_048_576.0,
+            hour: 16_777_216.0,
+            idle: 120.0,
             resolution: 64_000.0,
             session: 65_536.0,
             step: 131_072.0,
@@ -109,15 +119,17 @@ pub struct CountLimits {
     /// Sessions in a message where only messages were counted: up to ten messages a session are taken for usual,
     /// so the bounds are a tenth per message.
     pub sessions_per_message: f64,
-    /// Growth per hour from which on time is a cause.
+    /// Growth per hour without load from which on it leaks with time.
     pub hour: f64,
+    /// Seconds without load before that is said.
+    pub idle: f64,
     /// Growth of the warm-up from which on a still count is a `plateau`.
     pub step: f64,
 }
 
 impl Default for CountLimits {
     fn default() -> Self {
-        CountLimits { leak: 20.0, clean: 20.0, sessions_per_message: 0.1, hour: 60.0, step: 2.0 }
+        CountLimits { leak: 20.0, clean: 20.0, sessions_per_message: 0.1, hour: 60.0, idle: 60.0, step: 2.0 }
     }
 }
 
@@ -144,59 +156,125 @@ impl Default for Heavy {
     }
 }
 
-/// How many waves and how much work a look needs, and what shapes it asks for.
+/// How many waves and how much work a look needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Waves {
-    /// Waves before anything is said: the window (three quarters of them) must hold enough floors for an interval.
+    /// Waves before anything is said.
     pub least: usize,
     /// Messages before `clean`.
     pub clean_work: f64,
-    /// Messages of them in the later half.
-    pub clean_half: f64,
-    /// Looks running that must agree. Repeated looks raise the rate of false alarms; agreement brings it down.
+    /// Looks running that must agree before a scenario may end.
     pub agree: usize,
-    /// The window begins at this share of the work: warm-up is left behind without being guessed.
-    pub window: f64,
-    /// A leak grew by this many times its own noise (largest fall + largest step).
-    pub over_noise: f64,
-    /// Waves of the window that must have grown.
-    pub grew: usize,
-    /// Each third of a leak's window grows by this share of the mean.
-    pub steady: f64,
-    /// The last third of slowing growth is below this share of the first.
-    pub slowing: f64,
-    /// Waves running at the end, each of which grew by less than the one before, from which on they must keep half of the
-    /// last rate when growth as the logarithm is taken away ...
-    pub slowing_waves: usize,
-    /// ... where no floor lies further from that fit than this share of the growth: by chance four waves stand in that
-    /// order once in 24 looks, and seldom so smoothly.
-    pub slowing_smooth: f64,
-    /// Falls in the window from which on its noise counts as noise, and not as one slow swing that hides a leak.
-    pub swings: usize,
-    /// A container that doubles is flat while the work doubles: clean looks back to this share of the work ...
-    pub doubling_from: f64,
-    /// ... and takes this many times the rate since then.
-    pub doubling_factor: f64,
+    /// Waves that must follow a rest where floors fell.
+    pub after_rest: usize,
+    /// Of the growth that was found, the share that must go on after a rest.
+    pub after_rest_share: f64,
+    /// In a file of equal waves: bytes of a record below which growth, times the waves seen, may be a buffer that walks
+    /// in step with them: of the floors themselves, of means of stretches, of the lows between swings.
+    pub in_step: [f64; 3],
 }
 
 impl Default for Waves {
     fn default() -> Self {
         Waves {
-            least: 8,
+            least: 10,
             clean_work: 5_000.0,
-            clean_half: 2_500.0,
             agree: 2,
-            window: 0.25,
-            over_noise: 2.0,
-            grew: 4,
-            steady: 0.75,
-            slowing: 0.7,
-            slowing_waves: 4,
-            slowing_smooth: 0.005,
-            swings: 4,
-            doubling_from: 0.4,
-            doubling_factor: 1.5,
+            after_rest: 4,
+            after_rest_share: 0.75,
+            in_step: [64.0, 256.0, 512.0],
+        }
+    }
+}
+
+/// What a leak looks like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shape {
+    /// Shares of the work from which on it may rise: a warm-up, or a change, is left behind without being guessed.
+    pub windows: [f64; 2],
+    /// Floors that a window needs.
+    pub floors: usize,
+    /// Floors that a window is thinned to, one after the other: rare steps are steps in the finest and a slope in the
+    /// coarsest.
+    pub thin: [usize; 3],
+    /// Stretches whose means are judged where floors scatter; each takes three floors.
+    pub means: [usize; 4],
+    /// It grew by this many times its largest fall and largest step together.
+    pub over_noise: f64,
+    /// Share of the steps that rise.
+    pub rises: f64,
+    /// Each quarter of the window grows by this share of the mean.
+    pub quarter: f64,
+    /// The last quarter grows by this share of the first.
+    pub last_quarter: f64,
+    /// Growth as this power of the work slows too much: distinct keys of skewed traffic grow with powers of 0.5 to 0.8.
+    pub power: f64,
+    /// The slopes of the window, its later two thirds and its later half lie within this ratio.
+    pub even: f64,
+    /// Of its growth, the share by which the last floor tops all before the window.
+    pub record: f64,
+    /// Of the growth, the share by which an allocator may hand out more or less than is kept (size classes).
+    pub allocator: f64,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Shape {
+            windows: [0.25, 0.5],
+            floors: 7,
+            thin: [60, 24, 12],
+            means: [12, 16, 24, 36],
+            over_noise: 3.0,
+            rises: 0.3,
+            quarter: 0.75,
+            last_quarter: 0.85,
+            power: 0.87,
+            even: 0.8,
+            record: 0.5,
+            allocator: 0.05,
+        }
+    }
+}
+
+/// What rest looks like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rest {
+    /// Floors that the later half needs.
+    pub floors: usize,
+    /// Lows between swings that are needed.
+    pub lows: usize,
+    /// Of the work since the last low, at most this share of all.
+    pub since_low: f64,
+    /// Stretches, as shares of the work from which they run to the end, and what their range is multiplied by: what comes
+    /// in bursts is met by an edge of a stretch.
+    pub stretches: [(f64, f64); 5],
+    /// What a rate that is seen to fall or rise is multiplied by.
+    pub fall: f64,
+    /// What the change of a rate is multiplied by.
+    pub bend: f64,
+    /// Steps before this share of the work are a warm-up, unless they stand alone ...
+    pub warm: f64,
+    /// ... and come after this share.
+    pub first: f64,
+    /// Of the swing, the share by which late peaks may top early ones.
+    pub peaks: f64,
+}
+
+impl Default for Rest {
+    fn default() -> Self {
+        Rest {
+            floors: 4,
+            lows: 4,
+            since_low: 0.2,
+            stretches: [(0.4, 1.15), (0.5, 1.25), (0.6, 1.25), (0.667, 1.25), (0.75, 1.25)],
+            fall: 1.25,
+            bend: 1.6,
+            warm: 0.25,
+            first: 0.05,
+            peaks: 0.15,
         }
     }
 }
@@ -212,8 +290,6 @@ pub struct Limits {
     pub leak_work: f64,
     /// Work before `clean`; 0: the least number of waves is enough.
     pub clean_work: f64,
-    /// Work of the later half before `clean`.
-    pub clean_half: f64,
     /// The least limit that can be stated.
     pub resolution: f64,
     /// Growth of a warm-up worth a word.
@@ -230,11 +306,20 @@ impl Bounds {
         }
     }
 
+    /// Seconds without load before growth with time is said.
+    pub fn idle(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Heap => self.heap.idle,
+            metric if metric.is_resident() => self.rss.idle,
+            _ => self.count.idle,
+        }
+    }
+
     /// The bounds that hold for a case.
     pub fn for_case(&self, case: &Case) -> Limits {
         let work = |least: f64, garbage: f64| if case.garbage_known { least } else { garbage };
         let heavy = case.large_mail.filter(|&bytes| bytes >= self.heavy.from);
-        let (clean_work, clean_half) = (self.waves.clean_work, self.waves.clean_half);
+        let clean_work = self.waves.clean_work;
         match case.metric {
             metric if metric.is_count() => {
                 let scale = match case.per {
@@ -246,7 +331,6 @@ impl Bounds {
                     clean: self.count.clean * scale,
                     leak_work: 0.0,
                     clean_work: 0.0,
-                    clean_half: 0.0,
                     resolution: self.count.leak * scale,
                     step: self.count.step,
                 }
@@ -257,7 +341,6 @@ impl Bounds {
                     clean: self.heavy.heap_clean,
                     leak_work: 0.0,
                     clean_work: 0.0,
-                    clean_half: 0.0,
                     resolution: self.heavy.heap_leak,
                     step: self.heap.step,
                 },
@@ -266,7 +349,6 @@ impl Bounds {
                     clean: self.heap.clean / 1000.0,
                     leak_work: work(self.heap.leak_work, self.heap.leak_work_garbage),
                     clean_work,
-                    clean_half,
                     resolution: self.heap.resolution / 1000.0,
                     step: self.heap.step,
                 },
@@ -277,7 +359,6 @@ impl Bounds {
                     clean: bytes * self.heavy.rss_clean_share,
                     leak_work: 0.0,
                     clean_work: 0.0,
-                    clean_half: 0.0,
                     resolution: self.heavy.rss_leak,
                     step: self.rss.step,
                 },
@@ -286,7 +367,6 @@ impl Bounds {
                     clean: self.rss.clean / 1000.0,
                     leak_work: work(self.rss.leak_work, self.rss.leak_work_garbage),
                     clean_work,
-                    clean_half,
                     resolution: self.rss.resolution / 1000.0,
                     step: self.rss.step,
                 },

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::judgement::{GrowthPer, Judgement, State};
+use crate::model::{GrowthPer, Judgement, State};
 use crate::phrase::significant;
 
 /// What is left until a limit, at the growth found.
