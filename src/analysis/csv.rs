@@ -270,7 +270,8 @@ impl FloorTable {
     /// Whether growth in equal waves is as small as a buffer of records can bring that walks in step with them.
     fn could_be_in_step(&self, judgement: &Judgement) -> bool {
         let work = self.messages.as_ref().or(self.sessions.as_ref());
-        let steps: Vec<u64> = work.map_or_else(Vec::new, |work| work.windows(2).map(|pair| pair[1] - pair[0]).collect());
+        let steps: Vec<u64> =
+            work.map_or_else(Vec::new, |work| work.windows(2).map(|pair| pair[1] - pair[0]).collect());
         let equal = steps.windows(2).all(|pair| pair[0] == pair[1]);
         let rate = judgement.growth.map_or(0.0, |growth| growth.value / 1000.0);
         equal && rate * (judgement.waves as f64) < RECORD

@@ -6,8 +6,8 @@ use super::cell::{Cell, Wish};
 use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::TreeFloor;
-use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use crate::model::Why;
+use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
 use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
 

@@ -61,7 +61,9 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
             significant(*per_1000),
             grouped(*held)
         ),
-        Why::Fact { left, of } => format!("{} of {} left something that nothing takes away", grouped(*left), grouped(*of)),
+        Why::Fact { left, of } => {
+            format!("{} of {} left something that nothing takes away", grouped(*left), grouped(*of))
+        }
         Why::AtRest | Why::BelowLeak => String::new(),
         Why::LowsRest { falls } => format!("it fell back to one level {falls} times"),
         Why::Rose { to } => format!("it rose to {} before", amount(*to)),
@@ -96,7 +98,9 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
         Why::NotEveryFloor => format!("{} could not be read at every floor", metric_noun(metric)),
         Why::NoFloor => "no floor was measured".to_owned(),
         Why::UnknownFigure { name } => format!("nothing is known of a figure called `{name}`"),
-        Why::WrongUnit { odd } => format!("{odd} of its figures are no whole pages of 4,096 bytes: its unit must be said"),
+        Why::WrongUnit { odd } => {
+            format!("{odd} of its figures are no whole pages of 4,096 bytes: its unit must be said")
+        }
         Why::Refused { wave, as_meant, errors } => {
             let kinds: Vec<String> = errors.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
             format!(
@@ -139,6 +143,9 @@ mod tests {
             ..Judgement::not_judged(Reason::TooShort, Why::Steady { since: 3_000 })
         };
         let said = evidence(Metric::Heap, &judgement);
-        assert!(said.starts_with("PHP's heap grew by 16 B per message (15 to 17 B) over 12,000 messages in 24 waves"), "{said}");
+        assert!(
+            said.starts_with("PHP's heap grew by 16 B per message (15 to 17 B) over 12,000 messages in 24 waves"),
+            "{said}"
+        );
     }
 }

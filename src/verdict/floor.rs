@@ -163,7 +163,16 @@ impl<'a> Case<'a> {
     /// A case in the usual way: small mails, counts per session, all else per message.
     pub fn new(metric: Metric, floors: &'a [Floor]) -> Self {
         let per = if metric.is_count() { Per::Sessions } else { Per::Messages };
-        Case { metric, floors, per, large_mail: None, parallel: None, garbage_known: false, collected: None, fact: None }
+        Case {
+            metric,
+            floors,
+            per,
+            large_mail: None,
+            parallel: None,
+            garbage_known: false,
+            collected: None,
+            fact: None,
+        }
     }
 
     /// Whether garbage is taken out of each floor: it is known at every floor, and the collector is on, has not passed the

@@ -23,8 +23,8 @@ mod sparse;
 mod thresholds;
 mod time_to_limit;
 
-pub use floor::{Case, Collected, Collector, Floor, Metric, Per};
 pub use crate::model::{Growth, GrowthPer, Judgement, Reason, State};
+pub use floor::{Case, Collected, Collector, Floor, Metric, Per};
 pub use garbage::{GarbageRisk, garbage_risk};
 pub use looks::{Budget, Looks, Next};
 pub use restarts::judge_lives;

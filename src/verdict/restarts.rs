@@ -45,7 +45,9 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
     let leak = bounds.for_case(case).leak;
     if judgement.state.holds() || judgement.state == State::Leak {
         let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);
-        if (judgement.steady && returned(&lives, garbage) < RETURNED) || rise(&lives, case.per, garbage) > leak.max(inside * SHARE) {
+        if (judgement.steady && returned(&lives, garbage) < RETURNED)
+            || rise(&lives, case.per, garbage) > leak.max(inside * SHARE)
+        {
             return from_life_to_life(judgement, count);
         }
     }

@@ -51,9 +51,9 @@ pub(super) fn steps(series: &Series, rest: &Rest) -> f64 {
     }
     let step = |i: usize| if i >= 1 && i < n { (series.y[i] - series.y[i - 1]).abs() } else { 0.0 };
     let (mut highest, mut limit) = (f64::NEG_INFINITY, 0.0_f64);
-    for i in 1..n {
+    for (i, &later) in lowest_later.iter().enumerate().take(n).skip(1) {
         highest = highest.max(series.y[i - 1]);
-        let rise = lowest_later[i] - highest;
+        let rise = later - highest;
         let alone = || rise > 3.0 * step(i - 1).max(step(i + 1));
         let at = series.x[i];
         if rise > 0.0 && (at > rest.warm * work || (at > rest.first * work && alone())) {

@@ -256,7 +256,8 @@ impl<'a> Rule<'a> {
         }
         let peaks = self.case.floors.iter().filter_map(|floor| Some(floor.peak_in_wave? - floor.value));
         let measured = peaks.fold(0.0, f64::max);
-        let asked = self.case.parallel.map_or(0.0, |parallel| f64::from(parallel) * (2.0 * mail + self.bounds.rss.session));
+        let asked =
+            self.case.parallel.map_or(0.0, |parallel| f64::from(parallel) * (2.0 * mail + self.bounds.rss.session));
         if measured > 0.0 { measured } else { asked }
     }
 

@@ -24,7 +24,7 @@ impl Series {
                 _ => series.push(at, value),
             }
         }
-        series.from_its_start()
+        series.counted_from_start()
     }
 
     /// The same floors against the run's seconds; none where one of them is not known.
@@ -48,7 +48,7 @@ impl Series {
     }
 
     /// Work is counted from the first floor, unless that one followed the first wave.
-    fn from_its_start(mut self) -> Self {
+    fn counted_from_start(mut self) -> Self {
         let Some(&first) = self.x.first() else { return self };
         let wave = self.span() / (self.len().max(2) - 1) as f64;
         if first > 3.0 * wave {
@@ -242,9 +242,9 @@ mod tests {
 
     #[test]
     fn a_counter_that_ran_before_is_set_back() {
-        let late = Series { x: vec![1e9, 1e9 + 500.0, 1e9 + 1000.0], y: vec![0.0; 3] }.from_its_start();
+        let late = Series { x: vec![1e9, 1e9 + 500.0, 1e9 + 1000.0], y: vec![0.0; 3] }.counted_from_start();
         assert_eq!(late.x, [0.0, 500.0, 1000.0]);
-        let first_wave = Series { x: vec![500.0, 1000.0], y: vec![0.0; 2] }.from_its_start();
+        let first_wave = Series { x: vec![500.0, 1000.0], y: vec![0.0; 2] }.counted_from_start();
         assert_eq!(first_wave.x, [500.0, 1000.0]);
     }
 }

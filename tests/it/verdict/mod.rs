@@ -6,8 +6,7 @@ mod shapes;
 
 use std::collections::BTreeMap;
 
-use profile_run::analysis::csv::look_by_look;
-use profile_run::verdict::{Bounds, Case, Metric, State};
+use profile_run::verdict::{Bounds, Case, Metric, State, judge};
 use shapes::{Leak, Random, Shape};
 
 /// What came of the series of one kind.
@@ -18,7 +17,6 @@ struct Row {
     wrong_leak: u32,
     wrong_clean: u32,
     interval_missed: u32,
-    waves: Vec<u32>,
 }
 
 impl Row {
@@ -28,15 +26,12 @@ impl Row {
         self.wrong_leak += other.wrong_leak;
         self.wrong_clean += other.wrong_clean;
         self.interval_missed += other.interval_missed;
-        self.waves.extend(&other.waves);
     }
 
-    fn print(&mut self, name: &str) {
-        self.waves.sort_unstable();
-        let median = self.waves.get(self.waves.len() / 2).copied().unwrap_or(0);
+    fn print(&self, name: &str) {
         let [leak, clean, plateau, inconclusive, not_judged] = self.states;
         println!(
-            "{name:<44} {:>5} {leak:>5} {clean:>5} {plateau:>7} {inconclusive:>8} {not_judged:>6} {:>6} {:>6} {:>5} {median:>5}",
+            "{name:<44} {:>5} {leak:>5} {clean:>5} {plateau:>7} {inconclusive:>8} {not_judged:>6} {:>6} {:>6} {:>5}",
             self.n, self.wrong_leak, self.wrong_clean, self.interval_missed
         );
     }
@@ -44,10 +39,9 @@ impl Row {
 
 /// Judges one series; what is wrong is printed with what it takes to have it again.
 fn judge_one(case: &Case, series: &shapes::Series, leak: Leak, name: &str, row: &mut Row) {
-    let (judgement, wave) = look_by_look(case, &Bounds::default());
+    let judgement = judge(case, &Bounds::default());
     row.n += 1;
     row.states[judgement.state as usize] += 1;
-    row.waves.extend(wave);
     let mut wrong = None;
     if judgement.state == State::Leak {
         if leak == Leak::None {
@@ -64,7 +58,7 @@ fn judge_one(case: &Case, series: &shapes::Series, leak: Leak, name: &str, row: 
     }
     if let Some(wrong) = wrong {
         let (rate, wave) = (series.rate, series.wave);
-        println!("wrong {wrong}: {name}, {rate:.0} per 1,000, waves of {wave}: {}", judgement.evidence);
+        println!("wrong {wrong}: {name}, {rate:.0} per 1,000, waves of {wave}: {:?}", judgement.why);
     }
 }
 
@@ -109,7 +103,7 @@ fn simulated_series_are_never_judged_wrongly() {
 /// Prints the confusion matrix and holds it to what is promised.
 fn report(table: &mut BTreeMap<(&str, Leak, Shape), Row>) {
     println!(
-        "{:<44} {:>5}  leak clean plateau inconcl. n.judg !leak !clean   !ci waves",
+        "{:<44} {:>5}  leak clean plateau inconcl. n.judg !leak !clean   !ci",
         "metric, leak, what lies under it", "N"
     );
     let (mut none, mut some, mut walks) = (Row::default(), Row::default(), Row::default());
