@@ -184,6 +184,7 @@ mod tests {
             evidence: String::new(),
             would_decide: None,
             holders: Vec::new(),
+            locations: Vec::new(),
             accepted: None,
         }
     }

@@ -83,6 +83,8 @@ fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str)
         }
         Acceptance::Unlisted => None,
     };
+    let named = holders.iter().find(|holder| !holder.locations.is_empty());
+    let locations = named.map(|holder| holder.locations.clone()).unwrap_or_default();
     Finding {
         metric: cell.metric,
         scenario: cell.scenario.clone(),
@@ -96,6 +98,7 @@ fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str)
         evidence,
         would_decide: crate::phrase::would_decide(&judgement),
         holders,
+        locations,
         accepted,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Settings;
-use crate::heap::Census;
+use crate::heap::{Census, Code};
 use crate::journal::{
     Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, Marked, Preflight, Profiled, Ready, Rest,
     Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
@@ -70,6 +70,15 @@ pub struct CensusAt {
     pub census: Census,
 }
 
+/// What code does to the containers of a process.
+#[derive(Debug, Clone)]
+pub struct CodeAt {
+    /// Scenario.
+    pub scenario: String,
+    /// What was read.
+    pub code: Code,
+}
+
 /// What the sampling of all launches was.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sampling {
@@ -122,6 +131,8 @@ pub struct RunHistory {
     pub rests: Vec<(f64, Rest)>,
     /// Censuses, in order.
     pub censuses: Vec<CensusAt>,
+    /// What code does to containers, in order.
+    pub codes: Vec<CodeAt>,
     /// Warnings.
     pub warnings: Vec<Warning>,
     /// Failures.
@@ -200,6 +211,11 @@ impl RunHistory {
             Event::Census(taken) => {
                 if let Ok(census) = serde_json::from_value(taken.census) {
                     self.censuses.push(CensusAt { scene: taken.scene, pid: taken.pid, work: taken.work, census });
+                }
+            }
+            Event::Code(read) => {
+                if let Ok(code) = serde_json::from_value(read.code) {
+                    self.codes.push(CodeAt { scenario: read.scene.scenario, code });
                 }
             }
             Event::Rest(rest) => self.rests.push((t, rest)),

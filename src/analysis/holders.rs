@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::history::RunHistory;
 use super::result::Holder;
-use crate::heap::{Census, Growth, growth};
+use crate::heap::{Census, ContainerCode, Growth, growth};
 use crate::verdict::{Metric, Per};
 
 /// Censuses that growth is named from, at least.
@@ -42,6 +42,7 @@ pub fn holders(history: &RunHistory, scenario: &str, metric: Metric, per: Per) -
 fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
     let Some((growth, work)) = heap_growth(history, scenario) else { return Vec::new() };
     let holder = |growing: crate::heap::Growing| {
+        let code = code_of(history, scenario, &growing.path);
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
         let kind = if growing.unit == "bytes" { format!("{} (bytes of it)", growing.what) } else { growing.what };
@@ -53,9 +54,17 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
             per_1000: growing.per_1000,
             explains: growing.explains_share,
             kept,
+            locations: code.map(|code| code.locations.clone()).unwrap_or_default(),
+            by_reference: code.is_some_and(|code| code.by_reference),
         }
     };
     growth.growing.into_iter().take(MOST).map(holder).collect()
+}
+
+/// What code does to a container: read in this scenario, or else in another one of the run.
+fn code_of<'a>(history: &'a RunHistory, scenario: &str, path: &str) -> Option<&'a ContainerCode> {
+    let here = history.codes.iter().filter(|at| at.scenario == scenario);
+    here.chain(&history.codes).find_map(|at| at.code.container(path))
 }
 
 /// Groups of descriptors that grew, the one that grew most first.
@@ -90,6 +99,8 @@ fn descriptors(history: &RunHistory, scenario: &str, per: Per, wanted: impl Fn(&
             work: work.clone(),
             counts,
             kept: Vec::new(),
+            locations: Vec::new(),
+            by_reference: false,
         })
         .collect();
     holders.sort_by(|a, b| b.per_1000.total_cmp(&a.per_1000));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 pub use super::drift::{DriftRow, Grows};
 pub use super::slices::PartRow;
+pub use crate::heap::{Location, Role};
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{ExitCode, FailureKind, Growth, GrowthPer as Per, Metric, Pass, Reason, State, Unit, Verdict};
@@ -34,6 +35,27 @@ pub struct Holder {
     /// What hangs below it: classes and counts, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<String>,
+    /// The lines that fill it, empty it, and make what it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Location>,
+    /// It is handed on by reference: lines that call it by another name may empty it too.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub by_reference: bool,
+}
+
+impl Holder {
+    /// Which lines fill it and which empty it, in words; empty where that is not known.
+    pub fn filled_and_emptied(&self) -> String {
+        let of = |role: Role| -> Vec<String> {
+            let those = self.locations.iter().filter(|at| at.role == role);
+            those.map(|at| crate::phrase::place(&at.file, at.line)).collect()
+        };
+        crate::phrase::filled_and_emptied(&of(Role::PutsIn), &of(Role::Calls), &of(Role::TakesOut), self.by_reference)
+    }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// One metric in one scenario, judged.
@@ -68,6 +90,9 @@ pub struct Finding {
     pub would_decide: Option<String>,
     /// Who holds what grew.
     pub holders: Vec<Holder>,
+    /// The lines that fill the first of `holders` that code names, that empty it, and that make what it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locations: Vec<Location>,
     /// An entry of the accepted leaks covers it, for this reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accepted: Option<String>,

@@ -168,6 +168,9 @@ pub fn evidence(finding: &Finding) -> String {
 /// Where to look for a leak.
 pub fn where_to_look(finding: &Finding) -> String {
     match finding.holders.first() {
+        Some(holder) if finding.metric.is_memory() && !holder.filled_and_emptied().is_empty() => {
+            format!("Where to look: `{}` is {}.", holder.path, holder.filled_and_emptied())
+        }
         Some(holder) if finding.metric.is_memory() => {
             format!("Where to look: what adds to `{}` and never removes from it.", holder.path)
         }

@@ -11,8 +11,8 @@ use super::sample_log::LiveLoad;
 use super::session::Session;
 use super::settle::Settled;
 use super::stop_reason::Halt;
-use crate::heap::{Census, CopyMode, Error, Inspector};
-use crate::journal::{self, CensusTaken, Event, HolderCount, ProcessFloor, Scene, Warning};
+use crate::heap::{Census, Code, CopyMode, Error, Inspector};
+use crate::journal::{self, CensusTaken, CodeRead, Event, HolderCount, ProcessFloor, Scene, Warning};
 use crate::model::{TreeFloor, WarningKind};
 use crate::sampler::{Floor, Reader};
 
@@ -32,6 +32,8 @@ pub struct Floors {
     told: Option<String>,
     /// Processes whose census was refused, and how.
     refused: BTreeSet<(i32, &'static str)>,
+    /// Processes whose code was read in this scenario.
+    read: BTreeSet<i32>,
 }
 
 /// What was read at one floor.
@@ -45,6 +47,8 @@ pub struct Measured {
     pub holders: Vec<HolderCount>,
     /// Censuses, by process.
     pub censuses: Vec<(i32, Census)>,
+    /// What code does to the containers, by process.
+    pub codes: Vec<(i32, Code)>,
     /// Why a heap could not be read, said once.
     pub unreadable: Option<String>,
 }
@@ -109,7 +113,15 @@ impl Floors {
         };
         // At every floor, however long it takes: floors with and without garbage are no one series, and what holds the
         // growth is asked of the last one.
-        match inspector.census(CopyMode::MayStop) {
+        // By the end of a first wave what serves a message is compiled.
+        let census = match wave > 0 && self.read.insert(pid) {
+            true => inspector.census_with_code(CopyMode::MayStop, &is_library).map(|(census, code)| {
+                measured.codes.push((pid, code));
+                census
+            }),
+            false => inspector.census(CopyMode::MayStop),
+        };
+        match census {
             Ok(census) => {
                 figures.insert("heap_garbage".to_owned(), census.garbage.bytes as f64);
                 if let Some(collector) = &census.collector {
@@ -140,6 +152,11 @@ impl Floors {
             }
         }
     }
+}
+
+/// Whether a script belongs to a library and not to the program itself.
+fn is_library(file: &str) -> bool {
+    file.split('/').any(|part| part == "vendor")
 }
 
 /// Elements of the container that grew most since the scenario's first census.
@@ -219,6 +236,10 @@ pub(super) fn measure(
         let census = to_value(census).map_err(std::io::Error::from)?;
         let work = if messages { work.messages } else { work.sessions };
         run.recorder.write(Event::Census(CensusTaken { scene: scene.clone(), pid, work, census }))?;
+    }
+    for (pid, code) in measured.codes {
+        let code = to_value(code).map_err(std::io::Error::from)?;
+        run.recorder.write(Event::Code(CodeRead { scene: scene.clone(), pid, code }))?;
     }
     if measured.tree.unaccounted > 0 && !std::mem::replace(&mut run.told_unaccounted, true) {
         run.recorder.write(Event::Warning(Warning {

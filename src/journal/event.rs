@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::launched::{Failure, Launch, Preflight, Ready, Sampled, TargetExit};
 use super::run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
-use super::worked::{CensusTaken, Floor, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd};
+use super::worked::{CensusTaken, CodeRead, Floor, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd};
 
 /// The version of this format. Readers refuse newer ones and read older ones.
 pub const SCHEMA: u32 = 2;
@@ -43,6 +43,8 @@ pub enum Event {
     Floor(Floor),
     /// A census of PHP's heap.
     Census(CensusTaken),
+    /// What compiled code does to the containers of a census.
+    Code(CodeRead),
     /// What the verdict said after a wave.
     Look(Look),
     /// A pause without load.

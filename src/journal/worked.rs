@@ -139,6 +139,18 @@ pub struct CensusTaken {
     pub census: Value,
 }
 
+/// What the compiled code of a process does to its containers: read once a scenario, at the floor after its first wave.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CodeRead {
+    /// Where.
+    #[serde(flatten)]
+    pub scene: Scene,
+    /// Process.
+    pub pid: i32,
+    /// The lines, by container.
+    pub code: Value,
+}
+
 /// What the verdict said after a wave, of one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Look {

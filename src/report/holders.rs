@@ -90,7 +90,11 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             entries: grouped(last(holder)),
             per_1000: format!("{}{}", if holder.per_1000 > 0.0 { "+" } else { "" }, significant(holder.per_1000)),
             explains: holder.explains.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0)),
-            kept: holder.kept.iter().map(|text| words::visible(text)).collect(),
+            kept: std::iter::once(holder.filled_and_emptied().replace('`', ""))
+                .filter(|lines| !lines.is_empty())
+                .chain(holder.kept.iter().cloned())
+                .map(|text| words::visible(&text))
+                .collect(),
         });
     }
     rows

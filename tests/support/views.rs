@@ -438,6 +438,7 @@ pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
         evidence: String::new(),
         would_decide: None,
         holders: Vec::new(),
+        locations: Vec::new(),
         accepted: None,
     }
 }
@@ -587,6 +588,8 @@ pub fn leak() -> RunView {
                     per_1000: 1000.0,
                     explains: Some(0.97),
                     kept: vec!["one App\\Smtp\\Session, 3 strings each".into()],
+                    locations: Vec::new(),
+                    by_reference: false,
                 },
                 Holder {
                     path: "App\\Smtp\\Access::$cache[]".into(),
@@ -596,6 +599,8 @@ pub fn leak() -> RunView {
                     per_1000: 0.0,
                     explains: Some(0.0),
                     kept: Vec::new(),
+                    locations: Vec::new(),
+                    by_reference: false,
                 },
             ];
         }
@@ -615,6 +620,8 @@ pub fn leak() -> RunView {
         per_1000: 17.2,
         explains: Some(1.0),
         kept: Vec::new(),
+        locations: Vec::new(),
+        by_reference: false,
     }];
     replace(&mut findings, sockets);
     replace(&mut findings, growing("fd", "handshake", Unit::Descriptors, Per::Sessions, 17.2, 1.1));
