@@ -6,7 +6,8 @@ use super::memory::{AddressMap, Arena, Memory};
 
 /// Bytes of a chunk; chunks are aligned to it.
 pub const CHUNK: u64 = 2 << 20;
-const PAGE: u64 = 4096;
+/// Bytes of a page of the manager, which is 4 KiB wherever the system's own are larger.
+pub const PAGE: u64 = 4096;
 const PAGES: usize = 512;
 /// Where the heap's structure lies in the main chunk.
 const HEAP_SLOT: u64 = 0x40;

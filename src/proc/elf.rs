@@ -38,8 +38,8 @@ pub struct Image {
     pub segments: Vec<Segment>,
     /// The symbols, in the order that they were asked for.
     pub symbols: Vec<Symbol>,
-    /// Compiled for x86-64.
-    pub is_x86_64: bool,
+    /// Compiled for x86-64 or 64-bit ARM, little end first: what the engine's structures look the same on.
+    pub is_known: bool,
 }
 
 impl Image {
@@ -66,8 +66,9 @@ impl Image {
                 Segment { address: segment.address(), memory_size: segment.size(), file_offset, file_size }
             })
             .collect();
-        let is_x86_64 = elf.architecture() == Architecture::X86_64;
-        Some(Image { file: Arc::new(file), segments, symbols, is_x86_64 })
+        let is_known =
+            matches!(elf.architecture(), Architecture::X86_64 | Architecture::Aarch64) && elf.is_little_endian();
+        Some(Image { file: Arc::new(file), segments, symbols, is_known })
     }
 
     /// Load bias: what to add to the file's addresses, given that the mapping of `file_offset`
@@ -110,7 +111,7 @@ mod tests {
                 Segment { address: 0x5f08, memory_size: 0x100, file_offset: 0x4f08, file_size: 0x100 },
             ],
             symbols: vec![],
-            is_x86_64: true,
+            is_known: true,
         };
         assert_eq!(image.bias(0, 0x5000_0000), Some(0x5000_0000));
         assert_eq!(image.bias(0x4000, 0x5000_5000), Some(0x5000_0000));

@@ -45,8 +45,8 @@ impl Php {
     pub fn find(pid: i32, maps: &[Mapping], memory: &Remote) -> Result<Php, Error> {
         let (image, bias) = find_image(pid, maps)?;
         let [eg, cg, registry] = [0, 1, 2].map(|i| image.symbols[i].address.wrapping_add(bias));
-        if !image.is_x86_64 {
-            return Err(Error::Unsupported("it is not compiled for x86-64".into()));
+        if !image.is_known {
+            return Err(Error::Unsupported("it is compiled neither for x86-64 nor for 64-bit ARM".into()));
         }
         let standard = standard_module(memory, registry)?;
         let layout = identify(memory, standard)?;

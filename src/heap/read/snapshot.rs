@@ -11,19 +11,17 @@ use super::remote::read_maps;
 use super::stop::Stopped;
 use crate::heap::census::error::Error;
 use crate::heap::memory::{Arena, Memory};
-use crate::heap::zmm::{CHUNK, Zmm};
+use crate::heap::zmm::{CHUNK, PAGE, Zmm};
 use crate::proc::maps::{Mapping, PageState};
+use crate::proc::page_size;
 use crate::proc::remote::Remote;
 
-const PAGE: u64 = 4096;
 /// The most that is copied. A larger heap is `unsupported`: its copy would weigh on the very
 /// machine that is measured.
 const MOST_BYTES: u64 = 2 << 30;
 /// The most that is taken of one mapping that is not Zend's: the tables that PHP keeps there are
 /// small, and what is larger is some extension's own.
 const MOST_FOREIGN: u64 = 32 << 20;
-/// Pages that are looked up of one mapping.
-const MOST_PAGES: u64 = MOST_BYTES / PAGE;
 /// Tries at an idle process, and the pause between them.
 const IDLE_TRIES: u32 = 8;
 const IDLE_PAUSE: Duration = Duration::from_millis(3);
@@ -117,7 +115,8 @@ fn make_room(php: &Php, memory: &Remote) -> Result<Vec<u8>, Error> {
 
 /// The page in which an address lies.
 fn page_of(address: *mut u8) -> *mut libc::c_void {
-    (address as usize / PAGE as usize * PAGE as usize) as *mut libc::c_void
+    let page = page_size() as usize;
+    (address as usize / page * page) as *mut libc::c_void
 }
 
 fn plan(php: &Php, memory: &Remote, maps: &[Mapping]) -> Result<(Plan, Option<Zmm>), Error> {
@@ -319,14 +318,15 @@ fn split_at_chunks(mapping: &Mapping, chunks: &[u64]) -> Vec<(u64, u64)> {
 
 /// Runs of pages with contents of their own. Without a page map to ask, everything.
 fn populated(pagemap: Option<&File>, mapping: &Mapping, start: u64, end: u64) -> Vec<(u64, usize)> {
-    let pages = (end - start) / PAGE;
+    let page = page_size();
+    let pages = (end - start) / page;
     let whole = || vec![(start, (end - start) as usize)];
     let Some(pagemap) = pagemap else { return whole() };
-    if pages > MOST_PAGES {
+    if end - start > MOST_BYTES {
         return Vec::new();
     }
     let mut entries = vec![0_u8; pages as usize * 8];
-    if pagemap.read_exact_at(&mut entries, start / PAGE * 8).is_err() {
+    if pagemap.read_exact_at(&mut entries, start / page * 8).is_err() {
         return whole();
     }
     let mut runs: Vec<(u64, usize)> = Vec::new();
@@ -336,10 +336,10 @@ fn populated(pagemap: Option<&File>, mapping: &Mapping, start: u64, end: u64) ->
         if !(state.is_populated() && own) {
             continue;
         }
-        let address = start + index as u64 * PAGE;
+        let address = start + index as u64 * page;
         match runs.last_mut() {
-            Some((first, length)) if *first + *length as u64 == address => *length += PAGE as usize,
-            _ => runs.push((address, PAGE as usize)),
+            Some((first, length)) if *first + *length as u64 == address => *length += page as usize,
+            _ => runs.push((address, page as usize)),
         }
     }
     runs

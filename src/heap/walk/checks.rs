@@ -164,6 +164,8 @@ fn frames(engine: &Engine, php: &Php, is_code: &impl Fn(u64) -> bool) -> Walked<
         if function != 0 {
             outermost = function;
             match engine.function(function).or_torn("a frame's function", function)? {
+                // What a fiber's frames begin with: a function of nothing.
+                Function::Internal if engine.is_fibers_own(function) => {}
                 Function::Internal => {
                     let handler = engine.word(function, l.internal_handler).or_torn("a function", function)?;
                     require(is_code(handler), "a function's handler is no code")?;

@@ -222,6 +222,13 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The function that a fiber's bottom frame runs: it has no name, no class and no code.
+    pub fn is_fibers_own(&self, function: u64) -> bool {
+        let l = self.layout;
+        [l.op_name, l.op_scope, l.internal_handler].iter().all(|offset| self.word(function, *offset) == Some(0))
+            && self.function(function) == Some(Function::Internal)
+    }
+
     /// `file.php:12`, where a user function begins.
     pub fn place(&self, function: u64) -> Option<String> {
         let file = self.name(self.word(function, self.layout.op_filename)?)?;

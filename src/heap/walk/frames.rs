@@ -102,6 +102,11 @@ impl Walk<'_> {
         if let Some(page) = page {
             self.add_bytes(node.path, page.size);
         }
+        // Of one that runs, or that waits for another which it resumed, the frames are those of the stack; where it
+        // stood when it last waited says nothing more.
+        if self.running.contains(&bottom) {
+            return Ok(());
+        }
         let mut frame = self.engine.word(node.at, l.fiber_execute_data).or_torn("a fiber", node.at)?;
         for _ in 0..MOST_FRAMES {
             if frame == 0 {
@@ -117,7 +122,7 @@ impl Walk<'_> {
     pub fn frame(&mut self, frame: u64, path: PathId) -> Walked<()> {
         let l = self.engine.layout;
         let function = self.engine.word(frame, l.ex_func).or_torn("a frame", frame)?;
-        if function == 0 {
+        if function == 0 || self.engine.is_fibers_own(function) {
             return Ok(());
         }
         let this = self.engine.value(frame + u64::from(l.ex_this)).or_torn("a frame", frame)?;

@@ -133,6 +133,7 @@ fn frames(walk: &mut Walk, php: &Php) -> Walked<()> {
         chain.push(frame);
         frame = engine.word(frame, l.ex_prev).or_torn("a frame", frame)?;
     }
+    walk.running = chain.iter().copied().collect();
     // Outermost first: what the main loop holds is its own, and not its callee's argument.
     for &frame in chain.iter().rev() {
         walk.frame(frame, ROOT)?;

@@ -15,7 +15,7 @@ pub fn read(engine: &Engine, php: &Php) -> Walked<Vec<Frame>> {
     let mut steps = 0;
     while frame != 0 && frames.len() < MOST_FRAMES {
         let function = engine.word(frame, l.ex_func).or_torn("a frame", frame)?;
-        if function != 0 {
+        if function != 0 && !engine.is_fibers_own(function) {
             frames.push(read_frame(engine, frame, function)?);
         }
         frame = engine.word(frame, l.ex_prev).or_torn("a frame", frame)?;

@@ -1,6 +1,8 @@
 //! The walk over everything that can be reached: breadth first, so that each value is met by its
 //! shortest path. What does not fit ends the walk: a copy is either whole or not used.
 
+use std::collections::HashSet;
+
 use super::classes::{Classes, Storage};
 use super::engine::{Engine, Function, Value, kind};
 use super::objects::{Live, NOT_MET, Object};
@@ -72,6 +74,8 @@ pub struct Walk<'a> {
     pub resources: AddressMap<TypeId>,
     /// References met (from, to), once they are asked for.
     pub edges: Option<Vec<(u32, u32)>>,
+    /// Frames of what runs now, fibers among them.
+    pub running: HashSet<u64>,
     index: AddressMap<u32>,
     next: usize,
     pub(super) types: PlainTypes,
@@ -97,6 +101,7 @@ impl<'a> Walk<'a> {
             live,
             resources: AddressMap::default(),
             edges: None,
+            running: HashSet::new(),
             index: AddressMap::with_capacity_and_hasher(room, Default::default()),
             next: 0,
             types,

@@ -15,10 +15,11 @@ struct Php {
 }
 
 impl Php {
-    fn start(script: &str, case: &str) -> Php {
+    fn start(script: &str, cases: &[&str]) -> Php {
         let php = std::env::var("PROFILE_RUN_PHP").unwrap_or_else(|_| "php".into());
         let mut child = Command::new(php)
-            .args(["-n", "-d", "memory_limit=1G", script, case])
+            .args(["-n", "-d", "memory_limit=1G", script])
+            .args(cases)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -60,7 +61,10 @@ fn lines(code: &ContainerCode, role: Role) -> BTreeSet<u32> {
 
 /// Fills `case` and tells what code does to the one container that grew.
 fn grown(script: &str, case: &str) -> (ContainerCode, Code) {
-    let mut php = Php::start(script, case);
+    grown_by(Php::start(script, &[case]), case)
+}
+
+fn grown_by(mut php: Php, case: &str) -> (ContainerCode, Code) {
     let mut censuses = Vec::new();
     let mut code = Code::default();
     for wave in 1..=4_u64 {
@@ -93,6 +97,23 @@ fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
         assert!(code.functions > 20 && code.opcodes > 300, "{} {}", code.functions, code.opcodes);
         assert!(code.milliseconds < 300.0, "{}", code.milliseconds);
     }
+}
+
+#[test]
+fn a_loop_that_runs_in_a_fiber_is_read_like_any_other() {
+    for case in ["static", "storage", "enum", "queue"] {
+        let php = Php::start(SCRIPT, &[case, "fiber"]);
+        let (found, _) = grown_by(php, case);
+        assert_eq!(lines(&found, Role::PutsIn), told(SCRIPT, &format!("{case} puts")), "{case}: {found:#?}");
+    }
+    let mut php = Php::start(SCRIPT, &["static", "fiber"]);
+    php.fill(10);
+    php.fill(10);
+    let (census, _) = php.census();
+    let stack: Vec<&str> = census.stack.iter().map(|frame| frame.function.rsplit('\\').next().unwrap()).collect();
+    assert_eq!(stack[..2], ["fgets", "Driver->loop"], "{stack:?}");
+    assert_eq!(stack[stack.len() - 2..], ["Fiber->resume", "{main}"], "{stack:?}");
+    assert_eq!(census.garbage.objects + census.held.objects, 0, "{census:#?}");
 }
 
 #[test]
@@ -220,7 +241,7 @@ fn the_code_of_a_large_program_is_read_in_passing() {
         .collect();
     let run = "$kept = [];\nwhile (($line = fgets(STDIN)) !== false) { for ($i = 0; $i < (int) $line; $i++) { $kept[] = new C0(); } echo \"filled\\n\"; }";
     std::fs::write(&script, format!("<?php\n{classes}{run}\n").replace("$n]", "1]")).unwrap();
-    let mut php = Php::start(script.to_str().unwrap(), "");
+    let mut php = Php::start(script.to_str().unwrap(), &[]);
     php.fill(100);
     let (_, code) = php.census();
     assert_eq!(code.refused, None);
