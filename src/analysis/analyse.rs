@@ -248,13 +248,7 @@ fn all_errors(history: &RunHistory) -> BTreeMap<String, u64> {
 }
 
 fn reproduce(typed: &[String]) -> String {
-    let quote = |word: &String| match !word.is_empty()
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c))
-    {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', r"'\''")),
-    };
-    std::iter::once("profile-run".to_owned()).chain(typed.iter().map(quote)).collect::<Vec<_>>().join(" ")
+    crate::model::shell::line(std::iter::once("profile-run").chain(typed.iter().map(String::as_str)))
 }
 
 fn last_words(history: &RunHistory) -> Vec<(String, Vec<String>)> {

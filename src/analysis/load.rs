@@ -8,7 +8,7 @@ use super::view::Asked;
 use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::model::plan::Pass;
 use crate::model::plan::scenario::{Depth, Ending, Scenario, Unit};
-use crate::phrase::{self, grouped};
+use crate::phrase::{self, grouped, lost_connections};
 
 /// One row of load.
 fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_cpu: f64) -> LoadRow {
@@ -145,6 +145,9 @@ pub fn notes(history: &RunHistory) -> Vec<String> {
             let limits: Vec<String> =
                 tally.client_limits.iter().map(|(kind, n)| format!("{} {kind}", grouped(*n))).collect();
             notes.push(format!("`{name}`: limits of the load itself, not of the server: {}.", limits.join(", ")));
+        }
+        if let Some(text) = lost_connections(tally.lost, tally.backlog) {
+            notes.push(format!("`{name}`: {text}."));
         }
         if tally.syn_retransmits > 0 {
             notes.push(format!(

@@ -1,6 +1,5 @@
 //! The main job's arguments as typed, and their lowering to a plan.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,17 +7,18 @@ use anyhow::bail;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::lists::{self, EngineName, FailOnName, PassName, ScenarioName};
 use super::parse;
 use super::run::Show;
 use crate::load::Tool;
-use crate::model::plan::{Engine, FailOn, Mail, Pass, Plan};
+use crate::model::plan::{Engine, Mail, Plan};
 
 /// Arguments of the main job.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Scenarios to run, in order: NAME[,NAME...]; `recipe` is smoke, sequential, churn, large, handshake
-    #[arg(long, value_name = "LIST", default_value = "recipe", help_heading = "Load")]
-    pub load: String,
+    #[arg(long, value_name = "LIST", default_value = "recipe", value_delimiter = ',', value_parser = ScenarioName, help_heading = "Load")]
+    pub load: Vec<String>,
     /// Sessions and messages times F, at least 1 each; message lengths never change
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = parse::scale, help_heading = "Load")]
     pub scale: f64,
@@ -31,9 +31,16 @@ pub struct Args {
     /// Waves for each scenario, at least [default: 10, more where the verdict asks for them]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Load")]
     pub waves: Option<u32>,
-    /// Passes to run: measure decides on leaks, profile draws the flamegraph
-    #[arg(long, value_name = "LIST", default_value = "measure,profile", help_heading = "Load")]
-    pub passes: String,
+    /// Passes to run
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "measure,profile",
+        value_delimiter = ',',
+        value_enum,
+        help_heading = "Load"
+    )]
+    pub passes: Vec<PassName>,
     /// Envelope sender; "" is the null sender
     #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
     pub from: String,
@@ -53,12 +60,12 @@ pub struct Args {
     #[arg(long, value_name = "NAME", help_heading = "Mail")]
     pub helo: Option<String>,
     /// Where the server listens [default: found from the sockets of its processes]
-    #[arg(long, value_name = "HOST:PORT", help_heading = "Server")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse::target, help_heading = "Server")]
     pub target: Option<String>,
     /// How long the server may take to greet
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse::duration, help_heading = "Server")]
     pub ready_timeout: Duration,
-    /// No reply in the whole scenario for this long ends it
+    /// Stop a scenario after this long without any reply
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse::duration, help_heading = "Server")]
     pub stall_timeout: Duration,
     /// Set a variable in the server's environment
@@ -73,9 +80,9 @@ pub struct Args {
     /// Run this with sh after each stop
     #[arg(long, value_name = "CMD", help_heading = "Server")]
     pub after: Option<String>,
-    /// Who makes the load: builtin, smtp-source, command
-    #[arg(long, value_name = "NAME", default_value = "builtin", value_parser = ["builtin", "smtp-source", "command"], help_heading = "Load")]
-    pub engine: String,
+    /// Who makes the load
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = EngineName::Builtin, help_heading = "Load")]
+    pub engine: EngineName,
     /// Command of `--engine command`; {host} and {port} are replaced
     #[arg(long, value_name = "CMD", help_heading = "Load")]
     pub load_command: Option<String>,
@@ -85,8 +92,8 @@ pub struct Args {
     /// Go on although the server delivers mail to other machines
     #[arg(long, help_heading = "Load")]
     pub allow_forward: bool,
-    /// Rest without load before a leak is said; longer than the server's own timers
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse::duration, help_heading = "Verdict")]
+    /// Idle time required before reporting a leak; set it longer than the server's timers
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = parse::wait, help_heading = "Verdict")]
     pub rest: Duration,
     /// Run before each measurement at rest, {pid} replaced: to force a collection (`jcmd {pid} GC.run`)
     #[arg(long, value_name = "CMD", help_heading = "Verdict")]
@@ -100,14 +107,16 @@ pub struct Args {
     /// An earlier run to judge against
     #[arg(long, value_name = "RUN", help_heading = "Verdict")]
     pub baseline: Option<PathBuf>,
-    /// What makes the exit code non-zero: leak, failed, inconclusive, errors, threshold, regression; or none
+    /// What makes the exit code non-zero
     #[arg(
         long,
         value_name = "LIST",
         default_value = "leak,failed,inconclusive,threshold,regression",
+        value_delimiter = ',',
+        value_enum,
         help_heading = "Verdict"
     )]
-    pub fail_on: String,
+    pub fail_on: Vec<FailOnName>,
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
     pub seed: u64,
@@ -138,11 +147,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     }
     let scenarios: Vec<_> =
         config.catalog.choose(&args.load)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect();
-    let engine = match args.engine.as_str() {
-        "smtp-source" => Engine::SmtpSource,
-        "command" => Engine::Command,
-        _ => Engine::Builtin,
-    };
+    let engine = Engine::from(args.engine);
     if engine == Engine::Command && args.load_command.is_none() {
         bail!(
             "--engine command needs --load-command, as in\n  --load-command 'swaks --server {{host}} --port {{port}} --to test@localhost'"
@@ -156,7 +161,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     {
         bail!("--auth takes USER:PASS");
     }
-    let tool = args.load_command.clone().map(Tool::Command);
+    let tool = Tool::of(engine, args.load_command.as_deref());
     let scenarios = match &tool {
         Some(tool) => scenarios.iter().map(|scenario| tool.scenario(scenario)).collect(),
         None => scenarios,
@@ -166,7 +171,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         cwd: args.cwd.clone(),
         env: args.env.clone(),
         target: args.target.clone(),
-        passes: passes(&args.passes)?,
+        passes: lists::passes(&args.passes),
         scenarios,
         scale: args.scale,
         budget: (!args.full).then_some(args.budget),
@@ -190,7 +195,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         allow_remote: args.allow_remote,
         allow_forward: args.allow_forward,
         baseline: args.baseline.clone(),
-        fail_on: FailOn::parse_list(&args.fail_on).map_err(|why| anyhow::anyhow!("--fail-on: {why}"))?,
+        fail_on: lists::fail_on(&args.fail_on).map_err(anyhow::Error::msg)?,
         seed: args.seed,
         // Not all that was typed need be text: a folder's name is bytes.
         typed: std::env::args_os().skip(1).map(|word| mask(&word.to_string_lossy(), args.auth.as_deref())).collect(),
@@ -205,20 +210,6 @@ fn mask(word: &str, auth: Option<&str>) -> String {
         }
         _ => word.to_owned(),
     }
-}
-
-fn passes(list: &str) -> anyhow::Result<Vec<Pass>> {
-    let mut found = BTreeSet::new();
-    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        match Pass::from_name(word) {
-            Some(pass) => found.insert(pass),
-            None => bail!("--passes: unknown pass `{word}`; use measure, profile or both"),
-        };
-    }
-    if found.is_empty() {
-        bail!("--passes: name measure, profile or both");
-    }
-    Ok(found.into_iter().collect())
 }
 
 /// Runs the main job.
@@ -249,12 +240,5 @@ mod tests {
     fn passwords_are_masked() {
         assert_eq!(mask("--auth=me:secret", Some("me:secret")), "--auth=me:***");
         assert_eq!(mask("secret", None), "secret");
-    }
-
-    #[test]
-    fn the_measure_pass_runs_first() {
-        assert_eq!(passes("profile,measure").unwrap(), vec![Pass::Measure, Pass::Profile]);
-        assert_eq!(passes("clean").unwrap(), vec![Pass::Measure], "the old name");
-        assert!(passes("").is_err() && passes("x").is_err());
     }
 }

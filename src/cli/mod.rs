@@ -5,6 +5,7 @@ mod compare;
 mod config;
 mod doctor;
 mod exit;
+mod lists;
 mod load;
 mod main_job;
 mod outputs;
@@ -111,15 +112,8 @@ fn with_dashes(arguments: &[OsString], error: &clap::Error) -> Option<String> {
     if stumbled.starts_with('-') || words[1..at].iter().any(|word| Cli::command().find_subcommand(word).is_some()) {
         return None;
     }
-    let quote = |word: &String| match word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c)) {
-        true if !word.is_empty() => word.clone(),
-        _ => format!("'{}'", word.replace('\'', "'\\''")),
-    };
-    let mut line = vec!["profile-run".to_owned()];
-    line.extend(words[1..at].iter().map(quote));
-    line.push("--".to_owned());
-    line.extend(words[at..].iter().map(quote));
-    Some(line.join(" "))
+    let before = std::iter::once("profile-run").chain(words[1..at].iter().map(String::as_str)).chain(["--"]);
+    Some(crate::model::shell::line(before.chain(words[at..].iter().map(String::as_str))))
 }
 
 /// An error and its causes; one that is told by the message before it is not told twice.

@@ -2,48 +2,51 @@
 
 use std::time::Duration;
 
-/// `90s`, `3m`, `1h`, `1m30s`, `500ms`; a bare number is seconds.
+use crate::load::Address;
+use crate::model::parse_duration;
+
+/// A duration above 0.
 ///
 /// # Errors
 /// What is wrong, with an example.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration; write 90s, 3m, 1m30s or 500ms");
-    let text_ = text.trim();
-    if let Ok(seconds) = text_.parse::<f64>() {
-        return bounded(seconds).ok_or_else(wrong);
+    match parse_duration(text)? {
+        Duration::ZERO => Err(format!("`{text}` leaves no time at all; write 90s, 3m, 1m30s or 500ms")),
+        duration => Ok(duration),
     }
-    let mut rest = text_;
-    let mut total = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
-        let value: f64 = rest[..digits].parse().map_err(|_| wrong())?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        total += value
-            * match &rest[..letters] {
-                "ms" => 0.001,
-                "s" => 1.0,
-                "m" | "min" => 60.0,
-                "h" => 3600.0,
-                _ => return Err(wrong()),
-            };
-        rest = &rest[letters..];
-    }
-    if text_.is_empty() { Err(wrong()) } else { bounded(total).ok_or_else(wrong) }
 }
 
-/// A time that clocks can count on: at most a year.
-fn bounded(seconds: f64) -> Option<Duration> {
-    Duration::try_from_secs_f64(seconds).ok().filter(|time| *time <= Duration::from_secs(366 * 24 * 3600))
+/// A duration that may be 0.
+///
+/// # Errors
+/// What is wrong, with an example.
+pub fn wait(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
 }
 
-/// A factor above 0.
+/// `HOST:PORT` of a server: what cannot be an address is a slip that no run is started for.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn target(text: &str) -> Result<String, String> {
+    match Address::parse(text) {
+        Ok(Address::Tcp { .. }) => Ok(text.to_owned()),
+        Ok(Address::Unix(_)) => Err("the server is found by its TCP port; write HOST:PORT".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The largest factor: the recipe's counts times this are beyond any run.
+const LARGEST_SCALE: f64 = 10_000.0;
+
+/// A factor above 0, at most 10,000.
 ///
 /// # Errors
 /// It is none.
 pub fn scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(factor) if factor > 0.0 && factor.is_finite() => Ok(factor),
+        Ok(factor) if factor > 0.0 && factor <= LARGEST_SCALE => Ok(factor),
+        Ok(factor) if factor > LARGEST_SCALE => Err(format!("`{text}` is too large; at most 10,000")),
         _ => Err(format!("`{text}` is no factor above 0")),
     }
 }
@@ -64,14 +67,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations() {
-        for (text, seconds) in
-            [("90s", 90.0), ("3m", 180.0), ("1m30s", 90.0), ("500ms", 0.5), ("1.5h", 5400.0), ("7", 7.0)]
-        {
-            assert_eq!(duration(text), Ok(Duration::from_secs_f64(seconds)), "{text}");
-        }
-        for text in ["", "x", "3x", "m", "-1s", "1e19", "nan", "inf", "9000h"] {
+    fn slips_are_told() {
+        for text in ["0", "0s", "-1s", "1e19", ""] {
             assert!(duration(text).is_err(), "{text}");
         }
+        for text in ["0", "-1", "nan", "inf", "1e9", "1e308", "x"] {
+            assert!(scale(text).is_err(), "{text}");
+        }
+        for text in ["foo:99999", "localhost:0", ":25", "unix:/run/smtp"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+        assert_eq!(target("localhost:2525").as_deref(), Ok("localhost:2525"));
     }
 }

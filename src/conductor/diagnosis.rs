@@ -34,6 +34,7 @@ pub fn waiting(step: Step) -> &'static str {
         Step::Message => "after the final dot",
         Step::Rset => "after RSET",
         Step::Quit => "after QUIT",
+        Step::Command => "after another command",
         Step::Close => "waiting for it to close",
         Step::Run => "within a run of the load's program",
     }

@@ -1,5 +1,6 @@
 //! One whole conversation before the first wave: whether the server takes what the load will send.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,36 +8,13 @@ use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
 use super::supervise::{self, News};
-use crate::journal::{Event, Preflight, PreflightStep};
-use crate::load::{self, Address, Auth, Control, PreflightError, PreflightTimes, SessionOptions};
-use crate::model::EarlyEnd;
-use crate::model::plan::scenario::TlsMode;
-use crate::model::plan::{Engine, Plan};
+use crate::journal::{Event, Preflight, PreflightStep, Warning};
+use crate::load::{self, Address, Control, PreflightError, PreflightTimes, SessionOptions, Sources};
+use crate::model::plan::Engine;
+use crate::model::{EarlyEnd, WarningKind};
 
 /// Between two looks at a preflight that goes on.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// The mail options of the plan, as the load takes them.
-pub fn session_options(plan: &Plan) -> SessionOptions {
-    let defaults = SessionOptions::default();
-    SessionOptions {
-        from: plan.mail.from.clone(),
-        to: plan.mail.to.clone(),
-        helo: plan.mail.helo.clone().unwrap_or(defaults.helo.clone()),
-        auth: plan.mail.auth.as_deref().and_then(|text| text.split_once(':')).map(|(user, password)| Auth {
-            user: user.to_owned(),
-            password: password.to_owned(),
-            mechanism: None,
-        }),
-        tls: match (plan.mail.starttls, plan.mail.tls) {
-            (true, _) => TlsMode::Starttls,
-            (_, true) => TlsMode::Implicit,
-            _ => TlsMode::None,
-        },
-        allow_remote: plan.allow_remote,
-        ..defaults
-    }
-}
 
 /// The server's address, as the load takes it.
 pub fn address(session: &Session) -> Address {
@@ -48,23 +26,8 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
     if run.plan.engine == Engine::Command {
         return Ok(0);
     }
-    let control = Arc::new(Control::new());
-    let (told, options, target) = (Arc::clone(&control), session_options(run.plan), address(session));
-    let times = PreflightTimes { step: run.plan.stall_timeout, ..PreflightTimes::default() };
-    let held = supervise::on_thread("preflight", move || load::preflight(&target, &options, times, &told))?;
-    let interrupt = run.interrupt.clone();
-    let outcome = supervise::until_done(held, supervise::end_of(session.server), LOOK, &interrupt, |news| {
-        if !matches!(news, News::Signal(_)) && !session.target.alive().is_empty() {
-            return true;
-        }
-        control.stop();
-        // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
-        !matches!(news, News::Signal(_))
-    });
-    let outcome = outcome.await;
-    interrupt.check()?;
-    let outcome =
-        outcome.flatten().ok_or_else(|| Halt::early(EarlyEnd::Environment, "the preflight's thread panicked"))?;
+    let options = SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote);
+    let outcome = converse(run, session, options.clone()).await?;
     match outcome {
         Ok(done) => {
             run.reply = Some(done.seconds / done.conversations.max(1) as f64);
@@ -72,14 +35,16 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
                 step: reply.step.name().to_uppercase(),
                 reply: reply.text.trim_end().to_owned(),
             });
+            let steps = steps.collect();
+            let (conversations, messages) = from_another_address(run, session, &options).await?;
             run.recorder.write(Event::Preflight(Preflight {
                 pass: session.pass,
-                steps: steps.collect(),
+                steps,
                 refused: None,
-                sessions: done.conversations + std::mem::take(&mut session.probes),
-                messages: 1,
+                sessions: done.conversations + conversations + std::mem::take(&mut session.probes),
+                messages: 1 + messages,
             }))?;
-            Ok(1)
+            Ok(1 + messages)
         }
         Err(error) => {
             let sentence = error.to_string();
@@ -102,6 +67,61 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
                     Halt::early(EarlyEnd::PreflightBroken, format!("{what}: {sentence}{}", output(session)))
                 }
             })
+        }
+    }
+}
+
+/// The conversation itself, on a thread of its own, so that a signal and the server's end are seen meanwhile.
+async fn converse(
+    run: &mut Context<'_>,
+    session: &mut Session,
+    options: SessionOptions,
+) -> Result<Result<load::Preflight, PreflightError>, Halt> {
+    let control = Arc::new(Control::new());
+    let (told, target) = (Arc::clone(&control), address(session));
+    let times = PreflightTimes { step: run.plan.stall_timeout, ..PreflightTimes::default() };
+    let held = supervise::on_thread("preflight", move || load::preflight(&target, &options, times, &told))?;
+    let interrupt = run.interrupt.clone();
+    let outcome = supervise::until_done(held, supervise::end_of(session.server), LOOK, &interrupt, |news| {
+        if !matches!(news, News::Signal(_)) && !session.target.alive().is_empty() {
+            return true;
+        }
+        control.stop();
+        // A step that hangs is bounded by its own time-out, which an interrupted run does not wait for.
+        !matches!(news, News::Signal(_))
+    });
+    let outcome = outcome.await;
+    interrupt.check()?;
+    outcome.flatten().ok_or_else(|| Halt::early(EarlyEnd::Environment, "the preflight's thread panicked"))
+}
+
+/// Whether the server takes mail from other loopback addresses too: then every session of the load comes from its own,
+/// and what a server keeps for each client's address shows. Returns the conversations and the accepted messages that
+/// it took: none where the server is not on the IPv4 loopback.
+async fn from_another_address(
+    run: &mut Context<'_>,
+    session: &mut Session,
+    options: &SessionOptions,
+) -> Result<(u64, u64), Halt> {
+    if run.plan.engine != Engine::Builtin || !matches!(session.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+        return Ok((0, 0));
+    }
+    let options = SessionOptions { sources: Some(Sources::default()), ..options.clone() };
+    match converse(run, session, options).await? {
+        Ok(done) => {
+            session.sources = Some(Sources { before: done.conversations });
+            Ok((done.conversations, 1))
+        }
+        Err(error) => {
+            run.recorder.write(Event::Warning(Warning {
+                kind: WarningKind::OneAddress,
+                text: format!(
+                    "all load comes from one address, as the server refuses another loopback address: {error}"
+                ),
+                advice: "what the server keeps for each client address does not show; let it accept 127.0.0.0/8"
+                    .to_owned(),
+            }))?;
+            Ok((1, 0))
         }
     }
 }

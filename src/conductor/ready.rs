@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::context::Context;
-use super::session::Greeted;
+use super::session::{Greeted, Session};
 use super::stop_reason::Halt;
 use crate::load::{Address, Endpoint, probe_banner};
 use crate::model::EarlyEnd;
@@ -143,6 +143,24 @@ pub(super) async fn wait_for_banner(
             return Err(never_ready(run, target, &listeners, &probes));
         }
     }
+}
+
+/// Where the server listens now, if that is no longer where it was: a port of its processes that sends a banner.
+pub(super) fn moved_to(run: &Context<'_>, session: &Session) -> Option<Greeted> {
+    if run.plan.target.is_some() {
+        return None;
+    }
+    let listeners = listening(&session.pids()).ok()?;
+    if listeners.iter().any(|l| l.port == session.address.port()) {
+        return None;
+    }
+    let mut probes = 0;
+    ready::candidates(listeners.iter().map(|l| SocketAddr::new(l.address, l.port))).into_iter().find_map(|address| {
+        let server = listeners.iter().find(|l| l.port == address.port())?.pid;
+        probes += 1;
+        let greets = run.plan.mail.tls || probe_banner(address, LOWER).is_ok();
+        greets.then_some(Greeted { address, server, probes })
+    })
 }
 
 /// Connections to such a port would be shared with somebody else.

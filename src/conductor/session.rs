@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::sample_log::SampleLog;
 use crate::diagnose::Witness;
+use crate::load::Sources;
 use crate::model::plan::Pass;
 use crate::sampler::{Idle, Moment, SamplerHandle};
 use crate::server::listeners::listening;
@@ -33,6 +34,8 @@ pub struct Session {
     pub descriptor_limit: Option<u64>,
     /// Probes of the banner that were made.
     pub probes: u64,
+    /// The loopback addresses that its load comes from, where it accepts them.
+    pub sources: Option<Sources>,
     /// Where profiles appear, and what lay there before the launch.
     pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
     /// Connections were left over when it came to rest once.
@@ -75,6 +78,7 @@ impl Session {
             idle: Idle::default(),
             descriptor_limit: None,
             probes: greeted.probes,
+            sources: None,
             profiles,
             keeps_connections: false,
             restless: 0,

@@ -7,18 +7,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::context::Context;
-use super::preflight::{address, session_options};
+use super::preflight::address;
 use super::session::Session;
 use super::stop_reason::Halt;
 use super::supervise::{self, News};
 use crate::diagnose::{Observations, Witness};
-use crate::journal::{Event, Live, Scene, WaveBegin, WaveEnd};
-use crate::load::{self, Control, Job, Tool};
-use crate::model::EarlyEnd;
+use crate::journal::{Event, Live, Scene, Warning, WaveBegin, WaveEnd};
+use crate::load::{self, Control, Job, SessionOptions, Tool};
 use crate::model::load_stats::LoadStats;
-use crate::model::plan::Engine;
 use crate::model::plan::scenario::Scenario;
-use crate::server::listeners::outside_mail_connections;
+use crate::model::{EarlyEnd, WarningKind};
+use crate::server::listeners::{other_side, outside_mail_connections};
 
 /// Between two looks at the load.
 const LOOK: Duration = Duration::from_millis(50);
@@ -70,13 +69,17 @@ pub(super) async fn run_load(
     asked: Asked<'_>,
 ) -> Result<WaveOutcome, Halt> {
     run.interrupt.check()?;
+    follow(run, session)?;
     let (count, parallel) = (asked.count, asked.parallel as u32);
     run.recorder.write(Event::WaveBegin(WaveBegin { scene: scene.clone(), count, parallel }))?;
     run.sample_log.load.forget_peaks();
     let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
     let cpu_before = session.cpu();
     let control = Arc::new(Control::new());
-    let loaded = supervise::on_thread("load", work(run, session, &asked, Arc::clone(&control)))?;
+    let job = job(run, session, &asked);
+    let tool = Tool::of(run.plan.engine, run.plan.load_command.as_deref());
+    let told = Arc::clone(&control);
+    let loaded = supervise::on_thread("load", move || load::run_with(&job, tool.as_ref(), &told))?;
     let mut watch = Watch::new(session, run.plan.stall_timeout);
     let mut halt = None;
     let interrupt = run.interrupt.clone();
@@ -119,7 +122,12 @@ pub(super) async fn run_load(
     if let Some(halt) = halt {
         return Err(halt);
     }
-    let fallen = watch.fallen || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
+    if let Some(sources) = &mut session.sources {
+        sources.before += tally.sessions.asked + tally.lost;
+    }
+    let moved = follow(run, session)?;
+    let fallen =
+        (watch.fallen && !moved) || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
     let trouble = match fallen || tally.stalled.is_some() {
         true => Some(watch.observations(session, &tally, asked.sessions_before).await),
         false => None,
@@ -127,35 +135,38 @@ pub(super) async fn run_load(
     Ok(WaveOutcome { tally, server_cpu, trouble })
 }
 
-/// What the load's thread does.
-fn work(
-    run: &Context<'_>,
-    session: &Session,
-    asked: &Asked,
-    control: Arc<Control>,
-) -> impl FnOnce() -> Result<LoadStats, load::LoadError> + Send + 'static {
+/// The load that is asked for.
+fn job(run: &Context<'_>, session: &Session, asked: &Asked) -> Job {
     let mut scenario = asked.scenario.clone();
     scenario.sessions = asked.parallel;
     scenario.total = asked.count;
-    let mut options = session_options(run.plan);
-    options.duration = asked.at_most;
-    let job = Job {
+    Job {
         scenario,
         target: address(session),
         count: asked.count,
         stall_timeout: run.plan.stall_timeout,
         seed: run.plan.seed,
-        options,
-    };
-    let tool = match run.plan.engine {
-        Engine::Builtin => None,
-        Engine::SmtpSource => Some(Tool::SmtpSource),
-        Engine::Command => Some(Tool::Command(run.plan.load_command.clone().unwrap_or_default())),
-    };
-    move || match tool {
-        None => load::run(&job, &control),
-        Some(tool) => load::run_external(&job, &tool, &control),
+        options: SessionOptions {
+            duration: asked.at_most,
+            sources: session.sources,
+            other_side: Some(other_side),
+            ..SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote)
+        },
     }
+}
+
+/// Follows a server that listens on another port now; whether it does.
+fn follow(run: &mut Context<'_>, session: &mut Session) -> Result<bool, Halt> {
+    let Some(greeted) = super::ready::moved_to(run, session) else { return Ok(false) };
+    run.recorder.write(Event::Warning(Warning {
+        kind: WarningKind::PortMoved,
+        text: format!("the server moved from {} to {}; the load follows it", session.address, greeted.address),
+        advice: "what was refused in between is not the server's failure; keep one port for a whole run".to_owned(),
+    }))?;
+    session.address = greeted.address;
+    session.server = greeted.server;
+    session.probes += greeted.probes;
+    Ok(true)
 }
 
 fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: load::Live) -> Result<(), Halt> {

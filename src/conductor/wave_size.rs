@@ -3,7 +3,7 @@
 //! Waves are unequal on purpose: each is 10 to 30% larger or smaller than the mean, by the run's seed. Whatever empties
 //! itself after so many messages, or after so long, can then not walk in step with the floors.
 
-use crate::load::Rng;
+use crate::model::Random;
 
 /// Floors that a process should live through: of one that is replaced sooner no growth of its own can be seen.
 const FLOORS_OF_A_LIFE: u64 = 6;
@@ -198,7 +198,7 @@ pub fn next(known: &Known) -> Option<Wave> {
 
 /// A count that is 10 to 30% off, the same for the same seed and wave.
 fn unequal(known: &Known, count: u64) -> u64 {
-    let mut rng = Rng::new(known.seed ^ u64::from(known.waves_run).wrapping_mul(0xd6e8_feb8_6659_fd93));
+    let mut rng = Random::new(known.seed ^ u64::from(known.waves_run).wrapping_mul(0xd6e8_feb8_6659_fd93));
     let off = SPREAD.0 + rng.unit() * (SPREAD.1 - SPREAD.0);
     let factor = if rng.unit() < 0.5 { 1.0 - off } else { 1.0 + off };
     ((count as f64 * factor).round() as u64).max(1)

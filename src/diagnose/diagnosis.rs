@@ -293,6 +293,8 @@ fn queue_full(seen: &Observations) -> bool {
 
 fn accept_queue(seen: &Observations) -> Finding {
     let queue = match seen.queue {
+        // It was full a moment ago: what waits now is no longer what overflowed.
+        Some(q) if q.most > 0 && q.waiting < q.most => format!(", which holds {}", grouped(u64::from(q.most))),
         Some(q) if q.most > 0 => {
             format!(" ({} wait, {} may)", grouped(u64::from(q.waiting)), grouped(u64::from(q.most)))
         }
@@ -307,7 +309,8 @@ fn accept_queue(seen: &Observations) -> Finding {
     Finding::new(
         Cause::AcceptQueue,
         format!("does not accept connections as fast as they come: its accept queue is full{queue}{dropped}"),
-        "Accept in a loop until there is nothing to accept, or raise the listener's backlog and net.core.somaxconn.",
+        "Accept in a loop until there is nothing to accept, or raise the listener's backlog (in PHP \
+         stream_context_create(['socket' => ['backlog' => 511]])) and net.core.somaxconn.",
     )
     .by_sessions()
 }

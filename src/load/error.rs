@@ -40,6 +40,14 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// A line of a script that means nothing.
+    #[error("line {line} of the script: {reason}")]
+    Script {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The scenario or the options ask for what cannot be.
     #[error("{0}")]
     Plan(String),

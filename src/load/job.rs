@@ -1,9 +1,12 @@
 //! What a load is told before it starts, and what it tells while it runs.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::model::OtherSide;
+use crate::model::plan::Mail;
 use crate::model::plan::scenario::{Scenario, TlsMode};
 
 use super::address::{Address, Family};
@@ -32,11 +35,19 @@ pub struct Auth {
     pub user: String,
     /// Password.
     pub password: String,
-    /// PLAIN or LOGIN; by default what the server offers, PLAIN first.
+    /// By default what the server offers, PLAIN first.
     pub mechanism: Option<Mechanism>,
 }
 
-/// The way of AUTH.
+impl Auth {
+    /// From `USER:PASS`; none where there is no `:` or no user.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (user, password) = text.split_once(':').filter(|(user, _)| !user.is_empty())?;
+        Some(Self { user: user.to_owned(), password: password.to_owned(), mechanism: None })
+    }
+}
+
+/// The mechanism of AUTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
     /// RFC 4616: one line.
@@ -57,7 +68,7 @@ pub struct Rate {
 /// The most sessions between connect and banner, where nothing else is said: fewer than the 128 connections that
 /// the accept queue of most servers holds. Where one overflows, the kernel may forget a connection that the client
 /// believes in, and the server would be blamed for a greeting that it never could send.
-pub const PACE: u32 = 100;
+pub const HANDSHAKES: u32 = 100;
 
 /// How sessions behave, beside what the scenario says.
 #[derive(Debug, Clone)]
@@ -90,8 +101,15 @@ pub struct SessionOptions {
     pub connect_tries: u32,
     /// All sessions are open before the first speaks.
     pub hold: bool,
-    /// The most sessions between connect and banner.
-    pub pace: u32,
+    /// The most sessions between connect and banner; by default [`HANDSHAKES`], fewer where the server's accept queue
+    /// is known to be shorter.
+    pub handshakes: Option<u32>,
+    /// The size of each connection's receive window, bytes; by default the system's.
+    pub window: Option<u32>,
+    /// Sessions come from changing loopback addresses; by default from the one that the system chooses.
+    pub sources: Option<Sources>,
+    /// What the kernel knows of the server's side of the connections, where that is this machine.
+    pub other_side: Option<AskKernel>,
     /// The loop waits so long before it asks for replies, so that several come at once; none: it does not wait.
     pub gather: Option<Duration>,
     /// An open loop instead of a closed one.
@@ -101,8 +119,8 @@ pub struct SessionOptions {
     /// A step of a session may take so long; by default a little more than the stall time-out, so that a
     /// server that answers nobody is a stall and one that forgets a session is a time-out.
     pub step_timeout: Option<Duration>,
-    /// Keep the words of the first session.
-    pub transcript: bool,
+    /// Keep the words of so many sessions, the first ones.
+    pub transcribed: u64,
 }
 
 impl Default for SessionOptions {
@@ -122,15 +140,58 @@ impl Default for SessionOptions {
             family: None,
             connect_tries: 1,
             hold: false,
-            pace: PACE,
+            handshakes: None,
+            window: None,
+            sources: None,
+            other_side: None,
             gather: None,
             rate: None,
             duration: None,
             step_timeout: None,
-            transcript: false,
+            transcribed: 0,
         }
     }
 }
+
+impl SessionOptions {
+    /// For the mail options of a plan.
+    pub fn of_mail(mail: &Mail, allow_remote: bool) -> Self {
+        let defaults = Self::default();
+        Self {
+            from: mail.from.clone(),
+            to: mail.to.clone(),
+            helo: mail.helo.clone().unwrap_or(defaults.helo.clone()),
+            auth: mail.auth.as_deref().and_then(Auth::parse),
+            tls: match (mail.starttls, mail.tls) {
+                (true, _) => TlsMode::Starttls,
+                (_, true) => TlsMode::Implicit,
+                _ => TlsMode::None,
+            },
+            allow_remote,
+            ..defaults
+        }
+    }
+}
+
+/// Changing source addresses on the loopback network, so that a server that keys something by its clients' addresses
+/// meets as many as there are sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Sessions that came before this load, so that none repeats an address soon.
+    pub before: u64,
+}
+
+impl Sources {
+    /// The address of session `number`: 127.1.0.1 to 127.254.255.254 in turn, some 16 million.
+    pub fn of(self, number: u64) -> Ipv4Addr {
+        let at = self.before.wrapping_add(number) % (254 * 256 * 254);
+        let (high, rest) = (at / (256 * 254), at % (256 * 254));
+        Ipv4Addr::new(127, high as u8 + 1, (rest / 254) as u8, (rest % 254) as u8 + 1)
+    }
+}
+
+/// Asks the kernel for its view of the server at an address; none where it has none.
+pub type AskKernel = fn(SocketAddr) -> Option<OtherSide>;
 
 /// Shared with whoever started the load: a way to stop it, and figures while it runs.
 ///
@@ -198,5 +259,19 @@ impl Control {
         self.accepted.store(live.accepted, Ordering::Relaxed);
         self.errors.store(live.errors, Ordering::Relaxed);
         self.bytes.store(live.bytes, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_loopback_and_do_not_repeat_soon() {
+        let sources = Sources { before: 7 };
+        let some: Vec<Ipv4Addr> = (0..200_000).map(|number| sources.of(number)).collect();
+        assert!(some.iter().all(|address| address.is_loopback() && ![0, 255].contains(&address.octets()[3])));
+        assert_eq!(some.iter().collect::<std::collections::HashSet<_>>().len(), some.len());
+        assert_eq!(Sources { before: 254 * 256 * 254 }.of(3), Sources::default().of(3));
     }
 }

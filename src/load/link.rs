@@ -2,15 +2,19 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mio::event::Source;
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, SockaddrIn, SockaddrStorage, bind, connect, recv, send, setsockopt,
+    socket, sockopt,
+};
 use nix::sys::time::{TimeVal, TimeValLike};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
@@ -92,6 +96,57 @@ struct Socket {
     waits: bool,
 }
 
+/// How a TCP socket is made, where it is not left to the system.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Making {
+    /// Size of the receive window, bytes.
+    pub window: Option<u32>,
+    /// The address that it connects from.
+    pub source: Option<Ipv4Addr>,
+}
+
+impl Making {
+    /// Begins to connect such a socket.
+    fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = self.socket(address)?;
+        fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
+            Ok(()) | Err(nix::Error::EINPROGRESS) => Ok(TcpStream::from_std(socket.into())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Connects such a socket, and waits for it.
+    ///
+    /// # Errors
+    /// Those of socket and connect; `TimedOut` after `timeout`.
+    pub fn connect_within(self, address: SocketAddr, timeout: Duration) -> io::Result<std::net::TcpStream> {
+        let socket = self.socket(address)?;
+        setsockopt(&socket, sockopt::SendTimeout, &TimeVal::microseconds(timeout.as_micros() as i64))?;
+        match connect(socket.as_raw_fd(), &SockaddrStorage::from(address)) {
+            Ok(()) => Ok(socket.into()),
+            Err(nix::Error::EINPROGRESS | nix::Error::EAGAIN) => Err(ErrorKind::TimedOut.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn socket(self, address: SocketAddr) -> io::Result<OwnedFd> {
+        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let socket = socket(family, SockType::Stream, SockFlag::empty(), None)?;
+        fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+        if let Some(window) = self.window {
+            setsockopt(&socket, sockopt::RcvBuf, &(window as usize))?;
+        }
+        if let Some(source) = self.source.filter(|_| address.is_ipv4()) {
+            // The port is chosen when the other end is known, so that each source has all ports to each server.
+            #[cfg(target_os = "linux")]
+            setsockopt(&socket, sockopt::IpBindAddressNoPort, &true)?;
+            bind(socket.as_raw_fd(), &SockaddrIn::from(SocketAddrV4::new(source, 0)))?;
+        }
+        Ok(socket)
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Link {
@@ -107,12 +162,21 @@ impl Link {
     ///
     /// # Errors
     /// Those of socket and connect; `WouldBlock` where a UNIX socket's queue is full.
-    pub fn connect(endpoint: &Endpoint) -> io::Result<Self> {
+    pub fn connect(endpoint: &Endpoint, making: Making) -> io::Result<Self> {
         let stream = match endpoint {
-            Endpoint::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
+            Endpoint::Tcp(address) if making == Making::default() => Stream::Tcp(TcpStream::connect(*address)?),
+            Endpoint::Tcp(address) => Stream::Tcp(making.connect(*address)?),
             Endpoint::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
         };
         Ok(Self { socket: Socket { stream, waits: false }, tls: None, out: None, body_bytes: 0 })
+    }
+
+    /// Our end's address; none for a UNIX-domain socket.
+    pub fn local(&self) -> Option<SocketAddr> {
+        match &self.socket.stream {
+            Stream::Tcp(stream) => stream.local_addr().ok(),
+            Stream::Unix(_) => None,
+        }
     }
 
     /// Asks for events, once for the whole life of the connection; closing ends them.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::model::plan::scenario::{Length, Payload};
 
 use super::error::LoadError;
-use super::rng::Rng;
+use crate::model::Random;
 
 /// A line of a generated body, with its CRLF.
 const LINE: usize = 80;
@@ -58,7 +58,7 @@ impl Bodies {
     }
 
     /// The body of message `number`; the same seed gives the same lengths.
-    pub fn pick(&self, number: u64, rng: &mut Rng) -> Body {
+    pub fn pick(&self, number: u64, rng: &mut Random) -> Body {
         let content = (number % self.contents.len() as u64) as usize;
         let whole = self.contents[content].len();
         let len = match self.length {
@@ -178,7 +178,7 @@ mod tests {
         for length in [Length::Uniform { min: 5, max: 900 }, Length::LogNormal { median: 100, sigma: 1.0, max: 900 }] {
             let bodies = Bodies::new(&Payload::Generated(length), false).expect("generated");
             let draw = |seed| -> Vec<usize> {
-                let mut rng = Rng::new(seed);
+                let mut rng = Random::new(seed);
                 (0..500).map(|n| bodies.pick(n, &mut rng).len).collect()
             };
             assert_eq!(draw(7), draw(7));

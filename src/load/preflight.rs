@@ -2,12 +2,9 @@
 //! load will send. And the probe of a banner. Both are blocking, and use the same words as the load.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::time::{Duration, Instant};
 
-use rustls::{ClientConnection, StreamOwned};
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::scenario::{Greeting, Scenario, TlsMode};
@@ -17,17 +14,14 @@ use super::dialogue::{Dialogue, Next};
 use super::error::LoadError;
 use super::job::{Control, SessionOptions};
 use super::payload::{Bodies, TAIL};
-use super::reply::{self, Parsed};
-use super::rng::Rng;
+use super::reply;
 use super::script::{Command, Numbers, Script};
-use super::tls;
+use super::wire::{Wire, secure};
 use crate::model::load_stats::Step;
+use crate::model::{Random, visible, visible_lines};
 
 /// Between two tries of a recipient that was put off.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
-
-/// How long a probe waits for the server's close.
-const GOODBYE: Duration = Duration::from_millis(200);
 
 /// How long a preflight may take.
 #[derive(Debug, Clone, Copy)]
@@ -132,28 +126,6 @@ impl From<LoadError> for PreflightError {
     }
 }
 
-/// Reads the banner of what listens at `address`, and leaves.
-///
-/// # Errors
-/// Nobody listens, nothing comes in time, or it is no SMTP banner (`InvalidData`, with what came).
-pub fn probe_banner(address: SocketAddr, timeout: Duration) -> io::Result<String> {
-    let until = Instant::now() + timeout;
-    let stream = TcpStream::connect_timeout(&address, timeout)?;
-    let mut wire = Wire::Tcp(stream);
-    let mut got = Vec::new();
-    let (code, text) = wire.reply(&mut got, until)?;
-    let banner = text.trim_end().to_owned();
-    // Said politely, and not waited for: a probe must not hold anything up.
-    let _ = wire.write_all(b"QUIT\r\n");
-    if code != 220 {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, banner));
-    }
-    // The server's end, or a moment: closing before it would reset the connection.
-    let until = until.min(Instant::now() + GOODBYE);
-    while wire.reply(&mut got, until).is_ok() {}
-    Ok(banner)
-}
-
 /// Holds one whole conversation: greeting, STARTTLS and AUTH where asked for, one short message, QUIT.
 ///
 /// # Errors
@@ -214,18 +186,43 @@ fn wait(time: Duration, control: &Control) -> Result<(), PreflightError> {
 }
 
 /// The options that mend a refusal of a step.
-fn mend(step: Step, code: u16, options: &SessionOptions) -> String {
+fn mend(step: Step, code: u16, text: &str, options: &SessionOptions) -> String {
     let mend = match step {
         Step::Helo => "choose another name with --helo NAME",
         Step::Auth => "check --auth USER:PASS",
         Step::Starttls => "leave out --starttls, or give the server a certificate",
         _ if code == 538 && options.tls == TlsMode::None => "it asks for encryption: --starttls",
+        // The reply itself says what it wants.
+        _ if options.tls == TlsMode::None && text.to_ascii_uppercase().contains("STARTTLS") => {
+            "it asks for encryption: --starttls"
+        }
         _ if code == 530 && options.auth.is_none() => "it asks for a login or encryption: --auth USER:PASS, --starttls",
         Step::Mail => "choose a sender that it accepts with --from ADDR, or log in with --auth USER:PASS",
         Step::Rcpt => "choose a recipient that it accepts with --to ADDR, or log in with --auth USER:PASS",
         _ => "see the server's own reply and its log",
     };
     mend.to_owned()
+}
+
+/// What is not offered, and the options that mend it; `greeted` is the reply to EHLO.
+fn not_offered(what: &str, greeted: &str) -> (String, String) {
+    let offered: Vec<&str> = reply::extensions(greeted.as_bytes())
+        .filter_map(|line| line.split_once([' ', '=']))
+        .filter(|(word, _)| word.eq_ignore_ascii_case(what))
+        .map(|(_, mechanisms)| mechanisms)
+        .collect();
+    if offered.is_empty() {
+        let mend = format!("leave out --{what}, or teach it to the server");
+        return (format!("{} is not offered", what.to_uppercase()), mend);
+    }
+    (
+        format!(
+            "{} is offered with {} alone, which this client does not speak",
+            what.to_uppercase(),
+            offered.join(" ")
+        ),
+        "let the server offer PLAIN or LOGIN, or leave out --auth".to_owned(),
+    )
 }
 
 struct Conversation<'a> {
@@ -260,7 +257,7 @@ impl<'a> Conversation<'a> {
 
     fn hold(&mut self, endpoint: &Endpoint) -> Result<(), PreflightError> {
         let mut talk = Dialogue::new(None);
-        let wire = Wire::connect(endpoint, self.step_timeout);
+        let wire = Wire::connect(endpoint, self.step_timeout, self.options.sources.map(|sources| sources.of(0)));
         let mut wire = wire.map_err(|error| self.broken(Step::Connect, &describe(&error)))?;
         let mut got = Vec::new();
         let mut refused = None;
@@ -271,7 +268,8 @@ impl<'a> Conversation<'a> {
                 Next::Send(command) | Next::SendLater(command) => self.words(command),
                 Next::Body => self.message(),
                 Next::Secure => {
-                    wire = self.secure(wire).map_err(|error| self.broken(Step::Tls, &describe(&error)))?;
+                    wire = secure(wire, self.target, self.options, self.step_timeout)
+                        .map_err(|error| self.broken(Step::Tls, &describe(&error)))?;
                     self.dialogue.push("   (encrypted from here on)".into());
                     got.clear();
                     next = talk.secured(&self.script);
@@ -291,8 +289,8 @@ impl<'a> Conversation<'a> {
                     return Err(self.broken(talk.step, &format!("an unexpected reply: {reply}")));
                 }
                 Next::NotOffered(what) => {
-                    let text = format!("{} is not offered", what.to_uppercase());
-                    let mend = format!("leave out --{what}, or teach it to the server");
+                    let greeted = self.replies.last().map_or("", |reply| reply.text.as_str());
+                    let (text, mend) = not_offered(what, greeted);
                     let dialogue = self.dialogue.clone();
                     refused = Some(Refused { step: talk.step, code: 502, text, mend, dialogue });
                     next = talk.quit();
@@ -310,15 +308,15 @@ impl<'a> Conversation<'a> {
                 Err(_) if refused.is_some() => break,
                 Err(error) => return Err(self.broken(step, &describe(&error))),
             };
-            self.dialogue.extend(text.lines().map(|line| format!("S: {line}")));
-            self.replies.push(StepReply { step, code, text: text.clone() });
+            self.dialogue.extend(text.lines().map(|line| format!("S: {}", visible(line))));
+            self.replies.push(StepReply { step, code, text: visible_lines(&text) });
             let (then, refusal) = talk.reply(&self.script, code, text.as_bytes());
             if let (Some(refusal), None) = (refusal, &refused) {
                 refused = Some(Refused {
                     step: refusal.step,
                     code: refusal.code,
-                    text: text.trim_end().to_owned(),
-                    mend: mend(refusal.step, refusal.code, self.options),
+                    text: visible_lines(text.trim_end()),
+                    mend: mend(refusal.step, refusal.code, &text, self.options),
                     dialogue: self.dialogue.clone(),
                 });
             }
@@ -348,106 +346,15 @@ impl<'a> Conversation<'a> {
         if self.bodies.headers {
             self.script.headers(&mut self.numbers, &mut words);
         }
-        let body = self.bodies.pick(0, &mut Rng::new(1));
+        let body = self.bodies.pick(0, &mut Random::new(1));
         words.extend_from_slice(self.bodies.bytes(body));
         words.extend_from_slice(TAIL);
         self.dialogue.push(format!("C: (message, {} bytes)", words.len()));
         words
     }
 
-    fn secure(&self, wire: Wire) -> io::Result<Wire> {
-        let host = match self.target {
-            Address::Tcp { host, .. } => host.as_str(),
-            Address::Unix(_) => "localhost",
-        };
-        let config = tls::config(self.options.tls_ca.as_deref()).map_err(io::Error::other)?;
-        let name = tls::server_name(host).map_err(io::Error::other)?;
-        let mut connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
-        match wire {
-            Wire::Tcp(mut stream) => {
-                stream.set_read_timeout(Some(self.step_timeout))?;
-                connection.complete_io(&mut stream)?;
-                Ok(Wire::Tls(Box::new(StreamOwned::new(connection, stream))))
-            }
-            _ => Err(io::Error::other("TLS goes over TCP alone")),
-        }
-    }
-
     fn broken(&self, step: Step, reason: &str) -> PreflightError {
         PreflightError::Broken { step, reason: reason.to_owned(), dialogue: self.dialogue.clone() }
-    }
-}
-
-enum Wire {
-    Tcp(TcpStream),
-    Unix(UnixStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
-
-impl Wire {
-    fn connect(endpoint: &Endpoint, timeout: Duration) -> io::Result<Self> {
-        Ok(match endpoint {
-            Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect_timeout(address, timeout)?;
-                stream.set_write_timeout(Some(timeout))?;
-                Self::Tcp(stream)
-            }
-            Endpoint::Unix(path) => {
-                let stream = UnixStream::connect(path)?;
-                stream.set_write_timeout(Some(timeout))?;
-                Self::Unix(stream)
-            }
-        })
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.write_all(bytes),
-            Self::Unix(stream) => stream.write_all(bytes),
-            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
-        }
-    }
-
-    fn read_until(&mut self, buffer: &mut [u8], until: Instant) -> io::Result<usize> {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        match self {
-            Self::Tcp(stream) => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(buffer)),
-            Self::Unix(stream) => stream.set_read_timeout(Some(left)).and_then(|()| stream.read(buffer)),
-            Self::Tls(stream) => stream.sock.set_read_timeout(Some(left)).and_then(|()| stream.read(buffer)),
-        }
-    }
-
-    /// The next reply; `got` keeps what came beyond it.
-    fn reply(&mut self, got: &mut Vec<u8>, until: Instant) -> io::Result<(u16, String)> {
-        let invalid = |what: &str, got: &[u8]| {
-            let begin = String::from_utf8_lossy(&got[..got.len().min(80)]).trim_end().to_owned();
-            io::Error::new(io::ErrorKind::InvalidData, format!("{what}: {begin:?}"))
-        };
-        loop {
-            match reply::parse(got) {
-                Parsed::Reply { code, len } => {
-                    let text = String::from_utf8_lossy(&got[..len]).into_owned();
-                    got.drain(..len);
-                    return Ok((code, text));
-                }
-                Parsed::Malformed => return Err(invalid("no SMTP reply", got)),
-                Parsed::Overlong => return Err(invalid("a reply without end", got)),
-                Parsed::Incomplete => {}
-            }
-            let mut buffer = [0; 4096];
-            match self.read_until(&mut buffer, until) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(n) => got.extend_from_slice(&buffer[..n]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

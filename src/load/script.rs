@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
+use data_encoding::BASE64;
+
 use crate::model::plan::scenario::{Depth, Ending, Expect, Greeting, PerConnection, Scenario, TlsMode};
 
-use super::base64;
 use super::error::LoadError;
 use super::job::{Mechanism, SessionOptions};
 
@@ -173,9 +174,9 @@ impl Script {
             mail: format!("MAIL FROM:<{from}>\r\n").into_bytes(),
             to: to.to_owned(),
             numbered: options.numbered,
-            auth_plain: format!("AUTH PLAIN {}\r\n", base64::encode(format!("\0{user}\0{password}").as_bytes())).into(),
-            auth_user: format!("{}\r\n", base64::encode(user.as_bytes())).into(),
-            auth_password: format!("{}\r\n", base64::encode(password.as_bytes())).into(),
+            auth_plain: format!("AUTH PLAIN {}\r\n", BASE64.encode(format!("\0{user}\0{password}").as_bytes())).into(),
+            auth_user: format!("{}\r\n", BASE64.encode(user.as_bytes())).into(),
+            auth_password: format!("{}\r\n", BASE64.encode(password.as_bytes())).into(),
             headers: headers.into_bytes(),
             id_left: format!("{:x}.{:x}", started.as_microsecond(), std::process::id()),
             id_right: options.helo.clone(),

@@ -24,6 +24,10 @@ pub enum WarningKind {
     MoreAtOnce,
     /// What the kernel counts of a process is not the sum of its parts.
     Unaccounted,
+    /// The server refuses every loopback address but one, so that all load comes from that.
+    OneAddress,
+    /// The server listens on another port than before.
+    PortMoved,
     /// Lines of the journal could not be read.
     DamagedJournal,
     /// One that this version does not know.

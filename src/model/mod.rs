@@ -2,23 +2,32 @@
 //! run's one clock. Imports nothing of the other rooms.
 
 mod clock;
+mod duration;
 mod exit_code;
 mod judgement;
 mod kinds;
 pub mod load_stats;
 mod metric;
+mod other_side;
 mod pass;
 pub mod plan;
+mod random;
+pub mod shell;
 mod stop_reason;
 mod tree_floor;
 mod verdict;
+mod visible;
 
 pub use clock::Clock;
+pub use duration::parse_duration;
 pub use exit_code::ExitCode;
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
 pub use metric::Metric;
+pub use other_side::OtherSide;
 pub use pass::Pass;
+pub use random::Random;
 pub use stop_reason::{EarlyEnd, ScenarioStop};
 pub use tree_floor::TreeFloor;
 pub use verdict::{Growth, GrowthPer, Reason, State, Unit, Verdict};
+pub use visible::{visible, visible_lines};

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::words;
 use crate::analysis::view::RunView;
+use crate::model::shell;
 
 /// Everything about how the run was made.
 #[derive(Debug, Default)]
@@ -28,8 +29,8 @@ pub(super) fn setup(view: &RunView) -> Setup {
         commands.push((String::new(), words::visible(&view.reproduce)));
     }
     for (pass, settings) in &target.settings {
-        let set = settings.environment.iter().map(|(name, value)| format!("{name}={}", quoted(value)));
-        let line: Vec<String> = set.chain(settings.command.iter().map(|word| quoted(word))).collect();
+        let set = settings.environment.iter().map(|(name, value)| format!("{name}={}", shell::quoted(value)));
+        let line: Vec<String> = set.chain(settings.command.iter().map(|word| shell::quoted(word))).collect();
         commands.push((words::visible(pass), words::visible(&line.join(" "))));
     }
     let mut environment = Vec::new();
@@ -72,28 +73,5 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
-    }
-}
-
-/// A word as a shell reads it back.
-pub(super) fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_survive_the_shell() {
-        assert_eq!(quoted("-dxdebug.mode=off"), "-dxdebug.mode=off");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
-        assert_eq!(quoted("a;b"), "'a;b'");
     }
 }

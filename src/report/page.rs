@@ -94,7 +94,7 @@ struct Profile {
 /// Only faults of this program: a template, a chart or the result's JSON could not be made.
 pub fn html(view: &RunView) -> Result<String, Error> {
     let result = &view.result;
-    let command = result.target.command.iter().map(|word| how_it_ran::quoted(word)).collect::<Vec<_>>().join(" ");
+    let command = crate::model::shell::line(result.target.command.iter().map(String::as_str));
     let command = words::visible(&command);
     let carried = embed::script_json(result)?;
     let report = Report {

@@ -1,6 +1,7 @@
 //! How results are said: names of metrics and states, growth for a unit of work, code inside sentences.
 
 use crate::analysis::result::{Finding, Per, State, Unit};
+pub(super) use crate::model::visible;
 use crate::phrase;
 pub(super) use crate::phrase::{growth, growth_interval as interval, metric, per_one};
 
@@ -87,24 +88,6 @@ pub(super) fn verdict_pieces(sentence: &str) -> Vec<Piece> {
 fn inside_number(text: &str, at: usize) -> bool {
     let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
     at > 0 && digit(text.as_bytes().get(at - 1)) && digit(text.as_bytes().get(at + 1))
-}
-
-/// `text` with its control characters (an anonymous class has a NUL in its name) and the characters that
-/// turn the direction of writing made visible, so that a name shows what it is.
-pub(super) fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\t' => out.push(' '),
-            '\0' => out.push_str("\\0"),
-            '\u{1}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => out.push_str(&format!("\\x{:02x}", u32::from(c))),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
-            }
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// A name as HTML: it may break before an arrow and after a part of a namespace, and never inside `->`.

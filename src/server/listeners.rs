@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::OtherSide;
 use crate::proc::{
     Ask, Error, Kind, Process, SocketTable, State, TcpSocket, Tree, held_tcp, is_own_address, own_addresses,
 };
@@ -94,6 +95,31 @@ pub fn listeners_at(address: SocketAddr) -> Result<Vec<u64>, Error> {
     SocketTable::open().read(&myself, Ask { ports: &[address.port()], ..Ask::ALL }, &mut all)?;
     let listens = |s: &&TcpSocket| s.state == State::Listen && overlap(s.local.ip(), address.ip());
     Ok(all.iter().filter(listens).map(|s| s.inode).collect())
+}
+
+/// What the kernel knows of the server's side of the connections to `address`; none where nobody listens there in this
+/// network namespace (a forwarded port, another machine).
+pub fn other_side(address: SocketAddr) -> Option<OtherSide> {
+    let mut all = Vec::new();
+    let myself = Process::open(std::process::id() as i32).ok()?;
+    SocketTable::open().read(&myself, Ask { ports: &[address.port()], ..Ask::ALL }, &mut all).ok()?;
+    let mut side = OtherSide::default();
+    let mut listens = false;
+    for socket in &all {
+        match socket.state {
+            State::Listen if overlap(socket.local.ip(), address.ip()) => {
+                side.waiting += socket.receive_queue;
+                side.backlog = if listens { side.backlog.min(socket.send_queue) } else { socket.send_queue };
+                listens = true;
+            }
+            // Nobody holds these any more; their clients may come again by the same port.
+            State::Listen | State::TimeWait | State::Close => {}
+            _ => {
+                side.clients.insert(SocketAddr::new(socket.remote.ip().to_canonical(), socket.remote.port()));
+            }
+        }
+    }
+    listens.then_some(side)
 }
 
 /// The processes that have one of these sockets open, as far as we may look into them.

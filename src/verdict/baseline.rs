@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::slope::median;
-use crate::model::Judgement;
+use crate::model::{Judgement, Random};
 
 /// What must be the same in two runs before one is judged by the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,31 +89,6 @@ pub fn throughput(now: &[f64], earlier: &[f64], tolerance: f64) -> (Change, Opti
         () => Change::Same,
     };
     (change, Some([low, ratio, high]))
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, the same everywhere, so that a verdict can be had again.
-#[derive(Debug, Clone)]
-struct Random(u64);
-
-impl Random {
-    /// From a seed.
-    fn new(seed: u64) -> Self {
-        Random(seed)
-    }
-
-    /// The next 64 bits.
-    fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A whole number below `n` (n > 0).
-    fn below(&mut self, n: usize) -> usize {
-        ((u128::from(self.bits()) * n as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::load::{Address, Auth, Mechanism, PACE};
+use super::super::lists::{EngineName, ScenarioName};
+use super::super::parse;
+use crate::load::{Address, Auth, Mechanism};
 
 /// Send SMTP load to a server, in smtp-source's place
 ///
@@ -32,147 +34,161 @@ pub struct Args {
     /// No DATA: with messages MAIL, RCPT and QUIT; with `-m 0` HELO and QUIT (smtp-source: a running counter)
     #[arg(short = 'c', long, help_heading = "How much")]
     pub no_data: bool,
-    /// Send DATA, which is what happens anyway but with -c (smtp-source: keep the connection, here --keep-open)
+    /// Accepted for compatibility, no effect: DATA is sent unless -c is given (smtp-source: keep the connection, here --keep-open)
     #[arg(short = 'd', long, help_heading = "How much")]
     pub data: bool,
     /// Send the next message over the same connection, at most N of them (all if N is left out)
     #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "4294967295", help_heading = "How much")]
     pub keep_open: Option<u32>,
     /// Scenarios in place of -s -m -l -c: NAME[,NAME...]; `recipe` is smoke,sequential,churn,large,handshake
-    #[arg(long, alias = "load", value_name = "NAMES", conflicts_with_all = ["sessions", "messages", "length", "recipients", "no_data", "keep_open", "file"], help_heading = "How much")]
-    pub scenario: Option<String>,
+    #[arg(long, alias = "load", value_name = "NAMES", value_delimiter = ',', value_parser = ScenarioName, conflicts_with_all = ["sessions", "messages", "length", "recipients", "no_data", "keep_open", "file"], help_heading = "How much")]
+    pub scenario: Option<Vec<String>>,
     /// Sessions and messages of the scenarios times F, at least 1 each
-    #[arg(long, value_name = "F", default_value_t = 1.0, requires = "scenario", help_heading = "How much")]
+    #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = parse::scale, requires = "scenario", help_heading = "How much")]
     pub scale: f64,
+    /// Play the lines of FILE, each as it stands, waiting for each reply; -m N plays it N times, -s at once
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "length", "recipients", "no_data", "keep_open", "file", "engine", "rate", "duration", "hold", "auth", "starttls"], help_heading = "How much")]
+    pub script: Option<PathBuf>,
     /// Where [scenario.NAME] tables are [default: profile-run.toml if it is there]
     #[arg(long, value_name = "FILE", help_heading = "How much")]
     pub config: Option<PathBuf>,
 
     /// Sender; "" is the empty one
-    #[arg(short = 'f', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "What is said")]
+    #[arg(short = 'f', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "SMTP")]
     pub from: String,
     /// Recipient
-    #[arg(short = 't', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "What is said")]
+    #[arg(short = 't', long, value_name = "ADDR", default_value = "test@localhost", help_heading = "SMTP")]
     pub to: String,
     /// Name in HELO or EHLO [default: this machine's]
-    #[arg(short = 'M', long, value_name = "NAME", help_heading = "What is said")]
+    #[arg(short = 'M', long, value_name = "NAME", help_heading = "SMTP")]
     pub helo: Option<String>,
     /// Subject header
-    #[arg(short = 'S', long, value_name = "TEXT", help_heading = "What is said")]
+    #[arg(short = 'S', long, value_name = "TEXT", help_heading = "SMTP")]
     pub subject: Option<String>,
     /// A message as it is, or a folder of .eml files in turn; line ends become CRLF, leading dots are doubled
-    #[arg(short = 'F', long, value_name = "FILE|DIR", conflicts_with = "length", help_heading = "What is said")]
+    #[arg(short = 'F', long, value_name = "FILE|DIR", conflicts_with = "length", help_heading = "SMTP")]
     pub file: Option<PathBuf>,
     /// A number that never repeats before each recipient
-    #[arg(short = 'N', long, help_heading = "What is said")]
+    #[arg(short = 'N', long, help_heading = "SMTP")]
     pub number_recipients: bool,
     /// LMTP instead of SMTP
-    #[arg(short = 'L', long, help_heading = "What is said")]
+    #[arg(short = 'L', long, help_heading = "SMTP")]
     pub lmtp: bool,
     /// Old mode: no HELO and no message headers
-    #[arg(short = 'o', long, help_heading = "What is said")]
+    #[arg(short = 'o', long, help_heading = "SMTP")]
     pub old: bool,
     /// EHLO even where HELO would do
-    #[arg(long, help_heading = "What is said")]
+    #[arg(long, help_heading = "SMTP")]
     pub ehlo: bool,
     /// MAIL, RCPT and DATA in one write where the server offers PIPELINING
-    #[arg(long, help_heading = "What is said")]
+    #[arg(long, help_heading = "SMTP")]
     pub pipelining: bool,
-    /// Log in; PLAIN or LOGIN as the server offers
-    #[arg(long, value_name = "USER:PASS", value_parser = auth, help_heading = "What is said")]
+    /// Log in
+    #[arg(long, value_name = "USER:PASS", value_parser = auth, help_heading = "SMTP")]
     pub auth: Option<Auth>,
-    /// The way of --auth
-    #[arg(long, value_name = "WAY", value_parser = mechanism, requires = "auth", help_heading = "What is said")]
-    pub auth_mechanism: Option<Mechanism>,
+    /// AUTH mechanism [default: what the server offers, PLAIN before LOGIN]
+    #[arg(long, value_name = "MECHANISM", value_enum, requires = "auth", help_heading = "SMTP")]
+    pub auth_mechanism: Option<MechanismName>,
     /// STARTTLS
-    #[arg(long, conflicts_with = "tls", help_heading = "What is said")]
+    #[arg(long, conflicts_with = "tls", help_heading = "SMTP")]
     pub starttls: bool,
     /// TLS from the first byte
-    #[arg(long, help_heading = "What is said")]
+    #[arg(long, help_heading = "SMTP")]
     pub tls: bool,
     /// Trust the certificates of this PEM file alone: an authority, or the server's own; without it none is checked
-    #[arg(long, value_name = "FILE", help_heading = "What is said")]
+    #[arg(long, value_name = "FILE", help_heading = "SMTP")]
     pub tls_ca: Option<PathBuf>,
 
     /// Wait between messages, in seconds or as 250ms
-    #[arg(short = 'w', long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = parse::wait, help_heading = "Timing")]
     pub message_delay: Option<Duration>,
     /// Wait between recipients (smtp-source: a random wait between messages)
-    #[arg(short = 'R', long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    #[arg(short = 'R', long, value_name = "TIME", value_parser = parse::wait, help_heading = "Timing")]
     pub recipient_delay: Option<Duration>,
-    /// Waits are by chance, from 0 to what -w and -R say
-    #[arg(long, help_heading = "When")]
+    /// Randomise -w and -R, from 0 to their values
+    #[arg(long, help_heading = "Timing")]
     pub random_delay: bool,
-    /// Open loop: so many messages are due a second (`500/s`), whatever the server does; latency counts from then
-    #[arg(long, value_name = "N/s", value_parser = rate, help_heading = "When")]
+    /// Send on schedule (500/s) however slow the server is; latency counts from the scheduled time
+    #[arg(long, value_name = "N/s", value_parser = rate, help_heading = "Timing")]
     pub rate: Option<f64>,
     /// The rate grows from 0 over this time
-    #[arg(long, value_name = "TIME", value_parser = span, requires = "rate", help_heading = "When")]
+    #[arg(long, value_name = "TIME", value_parser = parse::wait, requires = "rate", help_heading = "Timing")]
     pub ramp: Option<Duration>,
     /// End after this time; without -m that alone ends it
-    #[arg(long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    #[arg(long, value_name = "TIME", value_parser = parse::wait, help_heading = "Timing")]
     pub duration: Option<Duration>,
     /// Open all sessions before any speaks: a test of limits
-    #[arg(long, conflicts_with = "rate", help_heading = "When")]
+    #[arg(long, conflicts_with = "rate", help_heading = "Timing")]
     pub hold: bool,
-    /// Sessions between connect and banner at once, fewer than the 128 that most servers' accept queues hold
-    #[arg(long, value_name = "N", default_value_t = PACE, value_parser = clap::value_parser!(u32).range(1..), help_heading = "When")]
-    pub pace: u32,
+    /// Sessions between connect and banner at once [default: 100, fewer where the server's backlog is shorter]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Timing")]
+    pub pace: Option<u32>,
     /// Long bodies (above 64 KiB) under way at once; 0: no limit
-    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "When")]
+    #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Timing")]
     pub bodies_at_once: u32,
-    /// Wait so long before each look for replies, so that several come at once [default: no wait]
-    #[arg(long, value_name = "TIME", value_parser = span, help_heading = "When")]
+    /// Wait this long before each look for replies, so that several come at once [default: no wait]
+    #[arg(long, value_name = "TIME", value_parser = parse::wait, help_heading = "Timing")]
     pub gather: Option<Duration>,
     /// End when the server answered nobody for so long
-    #[arg(long, value_name = "TIME", value_parser = span, default_value = "30s", help_heading = "When")]
+    #[arg(long, value_name = "TIME", value_parser = parse::duration, default_value = "30s", help_heading = "Timing")]
     pub stall_timeout: Duration,
 
     /// IPv4 alone
-    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "How it connects")]
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "Connection")]
     pub ipv4: bool,
     /// IPv6 alone
-    #[arg(short = '6', long, help_heading = "How it connects")]
+    #[arg(short = '6', long, help_heading = "Connection")]
     pub ipv6: bool,
     /// Try a refused connection so often
-    #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "How it connects")]
+    #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Connection")]
     pub connect_tries: u32,
     /// Who makes the load: this program, postfix's smtp-source, or --load-command
-    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = Engine::Builtin, help_heading = "How it connects")]
-    pub engine: Engine,
+    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = EngineName::Builtin, help_heading = "Connection")]
+    pub engine: EngineName,
     /// Run this by the shell for each message (or session); {host} {port} {from} {to} {number} are filled in
-    #[arg(long, value_name = "COMMAND", required_if_eq("engine", "command"), help_heading = "How it connects")]
+    #[arg(long, value_name = "COMMAND", required_if_eq("engine", "command"), help_heading = "Connection")]
     pub load_command: Option<String>,
     /// Allow a server that is not this machine
-    #[arg(long, help_heading = "How it connects")]
+    #[arg(long, help_heading = "Connection")]
     pub allow_remote: bool,
 
-    /// Go on after a refusal, which is what happens anyway (smtp-source ends without it)
-    #[arg(short = 'A', long, help_heading = "The rest")]
+    /// Receive window of each connection in bytes, as smtp-source's -T
+    #[arg(short = 'T', long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Connection")]
+    pub window: Option<u32>,
+
+    /// Accepted for compatibility, no effect: the load always goes on after a refusal
+    #[arg(short = 'A', long, help_heading = "Output")]
     pub go_on: bool,
-    /// Show the first session's words; twice: more
-    #[arg(short = 'v', long, action = clap::ArgAction::Count, help_heading = "The rest")]
+    /// Show the dialogue of the first session; -vv: of the first ten
+    #[arg(short = 'v', long, action = clap::ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
     /// Nothing but errors
-    #[arg(short = 'q', long, help_heading = "The rest")]
+    #[arg(short = 'q', long, help_heading = "Output")]
     pub quiet: bool,
     /// JSON lines on stdout, the last one with the result; all else goes to stderr
-    #[arg(long, help_heading = "The rest")]
+    #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// For lengths and waits that go by chance
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "The rest")]
+    /// Seed for random lengths and delays
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Output")]
     pub seed: u64,
 }
 
-/// Who makes the load.
+/// The way in which a client shows who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Engine {
-    /// This program.
-    Builtin,
-    /// Postfix's, with its own limits.
-    SmtpSource,
-    /// --load-command.
-    Command,
+pub enum MechanismName {
+    /// One line (RFC 4616)
+    Plain,
+    /// Two questions
+    Login,
+}
+
+impl From<MechanismName> for Mechanism {
+    fn from(name: MechanismName) -> Self {
+        match name {
+            MechanismName::Plain => Mechanism::Plain,
+            MechanismName::Login => Mechanism::Login,
+        }
+    }
 }
 
 const AFTER_HELP: &str = "\
@@ -196,24 +212,7 @@ fn address(text: &str) -> Result<Address, String> {
 }
 
 fn auth(text: &str) -> Result<Auth, String> {
-    match text.split_once(':') {
-        Some((user, password)) if !user.is_empty() => {
-            Ok(Auth { user: user.to_owned(), password: password.to_owned(), mechanism: None })
-        }
-        _ => Err("write USER:PASS".into()),
-    }
-}
-
-fn mechanism(text: &str) -> Result<Mechanism, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "plain" => Ok(Mechanism::Plain),
-        "login" => Ok(Mechanism::Login),
-        _ => Err("plain or login".into()),
-    }
-}
-
-pub(super) fn span(text: &str) -> Result<Duration, String> {
-    crate::model::plan::scenario::parse_span(text)
+    Auth::parse(text).ok_or_else(|| "write USER:PASS".into())
 }
 
 fn rate(text: &str) -> Result<f64, String> {

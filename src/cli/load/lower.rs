@@ -1,28 +1,28 @@
 //! From what was typed to the jobs that are meant.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-use super::args::{Args, Engine};
-use crate::load::{Family, Job, Rate, SessionOptions, Tool};
-use crate::model::plan::scenario::{
-    Catalog, Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario, ScenarioError, TlsMode,
-};
+use super::super::config::Config;
+use super::super::lists::EngineName;
+use super::args::Args;
+use crate::load::{Auth, Family, Job, Rate, Recording, SessionOptions, Tool};
+use crate::model::plan::Mail;
+use crate::model::plan::scenario::{Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario};
 
 /// Bodies above this are counted as long (the default of --bodies-at-once applies).
 const LONG: u64 = 64 * 1024;
 
 /// The jobs that the arguments mean, in their order.
-pub fn jobs(args: &Args) -> anyhow::Result<Vec<Job>> {
-    let scenarios = match &args.scenario {
-        Some(names) => chosen(args, names)?,
-        None => vec![typed(args)?],
+pub fn jobs(args: &Args, tool: Option<&Tool>) -> anyhow::Result<Vec<Job>> {
+    let scenarios = match (&args.scenario, &args.script) {
+        (Some(names), _) => chosen(args, names)?,
+        (None, Some(_)) => vec![Scenario::plain("script", args.sessions.max(1), args.messages.unwrap_or(1).max(1))],
+        (None, None) => vec![typed(args)?],
     };
     let options = options(args)?;
-    let tool = tool(args)?;
-    let meant = |scenario: Scenario| tool.as_ref().map_or(scenario.clone(), |tool| tool.scenario(&scenario));
+    let meant = |scenario: Scenario| tool.map_or(scenario.clone(), |tool| tool.scenario(&scenario));
     let jobs = scenarios.into_iter().map(meant).map(|scenario| Job {
         count: if args.duration.is_some() && args.messages.is_none() && args.scenario.is_none() {
             u64::MAX
@@ -40,30 +40,21 @@ pub fn jobs(args: &Args) -> anyhow::Result<Vec<Job>> {
 
 /// The program that makes the load, where it is not this one.
 pub fn tool(args: &Args) -> anyhow::Result<Option<Tool>> {
-    match (args.engine, &args.load_command) {
-        (Engine::Command, Some(command)) => Ok(Some(Tool::Command(command.clone()))),
-        (_, Some(_)) => bail!("--load-command is what --engine command runs: add that"),
-        (Engine::SmtpSource, None) => Ok(Some(Tool::SmtpSource)),
-        (_, None) => Ok(None),
+    if args.load_command.is_some() && args.engine != EngineName::Command {
+        bail!("--load-command is what --engine command runs: add that");
     }
+    if let Some(path) = &args.script {
+        let text = std::fs::read(path).with_context(|| format!("--script {}", path.display()))?;
+        let recording = Recording::parse(&text).with_context(|| format!("--script {}", path.display()))?;
+        return Ok(Some(Tool::Script(recording)));
+    }
+    Ok(Tool::of(args.engine.into(), args.load_command.as_deref()))
 }
 
 /// Scenarios by name.
-fn chosen(args: &Args, names: &str) -> anyhow::Result<Vec<Scenario>> {
-    if !(args.scale.is_finite() && args.scale > 0.0) {
-        bail!(ScenarioError::Scale(args.scale));
-    }
-    let catalog = catalog(args.config.as_deref())?;
+fn chosen(args: &Args, names: &[String]) -> anyhow::Result<Vec<Scenario>> {
+    let catalog = Config::load(args.config.as_deref())?.catalog;
     Ok(catalog.choose(names)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect())
-}
-
-fn catalog(config: Option<&Path>) -> anyhow::Result<Catalog> {
-    let path = config.unwrap_or(Path::new("profile-run.toml"));
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Catalog::from_toml(&text, path)?),
-        Err(error) if config.is_none() && error.kind() == std::io::ErrorKind::NotFound => Ok(Catalog::built_in()),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
-    }
 }
 
 /// The scenario that -s, -m, -l and their like describe.
@@ -149,25 +140,21 @@ fn options(args: &Args) -> anyhow::Result<SessionOptions> {
         let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         if name.trim().is_empty() { "localhost".into() } else { name.trim().to_owned() }
     });
-    Ok(SessionOptions {
+    let mail = Mail {
         from: args.from.clone(),
         to: args.to.clone(),
-        helo,
+        helo: Some(helo),
+        auth: None,
+        starttls: args.starttls,
+        tls: args.tls,
+    };
+    Ok(SessionOptions {
         lmtp: args.lmtp,
         numbered: args.number_recipients,
         bare: args.old,
         subject: args.subject.clone(),
-        auth: args.auth.clone().map(|mut auth| {
-            auth.mechanism = args.auth_mechanism;
-            auth
-        }),
-        tls: match (args.tls, args.starttls) {
-            (true, _) => TlsMode::Implicit,
-            (_, true) => TlsMode::Starttls,
-            _ => TlsMode::None,
-        },
+        auth: args.auth.clone().map(|auth| Auth { mechanism: args.auth_mechanism.map(Into::into), ..auth }),
         tls_ca: args.tls_ca.clone(),
-        allow_remote: args.allow_remote,
         family: match (args.ipv4, args.ipv6) {
             (true, _) => Some(Family::V4),
             (_, true) => Some(Family::V6),
@@ -175,11 +162,16 @@ fn options(args: &Args) -> anyhow::Result<SessionOptions> {
         },
         connect_tries: args.connect_tries,
         hold: args.hold,
-        pace: args.pace,
+        handshakes: args.pace,
+        window: args.window,
         gather: args.gather,
         rate: args.rate.map(|per_second| Rate { per_second, ramp: args.ramp.unwrap_or_default() }),
         duration: args.duration,
-        step_timeout: None,
-        transcript: args.verbose > 0,
+        transcribed: match args.verbose {
+            0 => 0,
+            1 => 1,
+            _ => 10,
+        },
+        ..SessionOptions::of_mail(&mail, args.allow_remote)
     })
 }

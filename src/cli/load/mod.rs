@@ -14,6 +14,7 @@ use super::exit::Exit;
 use super::stdout::errln;
 use crate::load::{self, Control, Job, Tool};
 use crate::model::load_stats::{LoadRow, LoadStats, RowPass};
+use crate::server::listeners::other_side;
 
 pub use args::Args;
 
@@ -26,8 +27,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 /// Arguments that mean nothing, an address that may not be loaded.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let shown = show::Show::new(&args);
-    let jobs = lower::jobs(&args)?;
     let tool = lower::tool(&args)?;
+    let jobs = lower::jobs(&args, tool.as_ref())?;
     if tool == Some(Tool::SmtpSource) {
         errln!("profile-run: {}", load::external::smtp_source::LIMITS);
     }
@@ -36,6 +37,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Held;
     for mut job in jobs {
         server::choose_family(&mut job);
+        job.options.other_side = Some(other_side);
         let resolved = job.target.resolve(job.options.family, job.options.allow_remote)?;
         shown.begin(&job, &resolved);
         let server = server::Server::at(&resolved.endpoint);
@@ -58,19 +60,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::Result<LoadStats> {
     let control = Arc::new(Control::new());
     let (done, mut finished) = tokio::sync::oneshot::channel();
-    let engine = {
-        let (control, job) = (control.clone(), job.clone());
-        std::thread::Builder::new()
-            .name("load".into())
-            .spawn(move || {
-                let outcome = match &tool {
-                    None => load::run(&job, &control),
-                    Some(tool) => load::run_external(&job, tool, &control),
-                };
-                let _ = done.send(outcome);
-            })
-            .context("cannot start the load's thread")?
-    };
+    let (told, work) = (Arc::clone(&control), job.clone());
+    // Nobody listens only where this function has been left.
+    let engine = std::thread::Builder::new()
+        .name("load".into())
+        .spawn(move || drop(done.send(load::run_with(&work, tool.as_ref(), &told))))
+        .context("cannot start the load's thread")?;
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     tick.tick().await;
     let outcome = loop {

@@ -8,7 +8,7 @@ use super::super::stdout::{err, errln, out, outln};
 use super::args::Args;
 use crate::load::{Job, Live, Resolved};
 use crate::model::load_stats::{LoadRow, LoadStats};
-use crate::phrase::{bytes, grouped, millis, plural, rate, significant};
+use crate::phrase::{bytes, grouped, lost_connections, millis, plural, rate, significant};
 
 /// Where it goes.
 pub struct Show {
@@ -131,7 +131,12 @@ fn table(job: &Job, stats: &LoadStats, row: &LoadRow) -> String {
     if let Some(late) = row.lateness_ms.filter(|late| late.count > 0) {
         line(
             "lateness",
-            format!("p50 {}, p99 {}, max {} (the client's own)", millis(late.p50), millis(late.p99), millis(late.max)),
+            format!(
+                "p50 {}, p99 {}, max {} (of the client itself)",
+                millis(late.p50),
+                millis(late.p99),
+                millis(late.max)
+            ),
         );
     }
     let each = |seconds: f64| format!("{} µs per {noun}", significant(seconds * 1e6 / asked.finished.max(1) as f64));
@@ -141,6 +146,9 @@ fn table(job: &Job, stats: &LoadStats, row: &LoadRow) -> String {
     }
     if stats.gather_micros > 0 {
         line("gathering", format!("{} µs before each look for replies", stats.gather_micros));
+    }
+    if let Some(text) = lost_connections(stats.lost, stats.backlog) {
+        line("lost", text);
     }
     if stats.syn_retransmits > 0 {
         line(

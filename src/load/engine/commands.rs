@@ -12,6 +12,7 @@ use super::count::Cause;
 use super::session::{Session, State, Then, Timer, Trouble, Wake};
 use super::{Engine, nanos};
 use crate::model::load_stats::Step;
+use crate::model::visible;
 
 impl Engine<'_> {
     pub fn session(&self, place: u32) -> Option<&Session> {
@@ -80,7 +81,10 @@ impl Engine<'_> {
         self.scratch.clear();
         self.script.command(command, &mut self.numbers, &mut self.scratch);
         let chunk = self.job.scenario.slow.map(|slow| slow.chunk as usize);
-        let transcript = self.transcribes(place);
+        if self.transcribes(place) {
+            let words = String::from_utf8_lossy(&self.scratch).into_owned();
+            self.transcribe(place, "C", words.lines().map(|line| command.hide_secret(line).to_owned()));
+        }
         let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         session.state = State::Talking;
         session.since = now;
@@ -88,11 +92,6 @@ impl Engine<'_> {
             && let Some(Leave { at: Point::Before(Step::Quit), reset }) = session.dialogue.leave
         {
             session.leave_when_written = Some(reset);
-        }
-        if transcript {
-            self.counters.stats.transcript.extend(
-                String::from_utf8_lossy(&self.scratch).lines().map(|line| format!("C: {}", command.hide_secret(line))),
-            );
         }
         let flushed = session.link.send(&self.scratch, chunk);
         self.flushed(place, flushed, now);
@@ -158,9 +157,11 @@ impl Engine<'_> {
             session.leave_when_written = Some(reset);
         }
         if transcript {
-            self.counters.stats.transcript.push(format!("C: (message, {} bytes)", headers + body.len as u64));
+            let words = format!("(message, {} bytes)", headers + body.len as u64);
+            self.transcribe(place, "C", std::iter::once(words));
         }
         self.counters.stats.bytes += headers;
+        let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         let flushed = if body.len <= COPY_LIMIT || chunk.is_some() {
             self.scratch.extend_from_slice(self.bodies.bytes(body));
             if whole {
@@ -236,7 +237,7 @@ impl Engine<'_> {
         if !more {
             return self.end_of(place, now);
         }
-        if self.pace.is_some() {
+        if self.schedule.is_some() {
             self.with(place, |session| session.state = State::Parked);
             self.parked.push((place, self.generations[place as usize]));
             self.free_since = now;
@@ -336,7 +337,7 @@ impl Engine<'_> {
             Trouble::Failed => self.counters.stats.sessions.failed += 1,
         }
         self.unit_refused(place);
-        self.shook_hands(place);
+        self.shook_hands(place, now);
         self.in_flight -= 1;
         self.free_since = now;
         let delay = self.delay(self.job.scenario.message_delay);
@@ -347,8 +348,12 @@ impl Engine<'_> {
     }
 
     /// The banner came, or will not: the next may connect.
-    pub fn shook_hands(&mut self, place: u32) {
+    pub fn shook_hands(&mut self, place: u32, now: u64) {
         if self.with(place, |session| std::mem::take(&mut session.handshaking)) == Some(true) {
+            if self.handshaking >= self.handshakes {
+                // Who waited for this was kept waiting by the server's greetings, not by the client.
+                self.free_since = now;
+            }
             self.handshaking -= 1;
         }
     }
@@ -392,7 +397,16 @@ impl Engine<'_> {
 
     /// Whether this session's words are kept.
     pub fn transcribes(&self, place: u32) -> bool {
-        self.job.options.transcript && self.session(place).is_some_and(|session| session.number == 0)
+        let kept = self.job.options.transcribed;
+        kept > 0 && self.session(place).is_some_and(|session| session.number < kept)
+    }
+
+    /// Keeps lines of a session's words, escaped, with the session's number where several are kept.
+    pub fn transcribe(&mut self, place: u32, who: &str, lines: impl Iterator<Item = String>) {
+        let number = self.session(place).map_or(0, |session| session.number);
+        let several = self.job.options.transcribed > 1;
+        let prefix = if several { format!("{} {who}: ", number + 1) } else { format!("{who}: ") };
+        self.counters.stats.transcript.extend(lines.map(|line| format!("{prefix}{}", visible(&line))));
     }
 }
 

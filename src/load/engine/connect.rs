@@ -2,12 +2,10 @@
 
 use std::io::ErrorKind;
 
-use mio::Token;
-
 use crate::model::plan::scenario::{Ending, Unit};
 
 use super::super::dialogue::{Dialogue, Leave, Point};
-use super::super::link::Link;
+use super::super::link::{Link, Making};
 use super::count::Cause;
 use super::session::{Session, State, Trouble};
 use super::{CLOSING_BESIDE, Engine, SPARE_DESCRIPTORS, nanos};
@@ -25,8 +23,8 @@ impl Engine<'_> {
         let mut due = now;
         self.next_due = u64::MAX;
         while !self.closed && self.taken < self.count {
-            if let Some(pace) = &self.pace {
-                due = pace.due(self.taken);
+            if let Some(schedule) = &self.schedule {
+                due = schedule.due(self.taken);
                 if due > now {
                     self.next_due = due;
                     break;
@@ -68,7 +66,7 @@ impl Engine<'_> {
     fn may_connect(&self, now: u64) -> bool {
         let parallel = self.job.scenario.sessions;
         self.in_flight + self.resting < parallel
-            && self.handshaking < u64::from(self.job.options.pace.max(1))
+            && self.handshaking < self.handshakes
             && self.open < parallel + CLOSING_BESIDE
             // One can always be tried, however low the limit is.
             && (self.open == 0 || self.open + SPARE_DESCRIPTORS <= self.descriptors.limit)
@@ -86,7 +84,7 @@ impl Engine<'_> {
 
     /// How late the client itself is: from when the unit was due and a place was free for it.
     fn late(&mut self, now: u64, due: u64) {
-        if self.pace.is_some() {
+        if self.schedule.is_some() {
             self.counters.stats.lateness.record(now.saturating_sub(due.max(self.free_since)));
         }
     }
@@ -107,7 +105,7 @@ impl Engine<'_> {
 
     /// Connects a new session. False where the client itself cannot: no descriptor, no port.
     fn open(&mut self, now: u64, due: u64) -> bool {
-        let link = match Link::connect(&self.endpoint) {
+        let link = match Link::connect(&self.endpoint, self.making(self.opened)) {
             Ok(link) => Ok(link),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EMFILE | libc::ENFILE) => return self.starve(now, "descriptors"),
@@ -127,33 +125,46 @@ impl Engine<'_> {
         if self.counters.stats.unit == Unit::Messages {
             self.counters.stats.sessions.asked += 1;
         }
+        match link {
+            Ok(link) => self.seat(self.session_of(link, number, now, due), now, due),
+            Err(error) => self.refused_at_once(&error),
+        }
+        true
+    }
+
+    /// How the socket of session `number` is made.
+    pub fn making(&self, number: u64) -> Making {
+        let options = &self.job.options;
+        Making { window: options.window, source: options.sources.map(|sources| sources.of(number)) }
+    }
+
+    /// Refused before there was a session to speak of: it is counted as one all the same.
+    fn refused_at_once(&mut self, error: &std::io::Error) {
+        self.taken += 1;
+        let stats = &mut self.counters.stats;
+        stats.asked.not_started -= 1;
+        stats.asked.failed += 1;
+        if stats.unit == Unit::Sessions {
+            stats.sessions.not_started -= 1;
+        }
+        stats.sessions.failed += 1;
+        self.counters.error(connect_cause(error), Step::Connect);
+    }
+
+    /// A session as it begins.
+    fn session_of(&self, link: Link, number: u64, now: u64, due: u64) -> Session {
         let leave = match self.script.ending {
             Ending::Vanish => Some(Leave::in_turn(number)),
             Ending::HalfData => Some(Leave { at: Point::HalfData, reset: false }),
             _ => None,
         };
-        let link = match link {
-            Ok(link) => link,
-            Err(error) => {
-                // Refused before there was a session to speak of: it is counted as one all the same.
-                self.taken += 1;
-                let stats = &mut self.counters.stats;
-                stats.asked.not_started -= 1;
-                stats.asked.failed += 1;
-                if stats.unit == Unit::Sessions {
-                    stats.sessions.not_started -= 1;
-                }
-                stats.sessions.failed += 1;
-                self.counters.error(connect_cause(&error), Step::Connect);
-                return true;
-            }
-        };
-        let session = Session {
+        Session {
             link,
             dialogue: Dialogue::new(leave),
             state: State::Connecting,
             number,
             tries: self.job.options.connect_tries.max(1),
+            reopened: 0,
             whole_since: due,
             since: now,
             handshaking: true,
@@ -169,7 +180,11 @@ impl Engine<'_> {
             awaits_more: false,
             held_next: None,
             read_timer: false,
-        };
+        }
+    }
+
+    /// Gives a session its place, and waits for its connection.
+    fn seat(&mut self, session: Session, now: u64, due: u64) {
         let place = match self.free.pop() {
             Some(place) => {
                 self.slab[place as usize] = Some(session);
@@ -187,24 +202,16 @@ impl Engine<'_> {
         self.counters.stats.peak_open = self.counters.stats.peak_open.max(self.in_flight);
         self.take(place, due);
         self.register(place, now);
-        true
     }
 
     /// Connects session `place` anew, after a refusal that may pass (`-C`).
     pub fn reconnect(&mut self, place: u32, now: u64) {
-        match Link::connect(&self.endpoint) {
+        match Link::connect(&self.endpoint, self.making(self.opened)) {
             Ok(link) => {
                 self.with(place, |session| session.link = link);
                 self.register(place, now);
             }
             Err(error) => self.fail(place, connect_cause(&error), now),
-        }
-    }
-
-    fn register(&mut self, place: u32, now: u64) {
-        let Some(session) = &mut self.slab[place as usize] else { return };
-        if session.link.register(self.poll.registry(), Token(place as usize)).is_err() {
-            self.fail(place, Cause::Io, now);
         }
     }
 

@@ -45,7 +45,8 @@ pub enum Cause {
 }
 
 impl Cause {
-    fn name(self, step: Step) -> String {
+    /// The name in counts and in JSON.
+    pub fn name(self, step: Step) -> String {
         let step = step.name();
         match self {
             Cause::Code(code) => format!("{step}_{code}"),

@@ -10,8 +10,12 @@ impl Engine<'_> {
     /// Looks at all deadlines.
     pub fn sweep(&mut self, now: u64) {
         self.close_late(now);
+        self.recover(now);
         if self.is_stalled(now) {
-            return self.stall(now);
+            if !self.probe(now) {
+                self.stall(now);
+            }
+            return;
         }
         for place in 0..self.slab.len() as u32 {
             let late = self.session(place).is_some_and(|session| {

@@ -258,8 +258,8 @@ impl Engine<'_> {
 
     fn reply(&mut self, place: u32, code: u16, text: &[u8], now: u64) {
         if self.transcribes(place) {
-            let lines = String::from_utf8_lossy(text);
-            self.counters.stats.transcript.extend(lines.lines().map(|line| format!("S: {line}")));
+            let words = String::from_utf8_lossy(text).into_owned();
+            self.transcribe(place, "S", words.lines().map(str::to_owned));
         }
         let Some(session) = self.slab.get_mut(place as usize).and_then(Option::as_mut) else { return };
         let step = session.dialogue.step;
@@ -276,7 +276,8 @@ impl Engine<'_> {
             self.refused(place, refusal);
         }
         if step == Step::Banner {
-            self.shook_hands(place);
+            self.shook_hands(place, now);
+            self.check_view(place);
             if self.holding && refusal.is_none() {
                 let generation = self.generations[place as usize];
                 self.held.push((place, generation));

@@ -1,4 +1,4 @@
-//! The engine: one thread, one poll, sessions in a slab. It ties the pure parts (dialogue, replies, pace)
+//! The engine: one thread, one poll, sessions in a slab. It ties the pure parts (dialogue, replies, schedule)
 //! to sockets and the clock, and counts.
 //!
 //! Why not a task for each session: the load shares the machine with the server, so each wake-up, timer and
@@ -10,6 +10,7 @@ mod connect;
 mod count;
 mod deadlines;
 mod events;
+mod lost;
 mod session;
 
 use std::collections::{BinaryHeap, VecDeque};
@@ -21,6 +22,7 @@ use rustls::pki_types::ServerName;
 
 use crate::model::plan::scenario::TlsMode;
 
+pub use self::count::Cause;
 use self::count::Counters;
 use self::session::{Session, State, Timer};
 use super::address::{Address, Endpoint};
@@ -30,11 +32,11 @@ use super::error::LoadError;
 use super::job::{Control, Job};
 use super::limits::Descriptors;
 use super::link::{COPY_LIMIT, Files};
-use super::pace::Pace;
 use super::payload::Bodies;
-use super::rng::Rng;
+use super::schedule::Schedule;
 use super::script::{Command, Numbers, Script};
 use super::tls;
+use crate::model::Random;
 use crate::model::load_stats::LoadStats;
 
 /// Reads go into one buffer of this size.
@@ -84,6 +86,11 @@ struct Engine<'a> {
     in_flight: u64,
     /// Between connect and banner.
     handshaking: u64,
+    /// The most that may be there.
+    handshakes: u64,
+    /// The kernel was asked whether it shows the server's side of our connections, and it does.
+    view_checked: bool,
+    view_shows_peers: bool,
     /// Places in flight that rest between two sessions.
     resting: u64,
     /// Open sockets.
@@ -95,7 +102,7 @@ struct Engine<'a> {
     count: u64,
     /// No unit is begun any more.
     closed: bool,
-    pace: Option<Pace>,
+    schedule: Option<Schedule>,
     /// When the next unit is due that may not begin before (open loop), in ns.
     next_due: u64,
     alarm: Alarm,
@@ -121,7 +128,7 @@ struct Engine<'a> {
     next_sweep: u64,
     step_timeout: u64,
     gather: Option<Duration>,
-    rng: Rng,
+    rng: Random,
     numbers: Numbers,
     scratch: Vec<u8>,
     buffer: Vec<u8>,
@@ -174,6 +181,9 @@ impl<'a> Engine<'a> {
             free: Vec::new(),
             in_flight: 0,
             handshaking: 0,
+            handshakes: 0,
+            view_checked: false,
+            view_shows_peers: false,
             resting: 0,
             open: 0,
             descriptors,
@@ -181,7 +191,7 @@ impl<'a> Engine<'a> {
             opened: 0,
             count: job.count,
             closed: false,
-            pace: options.rate.map(Pace::new),
+            schedule: options.rate.map(Schedule::new),
             next_due: u64::MAX,
             alarm,
             next_look: 0,
@@ -200,7 +210,7 @@ impl<'a> Engine<'a> {
             next_sweep: SWEEP_EVERY,
             step_timeout: nanos(step_timeout),
             gather: options.gather,
-            rng: Rng::new(job.seed),
+            rng: Random::new(job.seed),
             numbers: Numbers::default(),
             scratch: Vec::new(),
             buffer: vec![0; READ_BUFFER],
@@ -212,6 +222,9 @@ impl<'a> Engine<'a> {
     }
 
     fn run(&mut self) -> Result<(), LoadError> {
+        let side = self.other_side();
+        self.handshakes = self.job.options.handshakes.map_or_else(|| lost::handshakes(side.as_ref()), u64::from).max(1);
+        self.counters.stats.backlog = side.map_or(0, |side| side.backlog);
         let mut events = Events::with_capacity(EVENTS);
         if self.gather.is_some() {
             cpu::fine_timers();
@@ -232,7 +245,7 @@ impl<'a> Engine<'a> {
             } else {
                 now = self.events(&mut events, now)?;
             }
-            if self.pace.is_some() {
+            if self.schedule.is_some() {
                 // Lateness is counted to the moment itself.
                 now = self.now();
             }
@@ -272,7 +285,7 @@ impl<'a> Engine<'a> {
             && self.in_flight == 1
             && self.timers.is_empty()
             && self.tls.is_none()
-            && self.pace.is_none()
+            && self.schedule.is_none()
             && self.gather.is_none()
             && self.job.scenario.slow.is_none()
             && self.connect_after <= now
@@ -303,7 +316,7 @@ impl<'a> Engine<'a> {
         let seconds = self.done_at.unwrap_or_else(|| self.now()) as f64 / 1e9;
         let mut stats = self.counters.finish();
         stats.seconds = seconds;
-        stats.open_loop = self.pace.is_some();
+        stats.open_loop = self.schedule.is_some();
         stats.client_cpu_seconds = cpu::thread_seconds() - self.cpu_before;
         stats.gather_micros = self.gather.map_or(0, |time| time.as_micros() as u64);
         self.control.publish(self.counters.live(0));

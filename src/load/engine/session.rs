@@ -53,6 +53,8 @@ pub struct Session {
     pub number: u64,
     /// Connects left to try.
     pub tries: u32,
+    /// How often it was connected again because the kernel lost its connection.
+    pub reopened: u8,
     /// When its message (or itself) was wished for or due, ns.
     pub whole_since: u64,
     /// It has no banner yet.

@@ -10,7 +10,7 @@ use super::process::Process;
 use super::template;
 use crate::load::error::LoadError;
 use crate::load::job::{Control, Job, Live};
-use crate::load::pace::Pace;
+use crate::load::schedule::Schedule;
 use crate::model::load_stats::{LoadStats, Stall, Step};
 use crate::model::plan::scenario::Unit;
 
@@ -32,10 +32,10 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<LoadStats, Loa
     let began = Instant::now();
     let nanos = || u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
     let stall = u64::try_from(job.stall_timeout.as_nanos()).unwrap_or(u64::MAX);
-    let pace = job.options.rate.map(Pace::new);
+    let schedule = job.options.rate.map(Schedule::new);
     let parallel = job.scenario.sessions.max(1) as usize;
     let mut stats = LoadStats::new(Unit::Sessions, job.count);
-    stats.open_loop = pace.is_some();
+    stats.open_loop = schedule.is_some();
     let (ended, news) = channel();
     let mut running: BTreeMap<u64, Run> = BTreeMap::new();
     let (mut taken, mut closed, mut last_end) = (0, false, 0);
@@ -50,7 +50,7 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<LoadStats, Loa
         }
         let mut next_due = u64::MAX;
         while !closed && taken < job.count && running.len() < parallel {
-            let due = pace.as_ref().map_or(now, |pace| pace.due(taken));
+            let due = schedule.as_ref().map_or(now, |schedule| schedule.due(taken));
             if due > now {
                 next_due = due;
                 break;
@@ -66,7 +66,7 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<LoadStats, Loa
                 }
                 Err(source) => return Err(LoadError::System { what: "the load command cannot be started", source }),
             };
-            if pace.is_some() {
+            if schedule.is_some() {
                 stats.lateness.record(now.saturating_sub(due.max(last_end)));
             }
             running.insert(taken, Run { process, due, since: now, ended_as: None });

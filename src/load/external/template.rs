@@ -3,6 +3,7 @@
 use crate::load::address::Address;
 use crate::load::error::LoadError;
 use crate::load::job::Job;
+use crate::model::shell;
 
 /// The places that are filled in.
 pub const PLACES: [&str; 5] = ["{host}", "{port}", "{from}", "{to}", "{number}"];
@@ -33,7 +34,7 @@ pub fn fill(command: &str, job: &Job, number: u64) -> Result<String, LoadError> 
         filled.push_str(before);
         match PLACES.iter().zip(values).find(|(place, _)| after.starts_with(**place)) {
             Some((place, value)) => {
-                filled.push_str(&quote(value));
+                filled.push_str(&shell::quoted(value));
                 rest = &after[place.len()..];
             }
             None => {
@@ -44,16 +45,6 @@ pub fn fill(command: &str, job: &Job, number: u64) -> Result<String, LoadError> 
     }
     filled.push_str(rest);
     Ok(filled)
-}
-
-/// `text` as one word of the shell.
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
 
 #[cfg(test)]
@@ -79,7 +70,7 @@ mod tests {
         for (command, from, filled) in [
             ("swaks -s {host} -p {port}", "a@b", "swaks -s localhost -p 2525"),
             ("echo {from}", "", "echo ''"),
-            ("echo {from}", "it's {port}; rm", r"echo 'it'\''s {port}; rm'"),
+            ("echo {from}", "it's {port}; rm", "echo \"it's {port}; rm\""),
             ("echo {number} {what} ${HOME} {", "a@b", "echo 7 {what} ${HOME} {"),
             ("nc {host} {port} </dev/null", "a@b", "nc localhost 2525 </dev/null"),
         ] {

@@ -1,13 +1,15 @@
 //! The tools themselves: what each means by a scenario, and how a load is run with it.
 
 use crate::model::load_stats::LoadStats;
+use crate::model::plan::Engine;
 use crate::model::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenario};
 
 use super::super::error::LoadError;
 use super::super::job::{Control, Job};
+use super::super::play::{self, Recording};
 use super::{runs, source_run};
 
-/// A program that makes the load.
+/// What makes the load in place of the built-in engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tool {
     /// Postfix's smtp-source, started once a load.
@@ -15,15 +17,26 @@ pub enum Tool {
     /// A shell command, run once for each unit of work; `{host}`, `{port}`, `{from}`, `{to}`, `{number}` in it
     /// are filled in.
     Command(String),
+    /// A recorded conversation, played as it stands.
+    Script(Recording),
 }
 
 impl Tool {
+    /// The tool of `engine`; none for the built-in one. `command` is that of the command engine.
+    pub fn of(engine: Engine, command: Option<&str>) -> Option<Self> {
+        match engine {
+            Engine::Builtin => None,
+            Engine::SmtpSource => Some(Tool::SmtpSource),
+            Engine::Command => Some(Tool::Command(command.unwrap_or_default().to_owned())),
+        }
+    }
+
     /// The scenario as this tool means it. A command's work is counted in runs, which stand as sessions: how
     /// often and how many at once is kept of the scenario, all else is the command's own.
     pub fn scenario(&self, scenario: &Scenario) -> Scenario {
         match self {
             Tool::SmtpSource => scenario.clone(),
-            Tool::Command(_) => Scenario {
+            Tool::Command(_) | Tool::Script(_) => Scenario {
                 until: Depth::Connect,
                 ending: Ending::Quit,
                 expect: Expect::Accepted,
@@ -44,5 +57,6 @@ pub fn run_external(job: &Job, tool: &Tool, control: &Control) -> Result<LoadSta
     match tool {
         Tool::SmtpSource => source_run::run(job, control),
         Tool::Command(command) => runs::run(job, command, control),
+        Tool::Script(recording) => play::run(job, recording, control),
     }
 }

@@ -122,6 +122,12 @@ pub struct LoadRow {
     /// Connections that the server left open after its reply to QUIT.
     #[serde(default)]
     pub left_open: u64,
+    /// Connections that the kernel lost before the server knew of them; each was opened again.
+    #[serde(default)]
+    pub lost: u64,
+    /// How many connections the server's accept queue holds; 0 where that is not known.
+    #[serde(default)]
+    pub backlog: u32,
     /// SYNs that the client's kernel sent again.
     #[serde(default)]
     pub syn_retransmits: u64,
@@ -184,6 +190,8 @@ impl LoadRow {
             bytes: stats.bytes,
             peak_open: stats.peak_open,
             left_open: stats.left_open,
+            lost: stats.lost,
+            backlog: stats.backlog,
             syn_retransmits: stats.syn_retransmits,
             client_limits: stats.client_limits.clone(),
             client_cpu_seconds: stats.client_cpu_seconds,

@@ -74,6 +74,12 @@ pub struct LoadStats {
     pub client_limits: BTreeMap<String, u64>,
     /// Sessions whose connection the server left open after its reply to QUIT.
     pub left_open: u64,
+    /// Connections that the kernel lost before the server knew of them; each was opened again.
+    #[serde(default)]
+    pub lost: u64,
+    /// How many connections the server's accept queue holds; 0 where that is not known.
+    #[serde(default)]
+    pub backlog: u32,
     /// Bytes of message data handed over, headers included.
     pub bytes: u64,
     /// Seconds from the first connect to the last session's end.
@@ -121,6 +127,8 @@ impl LoadStats {
             errors: BTreeMap::new(),
             client_limits: BTreeMap::new(),
             left_open: 0,
+            lost: 0,
+            backlog: 0,
             bytes: 0,
             seconds: 0.0,
             steps: BTreeMap::new(),
@@ -152,6 +160,8 @@ impl LoadStats {
             }
         }
         self.left_open += other.left_open;
+        self.lost += other.lost;
+        self.backlog = self.backlog.max(other.backlog);
         self.bytes += other.bytes;
         self.seconds += other.seconds;
         for (step, latency) in &other.steps {

@@ -30,6 +30,8 @@ pub enum Step {
     Rset,
     /// The reply to QUIT.
     Quit,
+    /// The reply to any other command.
+    Command,
     /// The server's close after its reply to QUIT.
     Close,
     /// The end of a run of another program that makes the load.
@@ -38,7 +40,7 @@ pub enum Step {
 
 impl Step {
     /// All of them, in a session's order.
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 15] = [
         Step::Connect,
         Step::Banner,
         Step::Tls,
@@ -51,6 +53,7 @@ impl Step {
         Step::Message,
         Step::Rset,
         Step::Quit,
+        Step::Command,
         Step::Close,
         Step::Run,
     ];
@@ -70,6 +73,7 @@ impl Step {
             Step::Message => "message",
             Step::Rset => "rset",
             Step::Quit => "quit",
+            Step::Command => "command",
             Step::Close => "close",
             Step::Run => "run",
         }

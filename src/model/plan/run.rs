@@ -57,37 +57,6 @@ pub enum FailOn {
     Regression,
 }
 
-impl FailOn {
-    /// Every name, as `--fail-on` takes it.
-    pub const NAMES: [(&'static str, FailOn); 6] = [
-        ("leak", FailOn::Leak),
-        ("failed", FailOn::Failed),
-        ("inconclusive", FailOn::Inconclusive),
-        ("errors", FailOn::Errors),
-        ("threshold", FailOn::Threshold),
-        ("regression", FailOn::Regression),
-    ];
-
-    /// Parses a list as `--fail-on` takes it; `none` is the empty list.
-    ///
-    /// # Errors
-    /// The word that is none of them.
-    pub fn parse_list(text: &str) -> Result<Vec<FailOn>, String> {
-        if text.trim() == "none" {
-            return Ok(Vec::new());
-        }
-        text.split(',')
-            .map(str::trim)
-            .filter(|word| !word.is_empty())
-            .map(|word| {
-                Self::NAMES.iter().find(|(name, _)| *name == word).map(|(_, value)| *value).ok_or_else(|| {
-                    format!("`{word}` is none of leak, failed, inconclusive, errors, threshold, regression, none")
-                })
-            })
-            .collect()
-    }
-}
-
 /// The whole plan of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

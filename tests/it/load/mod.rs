@@ -3,5 +3,6 @@
 mod counts;
 mod external;
 mod hostile;
+mod lost;
 mod secure;
 mod sink;

@@ -40,9 +40,6 @@ pub enum ScenarioError {
         /// The parser's text, with line and column.
         text: String,
     },
-    /// `--scale` or a count that cannot be.
-    #[error("--scale {0}: it must be above 0")]
-    Scale(f64),
 }
 
 /// The part of `profile-run.toml` that is about scenarios; other tables are left to others.
@@ -123,13 +120,13 @@ impl Catalog {
         })
     }
 
-    /// The scenarios of `--load NAME[,NAME...]`; `recipe` stands for the five.
+    /// The scenarios of a list of names; `recipe` stands for the five.
     ///
     /// # Errors
     /// The first unknown name.
-    pub fn choose(&self, list: &str) -> Result<Vec<Scenario>, ScenarioError> {
+    pub fn choose<S: AsRef<str>>(&self, list: &[S]) -> Result<Vec<Scenario>, ScenarioError> {
         let mut chosen = Vec::new();
-        for name in list.split(',').map(str::trim) {
+        for name in list.iter().map(|name| name.as_ref().trim()) {
             if name == "recipe" {
                 for name in RECIPE {
                     chosen.push(self.get(name)?);
@@ -177,7 +174,7 @@ mod tests {
     #[test]
     fn the_recipe_is_five() {
         let names: Vec<String> =
-            Catalog::built_in().choose("recipe").expect("recipe").into_iter().map(|s| s.name).collect();
+            Catalog::built_in().choose(&["recipe"]).expect("recipe").into_iter().map(|s| s.name).collect();
         assert_eq!(names, RECIPE);
     }
 

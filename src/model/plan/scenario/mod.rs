@@ -13,7 +13,6 @@ mod value;
 pub use builtin::{BUILT_IN, RECIPE, built_in};
 pub use catalog::{Catalog, ScenarioError};
 pub use config::{AtMost, LengthConfig, ScenarioConfig};
-pub use seconds::parse as parse_span;
 pub use value::{
     Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, Scenario, Slow, TlsMode, Unit,
 };

@@ -1,10 +1,11 @@
-//! A small generator for lengths and delays: SplitMix64 (Steele, Lea, Flood 2014). Not for secrets.
+//! The one generator of all choices by chance: SplitMix64 (Steele, Lea, Flood 2014), small, seeded, the same
+//! everywhere, so that a load and a verdict can be had again. Not for secrets.
 
 /// The same seed gives the same numbers.
 #[derive(Debug, Clone)]
-pub struct Rng(u64);
+pub struct Random(u64);
 
-impl Rng {
+impl Random {
     /// Starts at `seed`.
     pub fn new(seed: u64) -> Self {
         Self(seed)
@@ -28,6 +29,11 @@ impl Rng {
     pub fn range(&mut self, min: u64, max: u64) -> u64 {
         let span = u128::from(max - min) + 1;
         min + ((u128::from(self.bits()) * span) >> 64) as u64
+    }
+
+    /// A whole number below `n`, which is above 0.
+    pub fn below(&mut self, n: usize) -> usize {
+        ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }
 
     /// Normal with mean 0 and deviation 1 (Box and Muller).

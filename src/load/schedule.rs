@@ -4,12 +4,12 @@ use super::job::Rate;
 
 /// A rate with a ramp: it grows evenly from 0 over the ramp's time, then stays.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct Schedule {
     per_second: f64,
     ramp: f64,
 }
 
-impl Pace {
+impl Schedule {
     /// For a rate above 0.
     pub fn new(rate: Rate) -> Self {
         Self { per_second: rate.per_second, ramp: rate.ramp.as_secs_f64() }
@@ -35,18 +35,18 @@ mod tests {
 
     #[test]
     fn evenly_without_a_ramp() {
-        let pace = Pace::new(Rate { per_second: 1000.0, ramp: Duration::ZERO });
+        let schedule = Schedule::new(Rate { per_second: 1000.0, ramp: Duration::ZERO });
         for n in [0, 1, 2, 500, 10_000] {
-            assert_eq!(pace.due(n), n * 1_000_000);
+            assert_eq!(schedule.due(n), n * 1_000_000);
         }
     }
 
     #[test]
     fn a_ramp_sends_half_as_many_in_its_time_and_never_goes_back() {
-        let pace = Pace::new(Rate { per_second: 100.0, ramp: Duration::from_secs(4) });
-        assert_eq!(pace.due(200), 4_000_000_000);
-        assert_eq!(pace.due(300), 5_000_000_000);
-        assert!((0..400).all(|n| pace.due(n) <= pace.due(n + 1)));
-        assert_eq!(pace.due(50), 2_000_000_000);
+        let schedule = Schedule::new(Rate { per_second: 100.0, ramp: Duration::from_secs(4) });
+        assert_eq!(schedule.due(200), 4_000_000_000);
+        assert_eq!(schedule.due(300), 5_000_000_000);
+        assert!((0..400).all(|n| schedule.due(n) <= schedule.due(n + 1)));
+        assert_eq!(schedule.due(50), 2_000_000_000);
     }
 }
