@@ -4,5 +4,6 @@ mod counts;
 mod external;
 mod hostile;
 mod lost;
+mod script;
 mod secure;
 mod sink;
