@@ -81,9 +81,17 @@ fn runs_that_never_end_are_a_stall_and_leave_nothing_behind() {
     assert_eq!(tally.errors.get("timeout_run"), Some(&2));
     assert_eq!((tally.stalled.expect("stalled").open_sessions, tally.asked.not_started), (2, 3));
     for pid in std::fs::read_to_string(pids).expect("pids").lines() {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
-        assert!(matches!(state, None | Some('Z' | 'X')), "{pid} lives: {stat}");
+        let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let is_gone = |stat: &str| {
+            let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
+            matches!(state, None | Some('Z' | 'X'))
+        };
+        // A killed process dies when it is next scheduled.
+        let until = Instant::now() + Duration::from_secs(20);
+        while !is_gone(&stat()) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(is_gone(&stat()), "{pid} lives: {}", stat());
     }
 }
 
