@@ -19,12 +19,12 @@ fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_
 pub fn rows(history: &RunHistory) -> Vec<LoadRow> {
     let mut rows = Vec::new();
     for preflight in &history.preflights {
-        let mut tally = LoadStats::new(Unit::Messages, 1);
+        let mut tally = LoadStats::new(Unit::Messages, preflight.messages.max(1));
         tally.as_meant = preflight.sessions;
         (tally.messages_sent, tally.messages_accepted) = (preflight.messages, preflight.messages);
         tally.asked.not_started = 0;
         if preflight.refused.is_none() {
-            tally.asked.finished = 1;
+            tally.asked.finished = tally.asked.asked;
         } else {
             tally.asked.refused = 1;
             tally.errors.insert("refused".to_owned(), 1);

@@ -116,9 +116,9 @@ async fn from_another_address(
             run.recorder.write(Event::Warning(Warning {
                 kind: WarningKind::OneAddress,
                 text: format!(
-                    "all load comes from one address, as the server refuses another loopback address: {error}"
+                    "All load comes from one address, as the server refuses another loopback address: {error}."
                 ),
-                advice: "what the server keeps for each client address does not show; let it accept 127.0.0.0/8"
+                advice: "What the server keeps for each client address does not show; let it accept 127.0.0.0/8."
                     .to_owned(),
             }))?;
             Ok((1, 0))

@@ -160,8 +160,8 @@ fn follow(run: &mut Context<'_>, session: &mut Session) -> Result<bool, Halt> {
     let Some(greeted) = super::ready::moved_to(run, session) else { return Ok(false) };
     run.recorder.write(Event::Warning(Warning {
         kind: WarningKind::PortMoved,
-        text: format!("the server moved from {} to {}; the load follows it", session.address, greeted.address),
-        advice: "what was refused in between is not the server's failure; keep one port for a whole run".to_owned(),
+        text: format!("The server moved from {} to {}; the load follows it.", session.address, greeted.address),
+        advice: "What was refused in between is not held against it; keep one port for a whole run.".to_owned(),
     }))?;
     session.address = greeted.address;
     session.server = greeted.server;
