@@ -155,7 +155,7 @@ impl<'a> Names<'a> {
     /// The number of the method that a call of `name` on an object of `class` runs.
     pub fn method(&self, class: u64, name: &str) -> Option<u32> {
         let l = self.engine.layout;
-        let table = self.engine.table(class + u64::from(l.ce_function_table))?;
+        let table = self.engine.table(class.wrapping_add(u64::from(l.ce_function_table)))?;
         let method = self.engine.find(table, name)?.value.word;
         let scope = self.engine.word(method, l.op_scope)?;
         self.by_code.get(&(self.engine.word(method, l.op_opcodes)?, scope)).copied()

@@ -238,7 +238,7 @@ impl Reader<'_, '_> {
         if argument == 0 || argument > count {
             return None;
         }
-        let info = engine.word(function, l.op_arg_info)? + u64::from(argument - 1) * 32;
+        let info = engine.word(function, l.op_arg_info)?.wrapping_add(u64::from(argument - 1) * 32);
         // The bits behind those that make up the type; from 8.2 on there is one more of those.
         let behind = if l.last_opcode == 202 && l.packed_element == 32 { 24 } else { 25 };
         Some(engine.half(info, 16)? >> behind & 3 != 0)

@@ -310,7 +310,7 @@ fn declaring(names: &Names) -> HashMap<String, HashSet<String>> {
     let (engine, l) = (&names.engine, names.engine.layout);
     let mut found: HashMap<String, HashSet<String>> = HashMap::new();
     for &class in names.classes.values() {
-        let Some(table) = engine.table(class + u64::from(l.ce_properties_info)) else { continue };
+        let Some(table) = engine.table(class.wrapping_add(u64::from(l.ce_properties_info))) else { continue };
         for entry in engine.entries(table) {
             let name = engine.name(entry.key);
             let declared = engine.word(entry.value.word, l.prop_ce);

@@ -45,10 +45,11 @@ pub fn find(engine: &Engine, php: &Php, closures: &[u64]) -> Walked<Functions> {
     let table = engine.word(php.eg, l.eg_class_table).or_torn("EG", php.eg)?;
     for entry in engine.entries(engine.table(table).or_torn("the class table", table)?) {
         let class = entry.value.word;
-        if engine.arena.slice(class + u64::from(l.ce_type), 1) != Some(&[USER_CLASS]) {
+        if engine.arena.slice(class.wrapping_add(u64::from(l.ce_type)), 1) != Some(&[USER_CLASS]) {
             continue;
         }
-        let methods = engine.table(class + u64::from(l.ce_function_table)).or_torn("a class's methods", class)?;
+        let methods =
+            engine.table(class.wrapping_add(u64::from(l.ce_function_table))).or_torn("a class's methods", class)?;
         for method in engine.entries(methods) {
             found.add(engine, method.value.word)?;
         }
@@ -94,7 +95,8 @@ impl Functions {
         if count > 0 {
             let declared = engine.word(at, l.op_dynamic).or_torn("a function", at)?;
             for index in 0..u64::from(count) {
-                let inner = engine.word(declared + index * 8, 0).or_torn("a declared function", declared)?;
+                let inner =
+                    engine.word(declared.wrapping_add(index * 8), 0).or_torn("a declared function", declared)?;
                 self.add(engine, inner)?;
             }
         }
@@ -107,11 +109,12 @@ impl Functions {
         if l.prop_hooks == 0 {
             return Ok(());
         }
-        let table = engine.table(class + u64::from(l.ce_properties_info)).or_torn("a class's properties", class)?;
+        let table =
+            engine.table(class.wrapping_add(u64::from(l.ce_properties_info))).or_torn("a class's properties", class)?;
         for entry in engine.entries(table) {
             let hooks = engine.word(entry.value.word, l.prop_hooks).or_torn("a property", class)?;
             for index in (0..HOOKS).filter(|_| hooks != 0) {
-                let hook = engine.word(hooks + index * 8, 0).or_torn("a property's hooks", hooks)?;
+                let hook = engine.word(hooks.wrapping_add(index * 8), 0).or_torn("a property's hooks", hooks)?;
                 if hook != 0 {
                     self.add(engine, hook)?;
                 }

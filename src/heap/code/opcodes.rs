@@ -145,7 +145,7 @@ impl OpArray {
             opcodes: word(l.op_opcodes)?,
             count,
             variables: half(l.op_last_var)?,
-            literals: (first, first + u64::from(literals) * 16),
+            literals: (first, first.wrapping_add(u64::from(literals) * 16)),
             lines,
         })
     }
@@ -157,7 +157,7 @@ impl OpArray {
         let bytes = engine.arena.slice(self.opcodes, bytes).or_torn("opcodes", self.opcodes)?;
         let mut opcodes = Vec::with_capacity(self.count as usize);
         for (index, bytes) in bytes.chunks_exact(size).enumerate() {
-            let at = self.opcodes + (index * size) as u64;
+            let at = self.opcodes.wrapping_add((index * size) as u64);
             opcodes.push(self.decode(engine.layout, at, bytes)?);
         }
         for (index, opcode) in opcodes.iter().enumerate() {
@@ -209,7 +209,7 @@ impl OpArray {
     /// The name of a variable.
     pub fn variable<'a>(&self, engine: &Engine<'a>, number: u32) -> Option<&'a str> {
         let names = engine.word(self.at, engine.layout.op_vars)?;
-        engine.name(engine.word(names + u64::from(number) * 8, 0)?)
+        engine.name(engine.word(names.wrapping_add(u64::from(number) * 8), 0)?)
     }
 }
 
@@ -255,7 +255,7 @@ pub fn constant(engine: &Engine, operand: Operand) -> Option<Value> {
 pub fn constant_name<'a>(engine: &Engine<'a>, operand: Operand, further: u64) -> Option<&'a str> {
     match operand {
         Operand::Constant(at) => {
-            let value = engine.value(at + further * 16)?;
+            let value = engine.value(at.wrapping_add(further * 16))?;
             if value.kind != crate::heap::walk::engine::kind::STRING {
                 return None;
             }

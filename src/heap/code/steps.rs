@@ -296,7 +296,7 @@ impl Reader<'_, '_> {
         let find = |index: u32| {
             let declared = engine.word(self.code().at, engine.layout.op_dynamic)?;
             let count = engine.half(self.code().at, engine.layout.op_dynamic_count)?;
-            engine.word(declared + u64::from(index) * 8, 0).filter(|_| index < count)
+            engine.word(declared.wrapping_add(u64::from(index) * 8), 0).filter(|_| index < count)
         };
         let closure = match opcode.op2 {
             Operand::Unused(index) => find(index),

@@ -29,7 +29,7 @@ pub fn declared(engine: &Engine, class: u64, name: &str, scope: u64) -> Option<D
     if flags & PRIVATE != 0 && ce != scope {
         return None;
     }
-    let of = class_type(engine, info + u64::from(l.prop_type)).map(str::to_owned);
+    let of = class_type(engine, info.wrapping_add(u64::from(l.prop_type))).map(str::to_owned);
     Some(Declared { class: first_declaring(engine, ce, name)?, of, is_static: flags & STATIC != 0 })
 }
 

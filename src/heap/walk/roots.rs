@@ -1,5 +1,6 @@
 //! Where the walk starts: what a running script can reach by name.
 
+use super::callbacks::walk_callbacks;
 use super::classes::static_names;
 use super::engine::{Function, Value, function_key, is_identifier, kind};
 use super::paths::PathId;
@@ -19,6 +20,8 @@ pub fn walk_roots(walk: &mut Walk, php: &Php) -> Walked<()> {
     frames(walk, php)?;
     handlers(walk, php)?;
     constants(walk, php)?;
+    walk.run()?;
+    walk_callbacks(walk, php)?;
     walk.run()?;
     resources(walk, php)?;
     walk.run()

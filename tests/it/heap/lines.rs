@@ -117,6 +117,35 @@ fn a_loop_that_runs_in_a_fiber_is_read_like_any_other() {
 }
 
 #[test]
+fn callbacks_that_the_engine_keeps_are_named() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/engine.php");
+    let cases = [
+        ("shutdown", "register_shutdown_function()[]"),
+        ("tick", "register_tick_function()[]"),
+        ("error", "set_error_handler()[]"),
+        ("exception", "set_exception_handler()[]"),
+        ("autoload", "spl_autoload_register()[]"),
+    ];
+    for (case, path) in cases {
+        let mut php = Php::start(script, &[case]);
+        let censuses: Vec<(u64, Census)> = (1..=4_u64)
+            .map(|wave| {
+                php.fill(50);
+                (wave * 50, php.census().0)
+            })
+            .collect();
+        let growth = growth(&censuses);
+        let paths: Vec<&str> = growth.growing.iter().map(|growing| growing.path.as_str()).collect();
+        assert_eq!(paths, [path], "{case}: {growth:#?}");
+        let found = &growth.growing[0];
+        assert!(found.keeps.iter().any(|class| class == "Session"), "{case}: {found:?}");
+        assert_eq!(found.per_1000, 1000.0, "{case}");
+        let last = &censuses[3].1;
+        assert_eq!(last.held.objects + last.garbage.objects, 0, "{case}: {:?} {:?}", last.held, last.garbage);
+    }
+}
+
+#[test]
 fn a_leak_through_a_library_names_the_line_that_calls_into_it() {
     let user = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/user.php");
     let library = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/library/Library.php");
