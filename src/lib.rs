@@ -2,7 +2,7 @@
 //! report: does it leak, what leaks, where does the time go.
 //!
 //! Data flows one way: `cli` lowers what was typed to a plan; the `conductor` carries it out
-//! with `server`, `load`, `sampler` and `heap`, and writes down what happened in the
+//! with `server`, `load`, `sampler`, `heap` and `capture`, and writes down what happened in the
 //! `journal`; `analysis` reads the journal, asks `verdict` and `profile`; `report` shows it.
 
 #![warn(clippy::undocumented_unsafe_blocks, clippy::todo, clippy::unimplemented, clippy::dbg_macro)]
@@ -10,6 +10,7 @@
 #![warn(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 
 pub mod analysis;
+pub mod capture;
 #[allow(clippy::print_stdout, clippy::print_stderr, clippy::exit)]
 pub mod cli;
 pub mod conductor;

@@ -19,9 +19,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("load", &["model"]),
     ("journal", &["model"]),
     ("matrix", &["journal", "model", "verdict"]),
+    ("capture", &["profile", "proc"]),
     (
         "conductor",
-        &["diagnose", "heap", "journal", "load", "matrix", "model", "phrase", "proc", "sampler", "server", "verdict"],
+        &[
+            "capture", "diagnose", "heap", "journal", "load", "matrix", "model", "phrase", "proc", "sampler", "server",
+            "verdict",
+        ],
     ),
     ("console", &["journal", "model", "phrase"]),
     ("analysis", &["heap", "journal", "matrix", "model", "phrase", "profile", "verdict"]),

@@ -3,13 +3,14 @@
 mod csv;
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::profile_summary;
 use super::stdout::errln;
 use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::csv::ByteUnit;
@@ -17,7 +18,7 @@ use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
 use crate::profile::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
-use crate::report::{profile_html, write_whole};
+use crate::report::{profile_html, stream_whole};
 
 /// Arguments of `profile-run analyze`.
 #[derive(Debug, clap::Args)]
@@ -64,7 +65,7 @@ pub struct Args {
 /// The formats that a profile can be written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// The report's profile part, one file
+    /// The report's profile part, one file; on a terminal a summary in its place
     Html,
     /// Folded stacks
     Folded,
@@ -135,20 +136,29 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         let waits = waiting.of(&profile);
         profile = profile.busy(&waits);
     }
-    let mut bytes = Vec::new();
     let asked = Asked { metric, messages: args.messages, waiting };
-    write(&profile, &asked, args.format, &mut bytes)?;
+    let put =
+        |out: &mut dyn Write| write(&profile, &asked, args.format, &mut io::BufWriter::with_capacity(1 << 16, out));
     match &args.output {
         // A device or a pipe has nothing that could be replaced.
         Some(path) if path.exists() && !path.is_file() => {
-            std::fs::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))?;
+            let mut device = std::fs::File::options().write(true).open(path);
+            let device =
+                device.as_mut().map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+            put(device)?;
         }
-        Some(path) => write_whole(path, &bytes).context("cannot write the output")?,
-        None => match io::stdout().lock().write_all(&bytes) {
+        Some(path) => stream_whole(path, |out| put(out)).context("cannot write the output")?,
+        None if args.format == Format::Html && io::stdout().is_terminal() => {
+            io::stdout().lock().write_all(profile_summary::text(&profile, metric).as_bytes())?;
+        }
+        None => {
+            let said = put(&mut io::stdout().lock());
+            let kind = said.as_ref().err().and_then(|error| error.downcast_ref::<io::Error>()).map(io::Error::kind);
             // The reader of our output has seen enough.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            outcome => outcome?,
-        },
+            if kind != Some(io::ErrorKind::BrokenPipe) {
+                said?;
+            }
+        }
     }
     Ok(Exit::Held)
 }
@@ -177,7 +187,7 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
         Format::Folded => folded::write(profile, &profile.tree, metric, out)?,
         Format::Json => {
             let object = serde_json::json!({ "profile": Analyzed::of(profile, asked.messages, &asked.waiting) });
-            serde_json::to_writer(&mut *out, &object)?;
+            serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
             writeln!(out)?;
         }
         Format::Speedscope => speedscope::write(profile, metric, out)?,
@@ -190,6 +200,7 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
             out.write_all(profile_html(&title, &shown)?.as_bytes())?;
         }
     }
+    out.flush()?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod load;
 mod main_job;
 mod outputs;
 mod parse;
+mod profile_summary;
 mod report;
 mod run;
 mod stdout;

@@ -1,5 +1,6 @@
 //! From a command to a session: launched, ready, watched at idle.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use super::ready;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
 use super::stop_reason::Halt;
+use crate::capture::Separate;
 use crate::journal::{self, Event, Folder, Ready, TargetExit};
 use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
@@ -19,7 +21,7 @@ use crate::proc::{Process, Waiting, syscall_name};
 use crate::sampler::Idle;
 use crate::server::command::is_php;
 use crate::server::listeners::listening;
-use crate::server::settings::{Surroundings, for_pass};
+use crate::server::settings::{Settings, Surroundings, for_pass};
 use crate::server::{Launch, Target, log, php};
 
 /// How long a server is watched at idle before its first load.
@@ -37,7 +39,7 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
     hooks::run_hook(run, "--before", run.plan.before.clone()).await?;
     let environment = run.environment();
     let prepended = run.php.as_ref().map(|php| php.auto_prepend_file.clone()).filter(|file| !file.is_empty());
-    let settings = for_pass(
+    let mut settings = for_pass(
         pass,
         &run.invocation,
         &Surroundings {
@@ -48,6 +50,9 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
             configured_prepend: prepended.as_deref(),
         },
     );
+    if pass == Pass::Profile {
+        tell_forks_apart(run, &environment, &mut settings);
+    }
     if let Some(folder) = &settings.profile_folder {
         // Xdebug makes no folders: it would write nothing, and say so nowhere.
         std::fs::create_dir_all(folder).map_err(|error| {
@@ -91,6 +96,16 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         notes: settings.notes.clone(),
     }))?;
     become_ready(run, target, pass, profiles).await
+}
+
+/// Sets what gives each forked process a profile of its own, or notes why they share one.
+fn tell_forks_apart(run: &Context<'_>, environment: &BTreeMap<String, String>, settings: &mut Settings) {
+    let Some(php) = &run.invocation.php else { return };
+    let before = environment.get("LD_PRELOAD").map(String::as_str);
+    match Separate::prepare(&run.private.php(), php, before) {
+        Ok(separate) => drop(settings.set.insert("LD_PRELOAD".to_owned(), separate.preload)),
+        Err(refused) => settings.notes.push(format!("Forked processes share their parent's profile: {refused}.")),
+    }
 }
 
 async fn become_ready(

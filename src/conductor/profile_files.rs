@@ -1,6 +1,7 @@
 //! The files that the profiler writes: found, measured while they grow, taken into the run's folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,14 @@ use super::stop_reason::Halt;
 use crate::journal::{Event, Profiled};
 use crate::server::private::dropped;
 
+/// What the pass did.
+pub(super) struct Served {
+    /// Messages accepted.
+    pub messages: u64,
+    /// The process that served: where no file bears its number, what there is belongs to others, and that is said.
+    pub server: i32,
+}
+
 /// Takes the files that the pass left into the run's folder.
 ///
 /// `users` are those that its processes ran as.
@@ -19,7 +28,7 @@ pub(super) fn collect(
     folder: &Path,
     before: &[PathBuf],
     mut users: BTreeSet<u32>,
-    messages: u64,
+    Served { messages, server }: Served,
 ) -> Result<(), Halt> {
     let ours = run.folder.profile();
     users.insert(nix::unistd::geteuid().as_raw());
@@ -29,16 +38,23 @@ pub(super) fn collect(
     for why in refused {
         run.recorder.not_measured(format!("A profile: {why}, and was left out."))?;
     }
+    let names: BTreeSet<OsString> = found.iter().map(|(name, _)| name.clone()).collect();
     for (name, mut file) in found {
-        if !is_profile(&mut file) {
+        let length = file.metadata()?.len();
+        let forked = length > 0 && names.contains(&beside(&name));
+        let sidecar = Path::new(&name).extension().is_some_and(|kind| kind == FORK);
+        if !forked && !sidecar && !is_profile(&mut file) {
             continue;
         }
         // Theirs stays where it is.
-        profiled.bytes += match folder == ours {
-            true => file.metadata()?.len(),
+        let bytes = match folder == ours {
+            true => length,
             false => run.folder.adopt_profile(file, &name)?,
         };
-        profiled.files.push(name.to_string_lossy().into_owned());
+        if !sidecar {
+            profiled.bytes += bytes;
+            profiled.files.push(name.to_string_lossy().into_owned());
+        }
     }
     if profiled.files.is_empty() {
         return run.recorder.not_measured(format!(
@@ -47,7 +63,25 @@ pub(super) fn collect(
             folder.display()
         ));
     }
+    let by_pid: Vec<u32> = profiled.files.iter().filter_map(|name| pid(name)).collect();
+    if by_pid.len() == profiled.files.len() && !by_pid.iter().any(|pid| i32::try_from(*pid) == Ok(server)) {
+        run.recorder.not_measured(format!(
+            "The profile of the process that served (pid {server}): no file bears its number, and what is shown belongs to \
+             other processes. A console that restarts itself without Xdebug (composer/xdebug-handler) is told to stay \
+             with it by a variable such as APP_ALLOW_XDEBUG=1, given with --env."
+        ))?;
+    }
     run.recorder.write(Event::Profiled(profiled))
+}
+
+/// Ends the name of what stands beside a forked process's profile and says where it was forked.
+const FORK: &str = "fork";
+
+fn beside(name: &OsStr) -> OsString {
+    let mut beside = name.to_owned();
+    beside.push(".");
+    beside.push(FORK);
+    beside
 }
 
 /// Bytes of each profile so far, by name. Its length grows also where what was read of it has been released.
@@ -66,6 +100,11 @@ pub(super) fn list(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
     files.sort();
     files
+}
+
+/// The process in a profile's name: `cachegrind.out.PID`, with a number behind it where a pid came again.
+fn pid(name: &str) -> Option<u32> {
+    name.strip_prefix("cachegrind.out.")?.split('.').next()?.parse().ok()
 }
 
 /// A profile begins with its version, or is packed.

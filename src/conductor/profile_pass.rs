@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::profile_files::Served;
 use super::session::Session;
 use super::stop_reason::Halt;
 use super::wave::{self, Asked};
@@ -39,11 +40,11 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     let mut session = launch::launch(run, Pass::Profile).await?;
     let outcome = profile_scenarios(run, &mut session).await;
     let place = session.profiles.take();
-    let users = session.target.users();
+    let (users, server) = (session.target.users(), session.server);
     let stopped = stop::stop_session(run, session, STOP).await;
     let messages = *outcome.as_ref().unwrap_or(&0);
     if let Some((folder, before)) = place {
-        profile_files::collect(run, &folder, &before, users, messages)?;
+        profile_files::collect(run, &folder, &before, users, Served { messages, server })?;
     }
     stopped?;
     outcome.map(drop)

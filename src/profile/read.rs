@@ -65,13 +65,16 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
     let mut names = Functions::default();
     let mut merged: Option<FileProfile> = None;
     let mut files: Vec<FileSummary> = Vec::new();
-    let mut refused = Vec::new();
-    for (path, _asked_for) in source::files(paths)? {
+    let (mut refused, mut strangers) = (Vec::new(), Vec::new());
+    for (path, asked_for) in source::files(paths)? {
         let of_file = marks.map(|marks| marks.get(&path).map_or(&[][..], Vec::as_slice));
         let mut file = match read_file(&path, options, of_file, &mut names) {
             Ok(file) => file,
             Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
-                refused.push(error.to_string());
+                match asked_for {
+                    true => refused.push(error.to_string()),
+                    false => strangers.push(error.to_string()),
+                }
                 continue;
             }
             Err(error) => return Err(error),
@@ -86,6 +89,13 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
                 files.push(file.summary);
             }
         }
+    }
+    // A folder may hold anything: what is no profile in it is counted, and the first one named.
+    if let [first, others @ ..] = &strangers[..] {
+        refused.push(match others.len() {
+            0 => first.clone(),
+            count => format!("{first}; and {count} more files that hold no profile"),
+        });
     }
     let Some(merged) = merged else {
         let reason = match refused.is_empty() {

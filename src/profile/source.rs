@@ -8,6 +8,23 @@ use flate2::read::MultiGzDecoder;
 
 use super::error::Error;
 
+/// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork, and
+/// the name of the parent's profile.
+pub(crate) const FORK: &str = "fork";
+
+/// Where a profile's process was forked: how much of which profile came before.
+pub(crate) fn forked_from(path: &Path) -> Option<(u64, PathBuf)> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".");
+    beside.push(FORK);
+    let mut text = String::new();
+    File::open(beside).ok()?.take(8192).read_to_string(&mut text).ok()?;
+    let (written, name) = text.trim_end_matches('\n').split_once(' ')?;
+    // A name, and no way to another folder.
+    let name = Path::new(name).file_name().filter(|only| *only == name)?;
+    Some((written.parse().ok()?, path.with_file_name(name)))
+}
+
 /// The files that the paths stand for: files as they are, folders walked in order of names.
 pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
     let mut found = Vec::new();
@@ -19,7 +36,8 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
         }
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
             let entry = entry.map_err(|e| Error::io(path, e.into()))?;
-            if entry.file_type().is_file() {
+            // What stands beside a forked process's profile is read with that.
+            if entry.file_type().is_file() && entry.path().extension().is_none_or(|kind| kind != FORK) {
                 found.push((entry.into_path(), false));
             }
         }

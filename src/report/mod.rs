@@ -27,4 +27,4 @@ pub use embed::{RESULT_ID, read_result};
 pub use error::Error;
 pub use markdown::markdown;
 pub use page::{html, profile_html};
-pub use whole::write_whole;
+pub use whole::{stream_whole, write_whole};

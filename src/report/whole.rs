@@ -1,8 +1,8 @@
 //! Files that are there whole or not at all.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 /// Writes `bytes` to `path` whole: into a new file of the same folder, which then takes `path`'s place.
 /// A reader sees the old file or the new one; after an error the old one still stands.
@@ -10,22 +10,31 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Whatever creating, writing or renaming gave; the text names the path.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    stream_whole(path, |out| out.write_all(bytes))
+}
+
+/// The same for what is too much to be held in memory: `write` is given the file.
+///
+/// # Errors
+/// What `write` says, or the system, with the path.
+pub fn stream_whole<E: From<io::Error>>(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
+) -> Result<(), E> {
     let name = path.file_name().ok_or_else(|| named(path, io::ErrorKind::InvalidInput.into()))?;
     let mut draft = name.to_os_string();
     draft.push(format!(".{}.part", std::process::id()));
     let draft = path.with_file_name(draft);
-    let written = write_new(&draft, bytes).and_then(|()| fs::rename(&draft, path));
-    if let Err(error) = written {
+    let written = File::create(&draft).map_err(|error| named(path, error).into()).and_then(|file| {
+        let mut out = BufWriter::with_capacity(1 << 16, file);
+        write(&mut out)?;
+        let file = out.into_inner().map_err(|error| named(path, error.into_error()))?;
+        file.sync_all().and_then(|()| fs::rename(&draft, path)).map_err(|error| named(path, error).into())
+    });
+    if written.is_err() {
         let _ = fs::remove_file(&draft);
-        return Err(named(path, error));
     }
-    Ok(())
-}
-
-fn write_new(draft: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    written
 }
 
 fn named(path: &Path, error: io::Error) -> io::Error {

@@ -10,11 +10,15 @@ use flate2::write::GzEncoder;
 use crate::profile::contents::Profile;
 use crate::profile::tree::{Metric, ROOT};
 
+/// Bytes of the message that are held at most, and one stack.
+const PIECE: usize = 1 << 16;
+
 /// Writes the tree: a sample for each path, with its calls, its time (nanoseconds where the tick is
 /// known) and its allocation in bytes. `metric` is what pprof shows first.
 pub fn write(profile: &Profile, metric: Metric, out: &mut impl Write) -> io::Result<()> {
     let mut strings = Strings::default();
     strings.id("");
+    let mut gzip = GzEncoder::new(out, Compression::default());
     let mut message = Vec::new();
     let tick = profile.units.nanoseconds_per_tick;
     let time_unit = if tick.is_some() { "nanoseconds" } else { "count" };
@@ -26,20 +30,25 @@ pub fn write(profile: &Profile, metric: Metric, out: &mut impl Write) -> io::Res
         bytes(&mut message, 1, &value_type);
     }
     let nodes = profile.tree.nodes();
+    let (mut stack, mut values, mut sample) = (Vec::new(), Vec::new(), Vec::new());
     for (id, node) in nodes.iter().enumerate().skip(1) {
-        let (mut stack, mut at) = (Vec::new(), id as u32);
+        [&mut stack, &mut values, &mut sample].into_iter().for_each(Vec::clear);
+        let mut at = id as u32;
         while at != ROOT {
             varint(&mut stack, nodes[at as usize].key + 1);
             at = nodes[at as usize].parent;
         }
-        let mut values = Vec::new();
         varint(&mut values, node.calls);
         varint(&mut values, node.cost.time.saturating_mul(tick.unwrap_or(1) as i64) as u64);
         varint(&mut values, node.cost.memory as u64);
-        let mut sample = Vec::new();
         bytes(&mut sample, 1, &stack);
         bytes(&mut sample, 2, &values);
         bytes(&mut message, 2, &sample);
+        // Stacks of millions of deep paths are gigabytes: they are packed as they come.
+        if message.len() >= PIECE {
+            gzip.write_all(&message)?;
+            message.clear();
+        }
     }
     for (at, function) in profile.names.iter().enumerate() {
         let id = at as u64 + 1;
@@ -62,7 +71,6 @@ pub fn write(profile: &Profile, metric: Metric, out: &mut impl Write) -> io::Res
     for text in &strings.all {
         bytes(&mut message, 6, text.as_bytes());
     }
-    let mut gzip = GzEncoder::new(out, Compression::default());
     gzip.write_all(&message)?;
     gzip.finish()?;
     Ok(())

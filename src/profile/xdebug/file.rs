@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::build::STILL_RUNNING;
 use super::fibers::Role;
@@ -18,7 +18,7 @@ use crate::profile::header::Header;
 use crate::profile::names::Functions;
 use crate::profile::read::{FileProfile, Options};
 use crate::profile::slices::{Place, Time};
-use crate::profile::source::Source;
+use crate::profile::source::{self, Source};
 use crate::profile::tree::{CallTree, Cost, Node};
 
 /// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `open` opens it
@@ -31,6 +31,9 @@ pub(crate) fn read(
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
+    if let (Source::Mapped(map), Some(from)) = (&source, source::forked_from(path)) {
+        return forked(path, map, from, marks, names);
+    }
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
         && !options.streamed
@@ -76,6 +79,56 @@ pub(crate) fn read(
     Ok(file)
 }
 
+/// Forks within forks that are followed.
+const DEEPEST: usize = 64;
+
+/// Reads the profile of a forked process that has a file of its own: what its parent had written before tells what its
+/// names mean, and is the parent's.
+fn forked(
+    path: &Path,
+    text: &[u8],
+    from: (u64, PathBuf),
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let mut before: Vec<(memmap2::Mmap, usize)> = Vec::new();
+    let mut next = Some(from);
+    while let Some((written, parent)) = next {
+        let missing = |reason: &str| Error::NoProfile {
+            path: path.to_owned(),
+            reason: format!("its names stand in its parent's profile, {}: {reason}", parent.display()),
+        };
+        let Source::Mapped(map) = source::open(&parent)? else {
+            return Err(missing("that is no plain file"));
+        };
+        let written = usize::try_from(written).ok().filter(|written| *written <= map.len());
+        before.push((map, written.ok_or_else(|| missing("its beginning is missing"))?));
+        if before.len() > DEEPEST {
+            return Err(missing("more forks within forks than are followed"));
+        }
+        next = source::forked_from(&parent);
+    }
+    // What both had in hand at the fork stands in both files, and is the parent's.
+    let in_hand = before.first().map_or(0, |(map, written)| forks::in_common(&map[*written..], text));
+    let mut pieces: Vec<&[u8]> = before.iter().rev().map(|(map, written)| &map[..*written]).collect();
+    pieces.push(&text[..in_hand]);
+    let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+    let offset = length - in_hand as u64;
+    let marks_within: Vec<u64> = marks.unwrap_or(&[]).iter().map(|mark| mark.saturating_add(offset)).collect();
+    let recorder = Recorder::forked(Spill::new(), pieces, false, marks_within).map_err(sink_error)?;
+    let recorded = push_all(recorder, &text[in_hand..])?;
+    refuse_others(path, &recorded.found.header)?;
+    let mut file = xdebug_profile(path, recorded, false, marks.is_some(), names)?;
+    // The summary counts from the parent's start.
+    file.summary.declared = None;
+    file.summary.warnings.clear();
+    if let Some(defect) = &mut file.summary.first_defect {
+        defect.offset = defect.offset.saturating_sub(offset);
+        defect.line = 1 + memchr::memchr_iter(b'\n', &text[..text.len().min(defect.offset as usize)]).count() as u64;
+    }
+    Ok(file)
+}
+
 /// Reads the parts of a file into which processes wrote one after the other, or gives none where the first of them has
 /// no part of its own. What mixes behind the last one that is whole is left out.
 fn one_after_another(
@@ -94,7 +147,7 @@ fn one_after_another(
         let before = part.before.iter().map(|range| &text[range.clone()]);
         let recorded = match part.before.is_empty() {
             true => Recorder::marked(Spill::new(), marks.unwrap_or(&[]).to_vec()),
-            false => Recorder::forked(Spill::new(), before, part.renames).map_err(sink_error)?,
+            false => Recorder::forked(Spill::new(), before, part.renames, Vec::new()).map_err(sink_error)?,
         };
         let recorded = push_all(recorded, &text[part.own.clone()])?;
         let torn = recorded.found.torn || recorded.found.records == 0;

@@ -145,6 +145,12 @@ fn common(text: &[u8], stream: &[Range<usize>], place: usize, own: Range<usize>)
     memchr::memmem::rfind(&text[own.start..own.start + length], b"\n\n").map_or(0, |at| at + 2)
 }
 
+/// How much of what a parent wrote after a fork its child's file begins with: whole records.
+pub(crate) fn in_common(parent: &[u8], child: &[u8]) -> usize {
+    let same = parent.iter().zip(child).take_while(|(a, b)| a == b).count();
+    memchr::memmem::rfind(&child[..same], b"\n\n").map_or(0, |at| at + 2)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

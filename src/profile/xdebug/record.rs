@@ -146,8 +146,14 @@ impl<S: Write> Recorder<S> {
 
     /// A recorder of what a forked process wrote: `before` is what its parent had written until then, in pieces, and
     /// what both had in hand. `renames`: it is not known exactly how much that was.
-    pub(crate) fn forked<'a>(sink: S, before: impl IntoIterator<Item = &'a [u8]>, renames: bool) -> io::Result<Self> {
-        let mut recorder = Self::new(sink);
+    /// Marks count from the beginning of `before`.
+    pub(crate) fn forked<'a>(
+        sink: S,
+        before: impl IntoIterator<Item = &'a [u8]>,
+        renames: bool,
+        marks: Vec<u64>,
+    ) -> io::Result<Self> {
+        let mut recorder = Self::marked(sink, marks);
         before.into_iter().try_for_each(|part| recorder.lexer.push(part, &mut Nobody))?;
         recorder.lexer.fork(renames);
         recorder.recording.unclaimed.forked = true;

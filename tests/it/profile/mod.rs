@@ -3,6 +3,7 @@
 mod analyze;
 mod callgrind;
 mod drift;
+mod forks;
 mod forms;
 mod speedscope;
 mod xdebug;

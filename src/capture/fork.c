@@ -1,0 +1,124 @@
+/* Gives every forked child of a profiled process a profile of its own.
+ *
+ * Xdebug opens one file for each request and goes on writing through the same descriptor after a fork, so that all
+ * children write into their parent's file, each with names of its own. This library is preloaded in the profile pass:
+ * before a fork it notes how much the parent has written, and in the child it puts a new file in the descriptor's
+ * place. Beside that file it leaves a line for the reader: the parent's file and how much of it was written.
+ *
+ * The child runs system calls alone: after a fork of a program with threads nothing else is safe.
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BEGIN "cachegrind.out."
+#define MOST 8
+
+static struct open_profile {
+    int fd;
+    int flags;
+    off_t written;
+    size_t folder; /* length of the folder's part of the path, with its slash */
+    char path[4096];
+} profiles[MOST];
+static int count;
+
+/* Finds the profiles that this process has open. */
+static void prepare(void) {
+    char link[64] = "/proc/self/fd/";
+    int saved = errno;
+    DIR *all = opendir("/proc/self/fd");
+    count = 0;
+    if (!all) {
+        errno = saved;
+        return;
+    }
+    for (struct dirent *entry; count < MOST && (entry = readdir(all));) {
+        struct open_profile *found = &profiles[count];
+        char *name;
+        ssize_t length;
+        if (strlen(entry->d_name) > 20 || entry->d_name[0] == '.')
+            continue;
+        strcpy(link + 14, entry->d_name);
+        length = readlink(link, found->path, sizeof found->path - 1);
+        if (length <= 0)
+            continue;
+        found->path[length] = 0;
+        name = strrchr(found->path, '/');
+        if (!name || strncmp(name + 1, BEGIN, sizeof BEGIN - 1) != 0)
+            continue;
+        found->fd = atoi(entry->d_name);
+        found->flags = fcntl(found->fd, F_GETFL);
+        found->written = lseek(found->fd, 0, SEEK_CUR);
+        found->folder = (size_t)(name + 1 - found->path);
+        if (found->written >= 0 && found->flags >= 0 && (found->flags & O_ACCMODE) != O_RDONLY)
+            count++;
+    }
+    closedir(all);
+    errno = saved;
+}
+
+static char *put(char *at, const char *text) {
+    while (*text)
+        *at++ = *text++;
+    *at = 0;
+    return at;
+}
+
+static char *put_number(char *at, unsigned long long number) {
+    char digits[24], *digit = digits + sizeof digits - 1;
+    *digit = 0;
+    do
+        *--digit = (char)('0' + number % 10);
+    while (number /= 10);
+    return put(at, digit);
+}
+
+/* A new file for one profile; a pid that came again gets a number behind it. */
+static void replace(struct open_profile *old) {
+    static char path[4096 + 64], line[4096 + 64];
+    char *end, *line_end;
+    int fd = -1, note;
+    memcpy(path, old->path, old->folder);
+    end = put_number(put(path + old->folder, BEGIN), (unsigned long long)getpid());
+    for (int again = 1; again < 1000; again++) {
+        fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            break;
+        put_number(put(end, "."), (unsigned long long)again);
+    }
+    if (fd < 0)
+        return;
+    line_end = put(put_number(put(line, ""), (unsigned long long)old->written), " ");
+    line_end = put(put(line_end, old->path + old->folder), "\n");
+    put(path + strlen(path), ".fork");
+    note = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    /* Without its line nobody could read the file: then the child stays with its parent's. */
+    if (note >= 0 && write(note, line, (size_t)(line_end - line)) == line_end - line)
+        dup3(fd, old->fd, 0);
+    if (note >= 0)
+        close(note);
+    close(fd);
+}
+
+static void in_child(void) {
+    int saved = errno;
+    for (int at = 0; at < count; at++)
+        replace(&profiles[at]);
+    errno = saved;
+}
+
+__attribute__((constructor)) static void begin(void) {
+    const char *trial = getenv("PROFILE_RUN_PRELOAD_TRIAL");
+    pthread_atfork(prepare, NULL, in_child);
+    if (trial) {
+        int fd = open(trial, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (fd >= 0)
+            close(fd);
+    }
+}
