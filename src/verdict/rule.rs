@@ -132,7 +132,7 @@ impl<'a> Rule<'a> {
             for from in shape.windows {
                 for thin in shape.thin {
                     match look(series, from, thin) {
-                        Ok(rise) if self.in_step(rise, self.bounds.waves.in_step[0]) => {
+                        Ok(rise) if self.in_step(rise, self.bounds.waves.in_step[0]) && self.even_steps(rise.slope) => {
                             nearest = Some(Why::EqualWaves);
                             break;
                         }
@@ -190,6 +190,12 @@ impl<'a> Rule<'a> {
             && !self.case.metric.is_resident()
             && self.series.equal_waves()
             && rise.slope * (self.waves as f64) < record
+    }
+
+    /// A buffer in step with the waves is met a little later each time: each wave brings the same.
+    fn even_steps(&self, slope: f64) -> bool {
+        let window = self.series.from(self.bounds.shape.windows[0] * self.series.end());
+        window.steps().all(|(work, growth)| (growth - slope * work).abs() <= 0.25 * slope * work + self.grain)
     }
 
     /// The lows between swings, and the lows among those, while they are late enough to speak for the end.

@@ -183,7 +183,7 @@ impl Default for Waves {
             agree: 2,
             after_rest: 4,
             after_rest_share: 0.75,
-            in_step: [64.0, 256.0, 512.0],
+            in_step: [48.0, 256.0, 512.0],
         }
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! `PROFILE_RUN_TRUTH=N` makes N series of each shape and leak instead of the few that a quick test can afford.
 
+mod files;
+mod properties;
 mod shapes;
 
 use std::collections::BTreeMap;
