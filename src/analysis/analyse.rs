@@ -80,7 +80,11 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         target: target(&history, &plan.command),
         samples_summary: summary,
         host: history.header.host.clone(),
-        source: Source { commit: history.header.commit.clone(), dirty: history.header.dirty },
+        source: Source {
+            commit: history.header.commit.clone(),
+            dirty: history.header.dirty,
+            branch: history.header.branch.clone(),
+        },
         warnings: warnings(&history),
         not_measured,
         failures: failures(&history),
@@ -108,7 +112,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         censuses: censuses(&history),
         asked: load::asked(&history),
         load_notes: load::notes(&history),
-        reproduce: reproduce(&plan.typed),
+        reproduce: reproduce(&plan.typed, history.header.cwd.as_deref()),
         last_words: last_words(&history),
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
         result,
@@ -247,11 +251,42 @@ fn all_errors(history: &RunHistory) -> BTreeMap<String, u64> {
     errors
 }
 
-fn reproduce(typed: &[String]) -> String {
-    crate::model::shell::line(std::iter::once("profile-run").chain(typed.iter().map(String::as_str)))
+/// What to paste to have the run again: in its folder, and into a folder of its own.
+fn reproduce(typed: &[String], cwd: Option<&str>) -> String {
+    use crate::model::shell;
+    let mut kept = vec!["profile-run"];
+    let command = typed.iter().position(|word| word == "--").unwrap_or(typed.len());
+    let mut words = typed[..command].iter();
+    while let Some(word) = words.next() {
+        // A folder that has a run in it is refused.
+        match word.as_str() {
+            "--out" => drop(words.next()),
+            word if word.starts_with("--out=") => {}
+            word => kept.push(word),
+        }
+    }
+    kept.extend(typed[command..].iter().map(String::as_str));
+    let run = shell::line(kept);
+    cwd.map_or(run.clone(), |cwd| format!("{} && {run}", shell::line(["cd", cwd])))
 }
 
 fn last_words(history: &RunHistory) -> Vec<(String, Vec<String>)> {
     let of = |at: &LaunchAt| at.exit.as_ref().map(|exit| exit.last_words.clone()).unwrap_or_default();
     history.launches.iter().map(|(pass, at)| (pass.name().to_owned(), of(at))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pasted_runs_where_the_run_did_and_into_a_new_folder() {
+        let typed =
+            ["--out", "old", "--load", "churn", "--out=o", "--", "php", "it's", "--out", "x"].map(str::to_owned);
+        assert_eq!(
+            reproduce(&typed, Some("/srv/a b")),
+            r"cd '/srv/a b' && profile-run --load churn -- php 'it'\''s' --out x"
+        );
+        assert_eq!(reproduce(&typed[6..7], None), "profile-run php");
+    }
 }

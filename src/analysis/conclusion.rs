@@ -22,14 +22,22 @@ pub struct Conclusion {
 
 /// Comes to the verdict.
 pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Conclusion {
-    let (verdict, sentence, mut evidence) = verdict(findings, history);
+    let (verdict, mut sentence, mut evidence) = verdict(findings, history);
     if let Some(Interrupted { signal }) = &history.interrupted {
         evidence.insert(0, format!("The run was interrupted by {signal}; this is what there was by then."));
     } else if history.end.is_none() {
         evidence.insert(0, "The run was cut off; this is what there was by then.".to_owned());
     }
-    evidence.extend(worse.thresholds.iter().chain(&worse.regressions).cloned());
     let exit_code = exit_code(verdict, history, worse);
+    let mut broken = worse.thresholds.iter().chain(&worse.regressions).cloned();
+    // Where something else than the verdict fails the run, the headline says what.
+    if exit_code == ExitCode::Failed
+        && verdict != Verdict::Leak
+        && let Some(first) = broken.next()
+    {
+        evidence.insert(0, std::mem::replace(&mut sentence, first));
+    }
+    evidence.extend(broken);
     Conclusion { verdict, sentence, evidence, exit_code }
 }
 

@@ -11,7 +11,7 @@ use crate::model::plan::scenario::{Depth, Ending, Scenario, Unit};
 use crate::phrase::{self, grouped, lost_connections};
 
 /// One row of load.
-fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_cpu: f64) -> LoadRow {
+pub fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, server_cpu: f64) -> LoadRow {
     LoadRow::new(scenario, wave, pass, tally, Some(server_cpu))
 }
 
@@ -90,11 +90,8 @@ pub fn asked(history: &RunHistory) -> Vec<Asked> {
     let of_pass = history.scenarios.iter().filter(|scenario| scenario.begin.pass == pass);
     of_pass
         .map(|scenario| {
-            let waves: Vec<&Wave> = history
-                .done(pass)
-                .map(|(wave, _)| wave)
-                .filter(|w| w.scene().scenario == scenario.begin.scenario)
-                .collect();
+            let waves: Vec<(&Wave, &LoadStats)> =
+                history.done(pass).filter(|(w, _)| w.scene().scenario == scenario.begin.scenario).collect();
             let asked = scenario.begin.asked;
             Asked {
                 scenario: scenario.begin.scenario.clone(),
@@ -105,18 +102,25 @@ pub fn asked(history: &RunHistory) -> Vec<Asked> {
         .collect()
 }
 
-/// `12 x 1,000, 480 at once`, the warm-up counted in.
-fn run(waves: &[&Wave]) -> String {
-    let Some(last) = waves.last() else { return "nothing".to_owned() };
-    let total: u64 = waves.iter().map(|wave| wave.asked.count).sum();
-    let numbered = waves.iter().filter(|wave| wave.scene().wave > 0).count();
-    let parallel = waves.iter().map(|wave| wave.asked.parallel).max().unwrap_or(1);
-    let mut text = match numbered {
-        0 | 1 => grouped(total),
-        _ => format!("{} in {numbered} waves of {}", grouped(total), grouped(last.asked.count)),
+/// `12,000 in 12 waves of 480 to 1,310, 480 at once`, the warm-up counted in. How many were open at once is what was
+/// measured, not what was allowed.
+fn run(waves: &[(&Wave, &LoadStats)]) -> String {
+    let total: u64 = waves.iter().map(|(wave, _)| wave.asked.count).sum();
+    let numbered = || waves.iter().map(|(wave, _)| wave).filter(|wave| wave.scene().wave > 0);
+    let open = waves.iter().map(|(_, stats)| stats.peak_open).max().unwrap_or(0);
+    let counts = || numbered().map(|wave| wave.asked.count);
+    let mut text = match (numbered().count(), counts().min(), counts().max()) {
+        _ if waves.is_empty() => return "nothing".to_owned(),
+        (0 | 1, ..) | (_, None, _) | (_, _, None) => grouped(total),
+        (n, Some(least), Some(most)) if least == most => {
+            format!("{} in {n} waves of {}", grouped(total), grouped(least))
+        }
+        (n, Some(least), Some(most)) => {
+            format!("{} in {n} waves of {} to {}", grouped(total), grouped(least), grouped(most))
+        }
     };
-    if parallel > 1 {
-        text.push_str(&format!(", {} at once", grouped(u64::from(parallel))));
+    if open > 1 {
+        text.push_str(&format!(", {} open at once", grouped(open)));
     }
     text
 }
@@ -124,14 +128,26 @@ fn run(waves: &[&Wave]) -> String {
 /// What went otherwise than asked.
 pub fn notes(history: &RunHistory) -> Vec<String> {
     let mut notes = Vec::new();
+    // Each reason once, with the scenarios that it ended.
+    let mut ended: Vec<(String, Pass, Vec<&str>)> = Vec::new();
     for scenario in &history.scenarios {
-        if let Some(why) = scenario.why.filter(|why| !why.is_as_planned()) {
-            let why = phrase::scenario_stop(why);
-            notes.push(format!("`{}` ({} pass): {why}.", scenario.begin.scenario, scenario.begin.pass.name()));
+        let Some(why) = scenario.why.filter(|why| !why.is_as_planned()) else { continue };
+        let (why, pass) = (phrase::scenario_stop(why), scenario.begin.pass);
+        match ended.iter_mut().find(|(known, of, _)| *known == why && *of == pass) {
+            Some((.., names)) => names.push(&scenario.begin.scenario),
+            None => ended.push((why, pass, vec![&scenario.begin.scenario])),
         }
     }
+    for (why, pass, names) in ended {
+        let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        notes.push(format!("{}, {} pass: {why}.", names.join(", "), pass.name()));
+    }
     for (name, tally, _) in totals(history, Pass::Measure) {
-        if let Some(wave) = history.waves.iter().filter(|w| w.scene().scenario == name).max_by_key(|w| w.asked.parallel)
+        if let Some(wave) = history
+            .done(Pass::Measure)
+            .map(|(wave, _)| wave)
+            .filter(|wave| wave.scene().scenario == name)
+            .max_by_key(|wave| wave.asked.parallel)
             && let Some(asked) = sessions_asked(history, &name)
             && u64::from(wave.asked.parallel) < asked.min(wave.asked.count)
         {
@@ -165,7 +181,8 @@ pub fn notes(history: &RunHistory) -> Vec<String> {
     let late = history.waves.iter().filter(|wave| wave.settle.is_some_and(|(_, deadline)| deadline)).count();
     if late > 0 {
         notes.push(format!(
-            "After {late} waves the server had not come to rest by the deadline; their floors were taken then."
+            "After {} the server had not come to rest by the deadline; the floors were taken then.",
+            phrase::plural(late as u64, "wave")
         ));
     }
     notes

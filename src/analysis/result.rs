@@ -251,6 +251,9 @@ pub struct Source {
     pub commit: Option<String>,
     /// It had uncommitted changes.
     pub dirty: Option<bool>,
+    /// Its branch, where one was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
 }
 
 /// A target that stopped, stalled or crashed, diagnosed.

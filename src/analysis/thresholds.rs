@@ -38,7 +38,7 @@ fn of_scenario(figure: Figure, row: &LoadRow) -> f64 {
         Figure::P90Ms => row.latency_ms.p90,
         Figure::P99Ms => row.latency_ms.p99,
         Figure::MaxMs => row.latency_ms.max,
-        Figure::PerSecond => done / row.seconds.max(1e-9),
+        Figure::PerSecond => row.rate().unwrap_or(0.0),
         Figure::Errors => row.errors.values().sum::<u64>() as f64,
         Figure::ServerCpuMs => row.server_cpu_seconds.unwrap_or(0.0) * 1000.0 / done.max(1.0),
         Figure::RssPeak | Figure::FdPeak => 0.0,

@@ -6,12 +6,13 @@ use super::history::RunHistory;
 use super::view::{Timeline, Track};
 use crate::journal::{Floor, Row};
 use crate::matrix::server_figure;
+use crate::model::Pass;
 
 /// Points that a track keeps: more than a wide chart has pixels.
 const POINTS: usize = 1600;
 
-/// Seconds over which a rate of messages is taken.
-const BIN: f64 = 1.0;
+/// Seconds within which one round has read all processes.
+const ROUND: f64 = 0.01;
 
 /// The figures of all processes at one moment.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +21,6 @@ struct Moment {
     fds: f64,
     established: Option<f64>,
     close_wait: Option<f64>,
-    messages: f64,
 }
 
 /// Draws the tracks of the measure pass (of all, where there was no other).
@@ -29,23 +29,7 @@ pub fn timeline(rows: &[Row], history: &RunHistory) -> Timeline {
         true => f64::INFINITY,
         false => history.profile_from.unwrap_or(f64::INFINITY),
     };
-    let mut moments: Vec<(f64, Moment)> = Vec::new();
-    for row in rows {
-        let Some(seconds) = row.get("seconds").filter(|seconds| *seconds < until) else { continue };
-        // One round reads all processes within a moment.
-        if moments.last().is_none_or(|(last, _)| seconds - last > 0.01) {
-            moments.push((seconds, Moment::default()));
-        }
-        let Some((_, moment)) = moments.last_mut() else { continue };
-        moment.rss += row.get("rss").unwrap_or(0.0);
-        moment.fds += row.get("fds").unwrap_or(0.0);
-        for (sum, field) in [(&mut moment.established, "established"), (&mut moment.close_wait, "close_wait")] {
-            if let Some(value) = row.get(field) {
-                *sum = Some(sum.unwrap_or(0.0) + value);
-            }
-        }
-        moment.messages = moment.messages.max(row.get("messages").unwrap_or(0.0));
-    }
+    let moments = moments(rows, until);
     let track = |name: &str, unit: &str, of: &dyn Fn(&Moment) -> Option<f64>| Track {
         name: name.to_owned(),
         unit: unit.to_owned(),
@@ -57,7 +41,7 @@ pub fn timeline(rows: &[Row], history: &RunHistory) -> Timeline {
         track("fd", "count", &|m| Some(m.fds)),
         track("ESTABLISHED", "count", &|m| m.established),
         track("CLOSE_WAIT", "count", &|m| m.close_wait),
-        Track { name: "messages/s".to_owned(), unit: "per second".to_owned(), points: thin(rates(&moments)) },
+        Track { name: "messages/s".to_owned(), unit: "per second".to_owned(), points: rates(history) },
     ];
     tracks.retain(|track| !track.points.is_empty());
     Timeline { tracks }
@@ -75,14 +59,42 @@ fn heap(history: &RunHistory) -> Vec<(f64, f64)> {
     history.floors.iter().filter_map(at).collect()
 }
 
-/// Messages a second, bin by bin.
-fn rates(moments: &[(f64, Moment)]) -> Vec<(f64, f64)> {
-    let mut bins: BTreeMap<u64, f64> = BTreeMap::new();
-    for pair in moments.windows(2) {
-        let more = (pair[1].1.messages - pair[0].1.messages).max(0.0);
-        *bins.entry((pair[1].0 / BIN) as u64).or_default() += more / BIN;
+/// The samples in rounds: each reads every process once. A process that comes again begins another round, however short
+/// after the last one, for its memory is not there twice.
+fn moments(rows: &[Row], until: f64) -> Vec<(f64, Moment)> {
+    let mut moments: Vec<(f64, Moment)> = Vec::new();
+    let mut read: Vec<Option<f64>> = Vec::new();
+    for row in rows {
+        let Some(seconds) = row.get("seconds").filter(|seconds| *seconds < until) else { continue };
+        let pid = row.get("pid");
+        if read.contains(&pid) || moments.last().is_none_or(|(last, _)| seconds - last > ROUND) {
+            moments.push((seconds, Moment::default()));
+            read.clear();
+        }
+        read.push(pid);
+        let Some((_, moment)) = moments.last_mut() else { continue };
+        moment.rss += row.get("rss").unwrap_or(0.0);
+        moment.fds += row.get("fds").unwrap_or(0.0);
+        for (sum, field) in [(&mut moment.established, "established"), (&mut moment.close_wait, "close_wait")] {
+            if let Some(value) = row.get(field) {
+                *sum = Some(sum.unwrap_or(0.0) + value);
+            }
+        }
     }
-    bins.into_iter().map(|(bin, rate)| (bin as f64 * BIN + BIN / 2.0, rate)).collect()
+    moments
+}
+
+/// Messages (sessions, where there are none) a second: each wave's own rate, the one that the load's row has.
+fn rates(history: &RunHistory) -> Vec<(f64, f64)> {
+    let mut points = Vec::new();
+    let mut waves: Vec<_> = history.done(Pass::Measure).filter(|(_, stats)| stats.seconds > 0.0).collect();
+    waves.sort_by(|(a, _), (b, _)| a.begin.total_cmp(&b.begin));
+    for (wave, stats) in waves {
+        let Some((end, _)) = &wave.end else { continue };
+        let Some(rate) = super::load::row(Pass::Measure, "", None, stats, 0.0).rate() else { continue };
+        points.extend([(wave.begin, 0.0), (wave.begin, rate), (*end, rate), (*end, 0.0)]);
+    }
+    points
 }
 
 /// Keeps the lowest and the highest point of each stretch.
@@ -138,6 +150,20 @@ pub fn summary(rows: &[Row], history: &RunHistory) -> BTreeMap<String, f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_rounds_within_a_moment_are_not_summed() {
+        let row = |seconds: f64, pid: f64| {
+            let mut row = Row::default();
+            for (field, value) in [("seconds", seconds), ("pid", pid), ("rss", 50.0), ("fds", 5.0)] {
+                row.set(field, value);
+            }
+            row
+        };
+        let rows = [row(1.0, 7.0), row(1.0, 8.0), row(1.004, 7.0), row(1.004, 8.0), row(1.2, 7.0), row(1.201, 8.0)];
+        let rss: Vec<f64> = moments(&rows, f64::INFINITY).iter().map(|(_, moment)| moment.rss).collect();
+        assert_eq!(rss, [100.0, 100.0, 100.0]);
+    }
 
     #[test]
     fn peaks_stay_when_points_go() {

@@ -52,6 +52,11 @@ pub async fn source(cwd: &Path) -> (Option<String>, Option<bool>) {
 }
 
 /// What git answers; none where there is none, or no repository, or no answer in time.
+/// The branch of the project under test; none where a commit is checked out.
+pub async fn branch(cwd: &Path) -> Option<String> {
+    git(cwd, &["symbolic-ref", "--short", "-q", "HEAD"]).await.filter(|branch| !branch.is_empty())
+}
+
 async fn git(cwd: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .args(arguments)

@@ -134,6 +134,8 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> R
         host: environment::host(),
         commit,
         dirty,
+        branch: environment::branch(&run.cwd).await,
+        cwd: std::env::current_dir().ok().map(|folder| folder.display().to_string()),
     }))?;
     run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings }))?;
     ask_php(run);

@@ -23,6 +23,12 @@ pub struct Header {
     pub commit: Option<String>,
     /// It had uncommitted changes.
     pub dirty: Option<bool>,
+    /// Its branch, where one is checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The folder in which the run was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<String>,
 }
 
 /// What was asked.

@@ -3,7 +3,6 @@
 use super::words;
 use crate::analysis::result::{Finding, LoadRow, RunResult, State};
 use crate::analysis::view::RunView;
-use crate::model::load_stats::RowPass;
 use crate::model::{Metric, Pass};
 use crate::phrase::{bytes, grouped, millis, significant};
 
@@ -30,7 +29,7 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
     let main = main_load(result);
     let scenario = main.map_or(String::new(), |row| words::visible(&row.scenario));
     let unit = if main.is_some_and(|row| row.messages_accepted == 0) { "sessions/s" } else { "msg/s" };
-    let speed = main.filter(|row| row.seconds > 0.0).map(|row| row.work() as f64 / row.seconds);
+    let speed = main.and_then(LoadRow::rate);
     vec![
         memory(result),
         peak(view),
@@ -44,7 +43,7 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
             },
         ),
         Figure::new(
-            if unit == "msg/s" { "p99 a message" } else { "p99 a session" },
+            if unit == "msg/s" { "p99 latency" } else { "p99 per session" },
             main.map_or("–".to_owned(), |row| millis(row.latency_ms.p99)),
             main.map_or("not measured".to_owned(), |_| scenario.clone()),
         ),
@@ -54,14 +53,12 @@ pub(super) fn figures(view: &RunView) -> Vec<Figure> {
 
 /// Whole-scenario rows of the measure pass.
 pub(super) fn totals(result: &RunResult) -> impl Iterator<Item = &LoadRow> {
-    result.load.iter().filter(|row| row.wave.is_none() && row.pass == RowPass::Measure)
+    result.load.iter().filter(|row| row.is_measured_total())
 }
 
 /// The scenario whose speed speaks for the server: most messages, else most sessions.
 fn main_load(result: &RunResult) -> Option<&LoadRow> {
-    totals(result)
-        .filter(|row| row.is_measured_total() && row.work() > 0)
-        .max_by_key(|row| (row.messages_accepted, row.sessions))
+    totals(result).filter(|row| row.work() > 0).max_by_key(|row| (row.messages_accepted, row.sessions))
 }
 
 fn memory(result: &RunResult) -> Figure {
@@ -85,7 +82,7 @@ fn memory(result: &RunResult) -> Figure {
             Figure::new(&name, format!("{sign}{}", words::amount(growth.value, unit, per)), remark)
         }
         (_, Some(growth)) if finding.is_bounded_by_restarts() => {
-            Figure::new(&name, format!("+{}", words::amount(growth.value, unit, per)), "inside a life")
+            Figure::new(&name, format!("+{}", words::amount(growth.value, unit, per)), "per worker lifetime")
         }
         _ => match finding.could_have_missed {
             Some(limit) => Figure::new(&name, format!("< {}", words::amount(limit, unit, per)), words::state(finding)),
@@ -161,7 +158,7 @@ fn errors(result: &RunResult) -> Figure {
     let remark = if errors == 0 {
         format!("in {} sessions", grouped(sessions))
     } else {
-        format!("beside {} good sessions", grouped(sessions))
+        format!("{} sessions succeeded", grouped(sessions))
     };
     Figure::new("Errors", grouped(errors), remark)
 }

@@ -147,7 +147,7 @@ fn caption(finding: &Finding, dots: &[Dot], unit: Unit) -> String {
     let amount = |value: f64| if unit == Unit::Bytes { bytes(value) } else { significant(value) };
     match (finding.state, finding.growth) {
         (_, Some(growth)) if finding.is_bounded_by_restarts() => {
-            format!("{} inside a life, bounded by restarts", words::growth(growth))
+            format!("{} within one worker's lifetime, bounded by restarts", words::growth(growth))
         }
         (State::Plateau, _) => {
             let still = still_from(dots);
@@ -156,7 +156,7 @@ fn caption(finding: &Finding, dots: &[Dot], unit: Unit) -> String {
             format!("{sign}{} by wave {}, then still", amount(rise), dots[still].wave)
         }
         (State::Clean, _) => match words::missed(finding) {
-            Some(limit) => format!("flat; could hide {limit}"),
+            Some(limit) => format!("flat; below {limit} would not show"),
             None => "flat".to_owned(),
         },
         (_, Some(growth)) => {

@@ -2,14 +2,16 @@
 
 use super::words;
 use crate::analysis::result::{Holder, RunResult, State};
-use crate::model::Metric;
+use crate::analysis::short;
 use crate::phrase::{grouped, significant};
 
 /// One holder.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// As PHP writes it.
+    /// The container by the class that has it, as PHP writes it.
     pub path: String,
+    /// The way to it from the script's variables; empty where that is the same.
+    pub way: String,
     /// It is a name of the program, not a description.
     pub code: bool,
     /// What it holds.
@@ -38,6 +40,11 @@ impl Row {
         words::breakable(&self.path)
     }
 
+    /// The way, likewise.
+    pub fn way_html(&self) -> String {
+        words::breakable(&self.way)
+    }
+
     /// What it holds, likewise.
     pub fn kind_html(&self) -> String {
         words::breakable(&self.kind)
@@ -55,8 +62,8 @@ pub(super) struct Bar {
     pub height: String,
 }
 
-/// Holders of what leaks first, by the share that they explain; the same holder of the same metric only
-/// once, from the scenario where it grew most.
+/// Holders of what leaks first, by the share that they explain; the same holder only once, from the
+/// finding that decides most: what fills the heap fills the resident memory, too.
 pub(super) fn holders(result: &RunResult) -> Vec<Row> {
     let mut all: Vec<_> = result
         .findings
@@ -71,16 +78,18 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             .then(b.explains.unwrap_or(0.0).total_cmp(&a.explains.unwrap_or(0.0)))
             .then(last(b).cmp(&last(a)))
     });
-    let mut shown: Vec<(Metric, &str, &str)> = Vec::new();
+    let mut shown: Vec<(&str, &str)> = Vec::new();
     let mut rows = Vec::new();
     for (finding, holder) in all {
-        let key = (finding.metric, holder.path.as_str(), holder.kind.as_str());
+        let key = (holder.path.as_str(), holder.kind.as_str());
         if shown.contains(&key) {
             continue;
         }
         shown.push(key);
+        let short = &short(&holder.path);
         rows.push(Row {
-            path: words::visible(&holder.path),
+            path: words::visible(short),
+            way: if *short == holder.path { String::new() } else { words::visible(&holder.path) },
             code: holder.path.contains("->") || holder.path.contains("::") || holder.path.contains('$'),
             kind: words::visible(&holder.kind),
             seen: format!("{}, {}", words::metric(finding.metric), words::visible(&finding.scenario)),

@@ -72,7 +72,7 @@ fn row(view: &RunView, name: &str) -> Row {
     };
     out.refused = grouped(refused);
     out.failed = grouped(failed);
-    out.speed = if row.seconds > 0.0 { significant(row.work() as f64 / row.seconds) } else { "-".to_owned() };
+    out.speed = row.rate().map_or("-".to_owned(), significant);
     let ms = |value: f64| if row.work() > 0 { significant(value) } else { "-".to_owned() };
     out.p50 = ms(row.latency_ms.p50);
     out.p90 = ms(row.latency_ms.p90);

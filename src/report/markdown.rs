@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{drift, holders, load, matrix, words};
+use super::{drift, facts, holders, load, matrix, words};
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
+use crate::model::ExitCode;
 
 /// The summary as Markdown that GitHub, GitLab and plain readers show alike: sentence, evidence, matrix,
 /// holders, load. Names stand in code spans; nothing in them can end a table or call a person.
@@ -12,9 +13,10 @@ pub fn markdown(view: &RunView) -> String {
     let result = &view.result;
     let mut out = String::new();
     let word = match result.verdict {
+        Verdict::Clean | Verdict::Inconclusive if result.exit_code == ExitCode::Failed => "failed",
         Verdict::Leak => "leak",
         Verdict::Failed => "failed",
-        Verdict::Inconclusive => "not decided",
+        Verdict::Inconclusive => "inconclusive",
         Verdict::Clean => "clean",
     };
     let _ = writeln!(out, "**{word}** · {}", sentence(&result.sentence));
@@ -27,15 +29,28 @@ pub fn markdown(view: &RunView) -> String {
     for warning in &result.warnings {
         let _ = writeln!(out, "\n> **Warning:** {} {}", sentence(&warning.text), sentence(&warning.advice));
     }
-    findings(&mut out, view);
-    held(&mut out, view);
-    dearer(&mut out, view);
-    loads(&mut out, view);
+    out.push('\n');
+    for fact in facts::facts(result) {
+        let _ = writeln!(out, "- {}: {}", fact.name, plain(&fact.text));
+    }
+    folded(&mut out, "Leaks by scenario", |out| findings(out, view));
+    folded(&mut out, "What grows, and who holds it", |out| held(out, view));
+    folded(&mut out, "Functions that get slower", |out| slower(out, view));
+    folded(&mut out, "Load", |out| loads(out, view));
     let command = result.target.command.join(" ");
     if !command.is_empty() {
         let _ = writeln!(out, "\n{} · profile-run {}", code(&command), env!("CARGO_PKG_VERSION"));
     }
     out
+}
+
+/// A part that opens at a click, where there is anything in it.
+fn folded(out: &mut String, title: &str, write: impl FnOnce(&mut String)) {
+    let mut part = String::new();
+    write(&mut part);
+    if !part.is_empty() {
+        let _ = writeln!(out, "\n<details><summary>{title}</summary>\n{part}\n</details>");
+    }
 }
 
 fn findings(out: &mut String, view: &RunView) {
@@ -63,7 +78,7 @@ fn held(out: &mut String, view: &RunView) {
     if rows.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n| Held by | What | Entries | A 1,000 | Explains |\n| --- | --- | ---: | ---: | ---: |");
+    let _ = writeln!(out, "\n| Held by | What | Entries | Per 1,000 | Explains |\n| --- | --- | ---: | ---: | ---: |");
     for row in rows.iter().take(10) {
         let kind = if row.code { code(&row.kind) } else { plain(&row.kind) };
         let path = code(&row.path);
@@ -71,13 +86,13 @@ fn held(out: &mut String, view: &RunView) {
     }
 }
 
-fn dearer(out: &mut String, view: &RunView) {
+fn slower(out: &mut String, view: &RunView) {
     for drift in view.result.profile.iter().flat_map(|profile| &profile.drift).take(5) {
         let row = drift::row(drift);
         let load = if row.scenario.is_empty() { String::new() } else { format!(" of {}", plain(&row.scenario)) };
         let _ = writeln!(
             out,
-            "\nGrows dearer: {}, {} {} in the first tenth{load}, {} in the last.",
+            "\nGets slower: {}, {} {} in the first tenth{load}, {} in the last.",
             code(&drift.name),
             row.first,
             row.of,
@@ -93,7 +108,7 @@ fn loads(out: &mut String, view: &RunView) {
     }
     let _ = writeln!(
         out,
-        "\n| Load | Asked | Run | Accepted | Refused | Failed | a second | p50 ms | p99 ms |\n\
+        "\n| Load | Asked | Run | Accepted | Refused | Failed | per second | p50 ms | p99 ms |\n\
          | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     );
     for row in rows {

@@ -8,6 +8,7 @@ mod censuses;
 mod drift;
 mod embed;
 mod error;
+mod facts;
 mod figures;
 mod flame;
 mod floors;

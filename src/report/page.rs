@@ -5,10 +5,11 @@ use askama::Template;
 use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
-use super::{Error, censuses, embed, figures, floors, holders, how_it_ran, load, matrix, timeline, words};
+use super::{Error, censuses, embed, facts, figures, floors, holders, how_it_ran, load, matrix, timeline, words};
 use crate::analysis::profile::Shown;
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
+use crate::model::ExitCode;
 use crate::phrase::{duration, grouped, significant};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
@@ -22,6 +23,7 @@ struct Report {
     started: String,
     took: String,
     verdict: Banner,
+    facts: Vec<facts::Fact>,
     figures: Vec<figures::Figure>,
     warnings: Vec<[String; 2]>,
     matrix: matrix::Matrix,
@@ -104,6 +106,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         started: started(&result.started),
         took: if result.seconds > 0.0 { took(result.seconds) } else { String::new() },
         verdict: banner(view),
+        facts: facts::facts(result),
         figures: figures::figures(view),
         warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
         matrix: matrix::matrix(view),
@@ -154,9 +157,11 @@ fn allocated(messages: u64) -> &'static str {
 fn banner(view: &RunView) -> Banner {
     let result = &view.result;
     let (class, word) = match result.verdict {
+        // Green over an exit code that stops a merge would be believed.
+        Verdict::Clean | Verdict::Inconclusive if result.exit_code == ExitCode::Failed => ("failed", "failed"),
         Verdict::Leak => ("leak", "leak"),
         Verdict::Failed => ("failed", "failed"),
-        Verdict::Inconclusive => ("inconclusive", "not decided"),
+        Verdict::Inconclusive => ("inconclusive", "inconclusive"),
         Verdict::Clean => ("clean", "clean"),
     };
     let said = |text: &String| *text == result.sentence || result.evidence.contains(text);
@@ -190,10 +195,10 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
     });
     if !summary.complete {
         let share = words::percent(summary.recovered_share);
-        facts.push(format!("A profile ends in the middle; {share} of its bytes could be used."));
+        facts.push(format!("A profile ends in the middle; {share} of what it holds could be used."));
     }
     if let Some(overhead) = summary.overhead.filter(|times| times.is_finite() && *times > 1.05) {
-        facts.push(format!("The profiler slowed the server {} times.", significant(overhead)));
+        facts.push(format!("Under the profiler the server was {} times slower.", significant(overhead)));
     }
     Ok(Profile {
         facts,
@@ -213,7 +218,8 @@ fn waiting_words(graphs: Option<&Flames>) -> String {
 
 /// `25 Nov 2026, 14:02` as the clock stood where it ran; the text itself where it is no time.
 fn started(text: &str) -> String {
-    match text.parse::<jiff::civil::DateTime>() {
+    // Without the zone: the reader asks when it was there.
+    match text.get(..19).unwrap_or(text).parse::<jiff::civil::DateTime>() {
         Ok(time) => time.strftime("%-d %b %Y, %H:%M").to_string(),
         Err(_) => words::visible(text),
     }
@@ -230,6 +236,7 @@ mod tests {
     #[test]
     fn dates_are_read_by_people() {
         assert_eq!(started("2026-11-05T14:02:33+01:00"), "5 Nov 2026, 14:02");
+        assert_eq!(started("2026-11-29T09:40:36.798026454Z"), "29 Nov 2026, 09:40");
         assert_eq!(started("soon"), "soon");
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Legend {
 struct Layout {
     width: f64,
     left: f64,
-    heights: [f64; 3],
+    heights: [f64; 4],
     gap: f64,
     top: f64,
     ticks_up: usize,
@@ -50,9 +50,9 @@ struct Layout {
 const WIDE: Layout = Layout {
     width: 1046.0,
     left: 52.0,
-    heights: [112.0, 92.0, 76.0],
+    heights: [84.0, 76.0, 84.0, 72.0],
     gap: 16.0,
-    top: 22.0,
+    top: 34.0,
     ticks_up: 3,
     ticks_across: 8,
     font: 10.5,
@@ -62,7 +62,7 @@ const WIDE: Layout = Layout {
 const NARROW: Layout = Layout {
     width: 328.0,
     left: 48.0,
-    heights: [136.0, 112.0, 96.0],
+    heights: [108.0, 96.0, 100.0, 88.0],
     gap: 16.0,
     top: 34.0,
     ticks_up: 3,
@@ -117,9 +117,8 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
     // The launch belongs to the picture unless it lies far behind.
     let from = if from < to * 0.2 { 0.0 } else { from };
     let inks = inks(&view.result, &tracks);
-    let of = |unit: &str| tracks.iter().zip(&inks).filter(|(t, _)| t.unit == unit).map(|(t, i)| (*t, *i)).collect();
-    let charts: Vec<(usize, Vec<(&Track, Ink)>)> =
-        ["bytes", "count", "per second"].iter().map(|unit| of(unit)).enumerate().collect();
+    let of = |at: usize| tracks.iter().zip(&inks).filter(|(t, _)| panel(t) == at).map(|(t, i)| (*t, *i)).collect();
+    let charts: Vec<(usize, Vec<(&Track, Ink)>)> = (0..WIDE.heights.len()).map(|at| (at, of(at))).collect();
     let paint = |layout: &Layout| -> Result<String, Error> {
         let charts: Vec<(f64, Chart<'_>)> = charts
             .iter()
@@ -165,6 +164,16 @@ pub(super) fn timeline(view: &RunView) -> Result<Option<Timeline>, Error> {
         narrow: paint(&NARROW)?,
         data: super::embed::script_json(&data)?,
     }))
+}
+
+/// Which chart a line stands in: PHP's heap is small beside the resident memory, and would be a flat line on its axis.
+fn panel(track: &Track) -> usize {
+    match (track.name.as_str(), track.unit.as_str()) {
+        ("heap", _) => 1,
+        (_, "bytes") => 0,
+        (_, "count") => 2,
+        _ => 3,
+    }
 }
 
 fn round(value: f64) -> f64 {
@@ -252,7 +261,12 @@ fn chart<'a>(tracks: &[(&'a Track, Ink)], layout: &Layout) -> Chart<'a> {
         .flat_map(|(track, _)| track.points.iter().map(|point| point.1))
         .filter(|value| value.is_finite())
         .fold(0.0, f64::max);
-    let axis = if tracks.iter().any(|(track, _)| track.unit == "bytes") {
+    let low = tracks.iter().flat_map(|(track, _)| &track.points).map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let axis = if tracks.iter().all(|(track, _)| panel(track) == 1) {
+        // From its lowest floor on, and never over so little that noise would look like growth.
+        let spare = ((high * 0.05).max(65_536.0) - (high - low)).max(0.0) / 2.0;
+        Axis::memory((low - spare).max(0.0), high + spare, layout.ticks_up)
+    } else if tracks.iter().any(|(track, _)| track.unit == "bytes") {
         Axis::memory(0.0, high.max(1024.0), layout.ticks_up)
     } else {
         Axis::count(0.0, high.max(1.0), layout.ticks_up)

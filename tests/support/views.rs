@@ -279,7 +279,7 @@ fn setup(view: &mut RunView) {
         ("memory".into(), json!("7.76 GiB")),
         ("load".into(), json!([0.41, 0.32, 0.2])),
     ]);
-    result.source = Source { commit: Some("7f860efc2a".into()), dirty: Some(true) };
+    result.source = Source { commit: Some("7f860efc2a".into()), dirty: Some(true), branch: Some("main".into()) };
     view.reproduce = "profile-run --budget 3m --seed 7 -- php bin/console smtp:serve -vvv".into();
     view.last_words = vec![
         (

@@ -211,6 +211,11 @@ impl LoadRow {
     pub fn work(&self) -> u64 {
         if self.messages_accepted > 0 { self.messages_accepted } else { self.sessions }
     }
+
+    /// Units of work a second while the load ran: the speed of a row, wherever it is shown. None where no time passed.
+    pub fn rate(&self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.work() as f64 / self.seconds)
+    }
 }
 
 #[cfg(test)]

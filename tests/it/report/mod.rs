@@ -1,3 +1,4 @@
 //! The report in a browser.
 
 mod page;
+mod runs;

@@ -72,8 +72,8 @@ const CLIPPED: &str = "[...document.querySelectorAll('svg.plot text')].filter((t
 }).map((text) => text.textContent)";
 
 #[test]
-fn summaries_stay_as_they_are() {
-    for name in ["leak", "leak-fd", "clean", "failed", "interrupted", "empty", "hostile"] {
+fn hostile_names_stay_harmless_in_the_summary() {
+    for name in ["hostile"] {
         let (_, view) = views::all().into_iter().find(|(known, _)| *known == name).expect("a known run");
         let text = markdown(&view);
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/report/{name}.md"));
