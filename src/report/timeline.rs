@@ -49,7 +49,7 @@ struct Layout {
 
 const WIDE: Layout = Layout {
     width: 1046.0,
-    left: 52.0,
+    left: 60.0,
     heights: [84.0, 76.0, 84.0, 72.0],
     gap: 16.0,
     top: 34.0,
@@ -61,7 +61,7 @@ const WIDE: Layout = Layout {
 
 const NARROW: Layout = Layout {
     width: 328.0,
-    left: 48.0,
+    left: 58.0,
     heights: [108.0, 96.0, 100.0, 88.0],
     gap: 16.0,
     top: 34.0,
