@@ -285,7 +285,7 @@ mod tests {
             ["--out", "old", "--load", "churn", "--out=o", "--", "php", "it's", "--out", "x"].map(str::to_owned);
         assert_eq!(
             reproduce(&typed, Some("/srv/a b")),
-            r"cd '/srv/a b' && profile-run --load churn -- php 'it'\''s' --out x"
+            "cd '/srv/a b' && profile-run --load churn -- php \"it's\" --out x"
         );
         assert_eq!(reproduce(&typed[6..7], None), "profile-run php");
     }
