@@ -89,6 +89,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         not_measured,
         failures: failures(&history),
         baseline: None,
+        bounds: history.settings.bounds.clone(),
         findings,
     };
     let mut worse = Worse {
@@ -96,7 +97,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         regressions: Vec::new(),
     };
     if let Some(baseline) = baseline {
-        let comparison = compare::compare(baseline, &result, &history.settings.bounds);
+        let comparison = compare::compare(baseline, &result);
         worse.regressions = comparison.regressions();
         result.baseline = serde_json::to_value(&comparison).ok();
     }
@@ -288,5 +289,11 @@ mod tests {
             "cd '/srv/a b' && profile-run --load churn -- php \"it's\" --out x"
         );
         assert_eq!(reproduce(&typed[6..7], None), "profile-run php");
+    }
+
+    #[test]
+    fn a_run_is_judged_by_its_own_day() {
+        assert_eq!(day("2026-11-25T14:02:33.5+01:00"), "2026-11-25");
+        assert_eq!(day(""), "", "before every day on which something may expire");
     }
 }

@@ -84,8 +84,9 @@ pub struct Comparison {
     pub worse: bool,
 }
 
-/// Compares `now` with `earlier`.
-pub fn compare(earlier: &RunResult, now: &RunResult, bounds: &Bounds) -> Comparison {
+/// Compares `now` with `earlier`, by the thresholds that `now` was judged by.
+pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
+    let bounds = &now.bounds;
     let differences = conditions(now).differences(&conditions(earlier));
     let growth: Vec<GrowthChange> =
         now.findings.iter().map(|is| growth_change(earlier.finding(is.metric, &is.scenario), is, bounds)).collect();

@@ -2,10 +2,10 @@
 
 use super::history::RunHistory;
 use super::result::{Finding, Metric, State, Verdict};
-use super::sentences;
 use crate::journal::{End, Interrupted};
 use crate::model::plan::FailOn;
 use crate::model::{EarlyEnd, ExitCode, Pass};
+use crate::phrase;
 
 /// The verdict of a run and what is said of it.
 #[derive(Debug, Clone)]
@@ -51,22 +51,22 @@ pub struct Worse {
 }
 
 fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<String>) {
-    if let Some(finding) = sentences::foremost(findings, State::Leak) {
-        let mut evidence = vec![sentences::evidence(finding)];
-        evidence.extend(sentences::also(findings, finding));
+    if let Some(finding) = phrase::foremost(findings, State::Leak) {
+        let mut evidence = vec![phrase::finding_evidence(finding)];
+        evidence.extend(phrase::also(findings, finding));
         evidence.extend(history.failures.first().map(|failure| failure.sentence.clone()));
-        evidence.push(sentences::where_to_look(finding));
-        return (Verdict::Leak, sentences::leak(finding), evidence);
+        evidence.push(phrase::where_to_look(finding));
+        return (Verdict::Leak, phrase::leak(finding), evidence);
     }
     if let Some((sentence, evidence)) = failed(history) {
         return (Verdict::Failed, sentence, evidence);
     }
     let undecided = |f: &&Finding| f.state == State::Inconclusive && f.accepted.is_none() && !is_covered(f, findings);
     if let Some(finding) =
-        sentences::foremost(&findings.iter().filter(undecided).cloned().collect::<Vec<_>>(), State::Inconclusive)
+        phrase::foremost(&findings.iter().filter(undecided).cloned().collect::<Vec<_>>(), State::Inconclusive)
     {
-        let evidence = vec![sentences::evidence(finding)];
-        return (Verdict::Inconclusive, sentences::undecided(finding), evidence);
+        let evidence = vec![phrase::finding_evidence(finding)];
+        return (Verdict::Inconclusive, phrase::undecided(finding), evidence);
     }
     let missing = never_judged(findings);
     if history.end.is_none() || history.interrupted.is_some() {
@@ -79,13 +79,13 @@ fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<
     if !missing.is_empty() {
         let first = first_not_judged(findings);
         let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
-        let evidence = first.map(sentences::evidence).into_iter().collect();
-        return (Verdict::Inconclusive, sentences::never_judged(&missing, would_decide), evidence);
+        let evidence = first.map(phrase::finding_evidence).into_iter().collect();
+        return (Verdict::Inconclusive, phrase::never_judged(&missing, would_decide), evidence);
     }
-    let foremost = sentences::foremost_clean(findings);
-    let mut evidence: Vec<String> = foremost.map(sentences::evidence).into_iter().collect();
-    evidence.extend(foremost.filter(|finding| !finding.holders.is_empty()).map(sentences::where_to_look));
-    (Verdict::Clean, sentences::clean(findings, history), evidence)
+    let foremost = phrase::foremost_clean(findings);
+    let mut evidence: Vec<String> = foremost.map(phrase::finding_evidence).into_iter().collect();
+    evidence.extend(foremost.filter(|finding| !finding.holders.is_empty()).map(phrase::where_to_look));
+    (Verdict::Clean, phrase::clean(findings, &|scenario| work(history, scenario)), evidence)
 }
 
 /// An undecided resident memory whose scenario's heap is clean changes no verdict, unless it grows as a leak does and the
@@ -99,6 +99,12 @@ fn is_covered(finding: &Finding, findings: &[Finding]) -> bool {
 
 fn is_clean(finding: &Finding) -> bool {
     matches!(finding.state, State::Clean | State::Plateau)
+}
+
+/// Messages and sessions of a scenario at its last floor.
+fn work(history: &RunHistory, scenario: &str) -> (u64, u64) {
+    let last = history.floors.iter().rev().find(|floor| floor.scene.scenario == scenario);
+    last.map_or((0, 0), |floor| (floor.messages, floor.sessions))
 }
 
 /// What was judged clean in no scenario at all.
@@ -124,7 +130,7 @@ fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
     {
         let sentence = sentence.clone().unwrap_or_else(|| "The run ended early.".to_owned());
         let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
-        let first = sentences::capital(first);
+        let first = phrase::capital(first);
         let evidence = rest.lines().map(|line| format!("`{}`", line.trim())).collect();
         return Some((first, evidence));
     }
@@ -189,6 +195,7 @@ mod tests {
             could_have_missed: None,
             steady,
             lives: false,
+            source: None,
             evidence: String::new(),
             would_decide: None,
             holders: Vec::new(),

@@ -2,10 +2,11 @@
 
 use super::history::RunHistory;
 use super::holders::{heap_growths, holders};
-use super::result::{Finding, State};
+use super::result::{Finding, GrowthSource, State};
 use crate::journal::Journal;
 use crate::matrix::{Cell, Cells, judged};
 use crate::model::plan::Plan;
+use crate::phrase;
 use crate::verdict::accepted::{Acceptance, acceptance};
 use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, until, with_time};
 
@@ -65,9 +66,10 @@ fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds, judgement: Judgem
 fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str) -> Finding {
     let grew = matches!(judgement.state, State::Leak | State::Inconclusive) || judgement.is_bounded_by_restarts();
     let holders = if grew { holders(history, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
-    let mut evidence = crate::phrase::evidence(cell.metric, &judgement);
-    if grew && cell.metric.is_resident() {
-        evidence.push_str(&outside_heap(cell, &judgement, history));
+    let mut evidence = phrase::evidence(cell.metric, &judgement);
+    let source = if grew { source(cell, &judgement, history) } else { None };
+    if cell.metric.is_resident() && source == Some(GrowthSource::OutsideHeap) {
+        evidence.push_str(phrase::OUTSIDE_HEAP_EVIDENCE);
     }
     if judgement.state == State::Leak
         && let Some(text) = what_it_means(cell, &judgement, history)
@@ -95,31 +97,32 @@ fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str)
         could_have_missed: judgement.could_have_missed,
         steady: judgement.steady,
         lives: judgement.lives,
+        source,
         evidence,
-        would_decide: crate::phrase::would_decide(&judgement),
+        would_decide: phrase::would_decide(&judgement),
         holders,
         locations,
         accepted,
     }
 }
 
-/// Where memory grows and PHP's heap does not.
-fn outside_heap(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> String {
+/// Where memory grows; none where no heap could be read that would tell.
+fn source(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Option<GrowthSource> {
+    match cell.metric {
+        Metric::Heap => return Some(GrowthSource::Heap),
+        Metric::Rss => {}
+        _ => return None,
+    }
     let heaps = heap_growths(history, &cell.scenario);
-    let (Some(growth), false) = (judgement.growth, heaps.is_empty()) else { return String::new() };
+    let growth = judgement.growth.filter(|growth| growth.per != GrowthPer::Hour)?;
     let work = || heaps.iter().flat_map(|(_, work)| work.iter().copied());
-    let done = work().max().unwrap_or(0).saturating_sub(work().min().unwrap_or(0));
-    if growth.per == GrowthPer::Hour || done == 0 {
-        return String::new();
+    let done = work().max()?.saturating_sub(work().min()?);
+    if done == 0 {
+        return None;
     }
     let heap: i64 = heaps.iter().map(|(heap, _)| heap.without_garbage()).sum();
     let heap_per_1000 = heap as f64 / done as f64 * 1000.0;
-    if heap_per_1000 < growth.value * HEAP_EXPLAINS {
-        "; PHP's heap does not grow like this: the growth is outside PHP's heap (an extension or the C library)"
-            .to_owned()
-    } else {
-        String::new()
-    }
+    Some(if heap_per_1000 < growth.value * HEAP_EXPLAINS { GrowthSource::OutsideHeap } else { GrowthSource::Heap })
 }
 
 /// How long until the limit.

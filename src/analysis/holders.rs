@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::RunHistory;
-use super::result::Holder;
+use super::result::{Holder, HolderKind};
 use crate::heap::{Census, ContainerCode, Growth, growth};
 use crate::verdict::{Metric, Per};
 
@@ -45,10 +45,11 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
         let code = code_of(history, scenario, &growing.path);
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
-        let kind = if growing.unit == "bytes" { format!("{} (bytes of it)", growing.what) } else { growing.what };
+        let what = if growing.unit == "bytes" { HolderKind::String } else { HolderKind::Container };
         Holder {
             path: growing.path,
-            kind,
+            kind: growing.what,
+            what,
             counts: growing.counts,
             work: work.clone(),
             per_1000: growing.per_1000,
@@ -65,6 +66,15 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
 fn code_of<'a>(history: &'a RunHistory, scenario: &str, path: &str) -> Option<&'a ContainerCode> {
     let here = history.codes.iter().filter(|at| at.scenario == scenario);
     here.chain(&history.codes).find_map(|at| at.code.container(path))
+}
+
+/// The kind of a group of descriptors, by the name that the sampler gives it.
+fn kind_of(kind: &str) -> HolderKind {
+    match kind {
+        "socket" => HolderKind::Sockets,
+        "file" => HolderKind::Files,
+        _ => HolderKind::Descriptors,
+    }
 }
 
 /// Groups of descriptors that grew, the one that grew most first.
@@ -94,6 +104,7 @@ fn descriptors(history: &RunHistory, scenario: &str, per: Per, wanted: impl Fn(&
         .map(|((path, kind), counts)| Holder {
             path: path.to_owned(),
             kind: kind.to_owned(),
+            what: kind_of(kind),
             per_1000: grew(&counts) as f64 / done * 1000.0,
             explains: (all > 0).then(|| grew(&counts) as f64 / all as f64),
             work: work.clone(),

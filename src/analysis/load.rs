@@ -204,7 +204,7 @@ pub fn not_exercised(scenarios: &[Scenario], errors: &BTreeMap<String, u64>) -> 
     let delivers = any(&|s| s.unit() == Unit::Messages && s.until == Depth::Data);
     say(delivers, "Whole messages (`--load sequential`).");
     say(any(&|s| s.sessions > 1), "Several sessions at once (`--load churn`).");
-    say(any(&|s| crate::matrix::mail_length(s) >= 100_000), "Large messages (`--load large`).");
+    say(any(&|s| s.mail_length() >= 100_000), "Large messages (`--load large`).");
     say(any(&|s| s.ending != Ending::Quit), "Clients that vanish in the middle (`--load abrupt`).");
     let refused = errors.keys().any(|kind| kind.contains("_4") || kind.contains("_5"));
     say(refused || any(&|s| s.name == "refused"), "Refused recipients (`--load refused`).");

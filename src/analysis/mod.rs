@@ -15,7 +15,6 @@ mod holders;
 mod load;
 pub mod profile;
 pub mod result;
-mod sentences;
 mod settings;
 pub mod slices;
 mod thresholds;

@@ -6,104 +6,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::verdict::Bounds;
+
 pub use super::drift::{DriftRow, Grows};
 pub use super::slices::PartRow;
-pub use crate::heap::{Location, Role};
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
-pub use crate::model::{ExitCode, FailureKind, Growth, GrowthPer as Per, Metric, Pass, Reason, State, Unit, Verdict};
+pub use crate::model::{
+    ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, Location, Metric, Pass,
+    Reason, Role, State, Unit, Verdict,
+};
 
 /// The version of this shape.
 pub const SCHEMA: u32 = 2;
-
-/// What holds on to the memory or descriptors that grew.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Holder {
-    /// As PHP writes it: `App\Server->sessions[]`, or `sockets in CLOSE_WAIT`.
-    pub path: String,
-    /// What it holds: a class, a type, a kind of descriptor.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// How many at each census or floor, in order.
-    pub counts: Vec<u64>,
-    /// The work done at each of `counts`.
-    pub work: Vec<u64>,
-    /// More entries for 1,000 units of work.
-    pub per_1000: f64,
-    /// Share of the growth of the metric that it explains, 0 to 1.
-    pub explains: Option<f64>,
-    /// What hangs below it: classes and counts, in words.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kept: Vec<String>,
-    /// The lines that fill it, empty it, and make what it holds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub locations: Vec<Location>,
-    /// It is handed on by reference: lines that call it by another name may empty it too.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub by_reference: bool,
-}
-
-impl Holder {
-    /// Which lines fill it and which empty it, in words; empty where that is not known.
-    pub fn filled_and_emptied(&self) -> String {
-        let of = |role: Role| -> Vec<String> {
-            let those = self.locations.iter().filter(|at| at.role == role);
-            those.map(|at| crate::phrase::place(&at.file, at.line)).collect()
-        };
-        crate::phrase::filled_and_emptied(&of(Role::PutsIn), &of(Role::Calls), &of(Role::TakesOut), self.by_reference)
-    }
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-/// One metric in one scenario, judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Finding {
-    /// `heap`, `rss`, `fd`, `sockets`, `threads`.
-    pub metric: Metric,
-    /// The scenario whose floors were judged; `idle` for growth with time.
-    pub scenario: String,
-    /// The state.
-    pub state: State,
-    /// Why it was not judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// Growth in the window that was judged.
-    pub growth: Option<Growth>,
-    /// 95% interval of the growth, same unit; null where not judged.
-    pub ci95: Option<[f64; 2]>,
-    /// A leak below this, in the metric's unit for 1,000 messages or sessions, could have been missed.
-    pub could_have_missed: Option<f64>,
-    /// It grows as a leak does, also where the run was too short to say so. A plateau that does is bounded by
-    /// restarts.
-    #[serde(default)]
-    pub steady: bool,
-    /// It was judged over the lives of a process that is replaced: no line goes through its floors.
-    #[serde(default)]
-    pub lives: bool,
-    /// The evidence in words.
-    pub evidence: String,
-    /// What would decide it, where it is undecided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub would_decide: Option<String>,
-    /// Who holds what grew.
-    pub holders: Vec<Holder>,
-    /// The lines that fill the first of `holders` that code names, that empty it, and that make what it holds.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub locations: Vec<Location>,
-    /// An entry of the accepted leaks covers it, for this reason.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accepted: Option<String>,
-}
-
-impl Finding {
-    /// It grows inside the lives of a worker, and each is replaced before that shows.
-    pub fn is_bounded_by_restarts(&self) -> bool {
-        self.state == State::Plateau && self.steady
-    }
-}
 
 /// One floor: the figure after a wave, when the server had come to rest.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -296,6 +211,9 @@ pub struct RunResult {
     /// The run was interrupted, or its journal has no end.
     #[serde(default)]
     pub cut_off: bool,
+    /// The thresholds of the verdict by which it was judged.
+    #[serde(default)]
+    pub bounds: Bounds,
     /// Metric by scenario.
     pub findings: Vec<Finding>,
     /// The evidence itself.

@@ -6,7 +6,6 @@ use super::exit::Exit;
 use super::outputs::read_result;
 use super::stdout::{out, outln};
 use crate::analysis::compare;
-use crate::verdict::Bounds;
 
 /// Arguments of `profile-run compare`.
 #[derive(Debug, clap::Args)]
@@ -26,7 +25,7 @@ pub struct Args {
 /// One of them is no run.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let (base, new) = (read_result(&args.base)?, read_result(&args.new)?);
-    let comparison = compare(&base, &new, &Bounds::default());
+    let comparison = compare(&base, &new);
     if args.json {
         outln!("{}", serde_json::to_string_pretty(&comparison)?);
     } else {

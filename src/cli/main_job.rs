@@ -145,8 +145,12 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     if args.command.is_empty() || args.command[0].is_empty() {
         bail!("no command: give the server's command after --, as in\n  profile-run -- php bin/console smtp:serve");
     }
-    let scenarios: Vec<_> =
-        config.catalog.choose(&args.load)?.into_iter().map(|scenario| scenario.scaled(args.scale)).collect();
+    let scenarios: Vec<_> = config
+        .catalog
+        .choose(&args.load)?
+        .into_iter()
+        .map(|scenario| parse::with_file_length(scenario.scaled(args.scale)))
+        .collect();
     let engine = Engine::from(args.engine);
     if engine == Engine::Command && args.load_command.is_none() {
         bail!(

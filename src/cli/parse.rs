@@ -1,5 +1,6 @@
 //! Values as people type them: `3m`, `90s`, `1m30s`, `K=V`.
 
+use crate::model::plan::scenario::{Payload, Scenario};
 use std::time::Duration;
 
 use crate::load::Address;
@@ -60,6 +61,15 @@ pub fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err(format!("`{text}` is no variable; write NAME=VALUE")),
     }
+}
+
+/// The scenario with the length of the file that it sends: a report that is written later, elsewhere, must judge by it.
+pub fn with_file_length(mut scenario: Scenario) -> Scenario {
+    if let Payload::File(path) = &scenario.payload {
+        // A file that is not there is said when the load reads it.
+        scenario.file_length = std::fs::metadata(path).map_or(0, |meta| meta.len());
+    }
+    scenario
 }
 
 #[cfg(test)]

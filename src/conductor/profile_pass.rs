@@ -10,7 +10,6 @@ use super::wave::{self, Asked};
 use super::wave_size::LARGE;
 use super::{diagnosis, launch, preflight, profile_files, stop};
 use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
-use crate::matrix::mail_length;
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
 
@@ -106,7 +105,7 @@ async fn profile_scenario(
     share: f64,
     messages: &mut u64,
 ) -> Result<ScenarioStop, Halt> {
-    let large = mail_length(scenario) >= LARGE;
+    let large = scenario.mail_length() >= LARGE;
     let warm_up = if large { 1 } else { WARM_UP }.min(scenario.total);
     let began = run.elapsed();
     let mut left = scenario.total;

@@ -4,7 +4,7 @@ use super::floors::{Floors, Work};
 use super::session::Session;
 use super::wave_size::{self, Known};
 use crate::journal::{ProcessFloor, Scene};
-use crate::matrix::{Lives, mail_length};
+use crate::matrix::Lives;
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::{PerConnection, Scenario};
 use crate::model::plan::{Pass, Plan};
@@ -60,7 +60,7 @@ impl<'a> ScenarioRun<'a> {
             settle: 0.5,
             left: share,
             exact: plan.budget.is_none(),
-            length: mail_length(scenario),
+            length: scenario.mail_length(),
             descriptors: None,
             kept_a_session: 0.0,
             cut: 1,

@@ -7,7 +7,7 @@ use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::TreeFloor;
 use crate::model::Why;
-use crate::model::plan::scenario::{Length, Payload, Scenario, Unit};
+use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
 use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
 
@@ -112,7 +112,7 @@ impl Cells {
         self.cells.retain(|cell| cell.scenario != name);
         self.refused.remove(name);
         let per_message = scenario.unit() == Unit::Messages;
-        let length = mail_length(scenario);
+        let length = scenario.mail_length();
         for metric in Metric::ALL {
             let per = if per_message && !metric.is_count() { Per::Messages } else { Per::Sessions };
             let large = (per_message && length >= LARGE_MAIL).then_some(length as f64);
@@ -162,15 +162,6 @@ impl Cells {
     /// Why the scenario is not judged, where too few sessions went as meant.
     pub fn refused(&self, scenario: &str) -> Option<&Why> {
         self.refused.get(scenario)
-    }
-}
-
-/// Bytes of the longest mail of a scenario.
-pub fn mail_length(scenario: &Scenario) -> u64 {
-    match &scenario.payload {
-        Payload::Generated(length) => length.longest(),
-        Payload::File(path) => std::fs::metadata(path).map_or(0, |meta| meta.len()),
-        Payload::Short | Payload::Folder(_) => Length::Fixed(0).longest(),
     }
 }
 

@@ -8,5 +8,5 @@ mod layout;
 mod lives;
 
 pub use cell::{Cell, Wish};
-pub use layout::{Cells, judged, mail_length, server_figure};
+pub use layout::{Cells, judged, server_figure};
 pub use lives::Lives;

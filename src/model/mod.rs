@@ -4,6 +4,7 @@
 mod clock;
 mod duration;
 mod exit_code;
+mod finding;
 mod judgement;
 mod kinds;
 pub mod load_stats;
@@ -21,6 +22,7 @@ mod visible;
 pub use clock::Clock;
 pub use duration::parse_duration;
 pub use exit_code::ExitCode;
+pub use finding::{Finding, GrowthSource, Holder, HolderKind, Location, Role};
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
 pub use metric::Metric;

@@ -1,5 +1,7 @@
 //! Lines of code in words: where a container is filled, and where it is emptied.
 
+use crate::model::{Holder, Role};
+
 /// Lines of one role that a sentence names; the rest are counted.
 const MOST: usize = 3;
 
@@ -34,6 +36,15 @@ pub fn filled_and_emptied(filled: &[String], called: &[String], emptied: &[Strin
         (false, true) => format!("emptied at {}, perhaps also by reference", list(emptied)),
     };
     format!("filled at {}{through}; {emptied}", list(filled))
+}
+
+/// Which lines fill a holder and which empty it; empty where that is not known.
+pub fn holder_lines(holder: &Holder) -> String {
+    let of = |role: Role| -> Vec<String> {
+        let those = holder.locations.iter().filter(|at| at.role == role);
+        those.map(|at| place(&at.file, at.line)).collect()
+    };
+    filled_and_emptied(&of(Role::PutsIn), &of(Role::Calls), &of(Role::TakesOut), holder.by_reference)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod advice;
 mod amount;
 mod growth;
 mod judgement;
+mod leak;
 mod lines;
 mod load;
 mod state;
@@ -13,6 +14,10 @@ pub use advice::lost_connections;
 pub use amount::{bytes, duration, grouped, millis, plural, rate, significant};
 pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
 pub use judgement::{evidence, would_decide};
-pub use lines::{filled_and_emptied, place};
+pub use leak::{
+    OUTSIDE_HEAP_EVIDENCE, also, capital, clean, finding_evidence, foremost, foremost_clean, leak, leak_amount,
+    never_judged, undecided, where_to_look,
+};
+pub use lines::{filled_and_emptied, holder_lines, place};
 pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_stop};
 pub use state::{metric, metric_noun, state, verdict};

@@ -99,7 +99,7 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             entries: grouped(last(holder)),
             per_1000: format!("{}{}", if holder.per_1000 > 0.0 { "+" } else { "" }, significant(holder.per_1000)),
             explains: holder.explains.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0)),
-            kept: std::iter::once(holder.filled_and_emptied().replace('`', ""))
+            kept: std::iter::once(crate::phrase::holder_lines(holder).replace('`', ""))
                 .filter(|lines| !lines.is_empty())
                 .chain(holder.kept.iter().cloned())
                 .map(|text| words::visible(&text))

@@ -1,10 +1,10 @@
 //! Which traffic leaks: metric by scenario, a state in each cell.
 
 use super::words;
-use crate::analysis::result::{Finding, RunResult, State, Unit};
+use crate::analysis::result::{Finding, Per, RunResult, State, Unit};
 use crate::analysis::view::RunView;
 use crate::model::{Metric, Pass};
-use crate::phrase::{bytes, significant};
+use crate::phrase::{self, bytes, significant};
 
 /// The matrix.
 #[derive(Debug, Default)]
@@ -122,14 +122,19 @@ fn cell(result: &RunResult, finding: &Finding) -> Cell {
     }
 }
 
+/// An amount with as little beside it as a narrow cell can bear: `412 B`, `17.2 / 1,000`.
+fn in_cell(value: f64, unit: Unit, per: Per) -> String {
+    let amount = phrase::growth_amount(value, unit, per);
+    if unit == Unit::Bytes || per == Per::Hour { amount } else { format!("{amount} / 1,000") }
+}
+
 fn figure(result: &RunResult, finding: &Finding) -> String {
     let (unit, per) = words::measure(finding);
     match finding.state {
         State::Leak | State::Inconclusive => finding.growth.map_or(String::new(), |growth| {
-            let amount = words::amount(growth.value, unit, per);
             let sign = if growth.value > 0.0 { "+" } else { "" };
-            let hour = if per == crate::analysis::result::Per::Hour { " per hour" } else { "" };
-            format!("{sign}{}{hour}", amount.replace(" per 1,000", " / 1,000"))
+            let hour = if per == Per::Hour { " per hour" } else { "" };
+            format!("{sign}{}{hour}", in_cell(growth.value, unit, per))
         }),
         State::Plateau if finding.is_bounded_by_restarts() => {
             finding.growth.map_or(String::new(), |growth| format!("{} in a life", words::growth(growth)))
@@ -139,9 +144,9 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
             let rise = if finding.metric.is_memory() { bytes(rise) } else { significant(rise) };
             format!("{sign}{rise} once")
         }),
-        State::Clean | State::NotJudged => finding.could_have_missed.map_or(String::new(), |limit| {
-            format!("< {}", words::amount(limit, unit, per).replace(" per 1,000", " / 1,000"))
-        }),
+        State::Clean | State::NotJudged => {
+            finding.could_have_missed.map_or(String::new(), |limit| format!("< {}", in_cell(limit, unit, per)))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::{Error, censuses, embed, facts, figures, floors, holders, how_it_ran, load, matrix, timeline, words};
 use crate::analysis::profile::Shown;
-use crate::analysis::result::Verdict;
+use crate::analysis::result::{State, Verdict};
 use crate::analysis::view::RunView;
 use crate::model::ExitCode;
 use crate::phrase::{duration, grouped, significant};
@@ -165,10 +165,11 @@ fn banner(view: &RunView) -> Banner {
         Verdict::Clean => ("clean", "clean"),
     };
     let said = |text: &String| *text == result.sentence || result.evidence.contains(text);
+    let amount = crate::phrase::foremost(&result.findings, State::Leak).and_then(crate::phrase::leak_amount);
     Banner {
         class,
         word,
-        sentence: words::verdict_pieces(&result.sentence),
+        sentence: words::verdict_pieces(&result.sentence, amount.as_deref()),
         evidence: result.evidence.iter().map(|text| words::pieces(text)).collect(),
         cut_off: result.cut_off,
         failures: result

@@ -66,28 +66,19 @@ pub(super) fn pieces(sentence: &str) -> Vec<Piece> {
     out
 }
 
-/// [`pieces`], with the amount of `It leaks AMOUNT: ...` or `It leaks AMOUNT outside ...` set apart.
-pub(super) fn verdict_pieces(sentence: &str) -> Vec<Piece> {
-    const LEAD: &str = "It leaks ";
+/// [`pieces`], with the amount that the sentence is about set apart.
+pub(super) fn verdict_pieces(sentence: &str, amount: Option<&str>) -> Vec<Piece> {
     let pieces = pieces(sentence);
-    let Some(first) = pieces.first().filter(|piece| piece.tone == Tone::Plain) else { return pieces };
-    let Some(rest) = first.text.strip_prefix(LEAD) else { return pieces };
-    let end = [":", " outside", ".", ","]
-        .iter()
-        .filter_map(|stop| rest.match_indices(stop).map(|(at, _)| at).find(|&at| !inside_number(rest, at)))
-        .min()
-        .unwrap_or(rest.len());
-    let mut out = vec![Piece::new(LEAD, Tone::Plain), Piece::new(&rest[..end], Tone::Amount)];
-    if end < rest.len() {
-        out.push(Piece::new(&rest[end..], Tone::Plain));
+    let (Some(first), Some(amount)) = (pieces.first().filter(|piece| piece.tone == Tone::Plain), amount) else {
+        return pieces;
+    };
+    let Some((before, after)) = first.text.split_once(amount) else { return pieces };
+    let mut out = vec![Piece::new(before, Tone::Plain), Piece::new(amount, Tone::Amount)];
+    if !after.is_empty() {
+        out.push(Piece::new(after, Tone::Plain));
     }
     out.extend(pieces.into_iter().skip(1));
     out
-}
-
-fn inside_number(text: &str, at: usize) -> bool {
-    let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
-    at > 0 && digit(text.as_bytes().get(at - 1)) && digit(text.as_bytes().get(at + 1))
 }
 
 /// A name as HTML: it may break before an arrow and after a part of a namespace, and never inside `->`.
@@ -169,7 +160,7 @@ mod tests {
 
     #[test]
     fn sentences_fall_into_pieces() {
-        let said = verdict_pieces("It leaks 1.5 KiB per message: `A->b[]` keeps one `C`.");
+        let said = verdict_pieces("It leaks 1.5 KiB per message: `A->b[]` keeps one `C`.", Some("1.5 KiB per message"));
         let tones: Vec<_> = said.iter().map(|piece| (piece.text.as_str(), piece.tone)).collect();
         assert_eq!(
             tones,

@@ -434,6 +434,7 @@ pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
         ci95: None,
         steady: false,
         lives: false,
+        source: None,
         could_have_missed: None,
         evidence: String::new(),
         would_decide: None,
@@ -569,7 +570,7 @@ pub fn leak() -> RunView {
     result.verdict = Verdict::Leak;
     result.exit_code = ExitCode::Failed;
     result.sentence =
-        "It leaks 412 bytes a message: `Server->sessions[]` keeps one `Session` for every connection.".into();
+        "It leaks 412 B per message: `Server->sessions[]` keeps one `Session` for every connection.".into();
     result.evidence = vec![
         "12 equal waves of 1,000 messages: after each, the server came to rest with 0.39 MiB more heap than before (95% interval 410 to 414 bytes a message, not slowing). The container holds 12,000 entries that nothing removes; they explain 97% of the growth. Beside it, 17 connections stay in CLOSE_WAIT after the handshake scenario.".into(),
         "Look at `App\\Smtp\\Server->sessions`: filled in `accept()`, never unset when the client closes first.".into(),
@@ -583,6 +584,7 @@ pub fn leak() -> RunView {
                 Holder {
                     path: "App\\Smtp\\Server->sessions[]".into(),
                     kind: "App\\Smtp\\Session".into(),
+                    what: HolderKind::Container,
                     counts: (1..=12).map(|i| i * 1000).collect(),
                     work: (1..=12).map(|i| i * 1000).collect(),
                     per_1000: 1000.0,
@@ -594,6 +596,7 @@ pub fn leak() -> RunView {
                 Holder {
                     path: "App\\Smtp\\Access::$cache[]".into(),
                     kind: "array of bool, full at 12".into(),
+                    what: HolderKind::Container,
                     counts: vec![4, 9, 12, 12, 12, 12, 12, 12, 12, 12, 12, 12],
                     work: (1..=12).map(|i| i * 1000).collect(),
                     per_1000: 0.0,
@@ -615,6 +618,7 @@ pub fn leak() -> RunView {
     sockets.holders = vec![Holder {
         path: "sockets in CLOSE_WAIT".into(),
         kind: "peer closed, server did not".into(),
+        what: HolderKind::Container,
         counts: vec![1, 3, 5, 6, 8, 10, 12, 13, 15, 17],
         work: (1..=10).map(|i| i * 100).collect(),
         per_1000: 17.2,
@@ -637,7 +641,7 @@ pub fn leak_unknown() -> RunView {
     let mut view = run(&Model { rss: |w| 23.5 * MIB + 412.0 * w.messages + noise(w.step) * 60.0 * KIB, ..sound() });
     view.result.verdict = Verdict::Leak;
     view.result.exit_code = ExitCode::Failed;
-    view.result.sentence = "It leaks 412 bytes a message outside PHP's heap (an extension or the C library).".into();
+    view.result.sentence = "It leaks 412 B per message outside PHP's heap (an extension or the C library).".into();
     view.result.evidence = vec!["RSS grew in 11 of 11 steps while PHP's heap stood still to the byte.".into()];
     view.result.findings = cells();
     for scenario in ["sequential", "churn"] {
@@ -818,6 +822,7 @@ pub fn empty() -> RunView {
             seconds: 0.0,
             cut_off: false,
             scale: 1.0,
+            bounds: profile_run::verdict::Bounds::default(),
             findings: Vec::new(),
             floors: Vec::new(),
             waves: Vec::new(),
@@ -933,7 +938,7 @@ pub fn hostile() -> RunView {
     let mut view = leak();
     let at = |n: usize| HOSTILE[n % HOSTILE.len()].to_owned();
     let result = &mut view.result;
-    result.sentence = format!("It leaks 412 bytes a message: `{}` keeps `{}`; {}.", at(7), at(3), at(0));
+    result.sentence = format!("It leaks 412 B per message: `{}` keeps `{}`; {}.", at(7), at(3), at(0));
     result.evidence = (0..4).map(at).collect();
     let rename = |name: &str| match name {
         "large" => at(0),

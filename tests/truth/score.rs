@@ -66,9 +66,7 @@ fn mark(case: &Case, outcome: &Outcome) -> (Mark, String) {
         },
         Truth::Masked => {
             // A clean bill has to say that it is one of restarts, not of a server that keeps nothing.
-            let said_so = findings.iter().any(|finding| {
-                finding["evidence"].as_str().is_some_and(|evidence| evidence.contains("bounded by restarts"))
-            });
+            let said_so = findings.iter().any(|finding| finding["state"] == "plateau" && finding["steady"] == true);
             match verdict {
                 "clean" if said_so => (Mark::Right, sentence),
                 "inconclusive" => (Mark::Undecided, sentence),

@@ -2,32 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What a line does to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Puts an element in, or makes a string longer.
-    PutsIn,
-    /// Takes elements out, or sets a new value in the container's place.
-    TakesOut,
-    /// Makes the object that is kept.
-    Creates,
-    /// Calls, from outside a library, the library's function that puts it in.
-    Calls,
-}
-
-/// A place in a script.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Location {
-    /// What it does.
-    pub role: Role,
-    /// The script, as PHP was given it.
-    pub file: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// `Server->close`; `{main}` for a script's own code.
-    pub function: String,
-}
+pub use crate::model::{Location, Role};
 
 /// What the code does to one container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,3 +1,4 @@
 //! The commands as they are typed.
 
 mod main_job;
+mod old_runs;

@@ -204,6 +204,9 @@ pub struct Scenario {
     pub expect: Expect,
     /// What the messages consist of.
     pub payload: Payload,
+    /// Bytes of the file that is sent, as it was when the run was planned; 0 for other payloads.
+    #[serde(default)]
+    pub file_length: u64,
     /// RCPT commands a message.
     pub recipients: u32,
     /// Messages a connection.
@@ -243,6 +246,7 @@ impl Scenario {
             ending: Ending::Quit,
             expect: Expect::Accepted,
             payload: Payload::Short,
+            file_length: 0,
             recipients: 1,
             per_connection: PerConnection::AtMost(1),
             from: None,
@@ -265,6 +269,15 @@ impl Scenario {
             Unit::Messages
         } else {
             Unit::Sessions
+        }
+    }
+
+    /// Bytes of the longest mail; those of a folder count as short.
+    pub fn mail_length(&self) -> u64 {
+        match &self.payload {
+            Payload::Generated(length) => length.longest(),
+            Payload::File(_) => self.file_length,
+            Payload::Short | Payload::Folder(_) => 0,
         }
     }
 

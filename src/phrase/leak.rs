@@ -1,8 +1,14 @@
-//! The verdict in one sentence, its evidence in two, and where to look.
+//! The verdict in one sentence, its evidence, and where to look.
 
-use super::history::RunHistory;
-use super::result::{Finding, Holder, Metric, Per, State, Unit};
-use crate::phrase::{bytes, grouped, significant};
+use super::amount::{bytes, grouped, significant};
+use super::growth::{growth_of, per_one, work};
+use super::lines::holder_lines;
+use super::state::metric_noun;
+use crate::model::{Finding, GrowthPer as Per, GrowthSource, Holder, HolderKind, Metric, State, Unit};
+
+/// What the evidence says of memory that grows where PHP's heap does not.
+pub const OUTSIDE_HEAP_EVIDENCE: &str =
+    "; PHP's heap does not grow like this: the growth is outside PHP's heap (an extension or the C library)";
 
 /// Metrics by how directly they tell what leaks: a kept socket keeps memory too.
 const DIRECT: [Metric; 6] =
@@ -29,46 +35,46 @@ pub fn capital(text: &str) -> String {
     format!("{first}{}", letters.as_str())
 }
 
+/// How much a leak leaks, as its sentence says it: `412 B per message`; none for what is counted.
+pub fn leak_amount(finding: &Finding) -> Option<String> {
+    let growth = finding.growth.filter(|growth| growth.unit == Unit::Bytes)?;
+    Some(growth_of(growth.value, growth.unit, growth.per))
+}
+
 /// The sentence of a leak.
 pub fn leak(finding: &Finding) -> String {
-    let Some(growth) = finding.growth else { return format!("It leaks {}.", noun(finding.metric)) };
-    let holder = finding.holders.first();
-    match (growth.unit, growth.per) {
-        (Unit::Bytes, Per::Hour) => {
-            format!("It leaks {} an hour, whatever the load{}", bytes(growth.value), held(holder, finding))
-        }
-        (Unit::Bytes, per) => {
-            format!("It leaks {} a {}{}", bytes(growth.value / 1000.0), one(per), held(holder, finding))
-        }
-        (_, Per::Hour) => {
-            format!("It leaves {} {} open an hour, whatever the load.", significant(growth.value), noun(finding.metric))
-        }
-        (_, per) => {
-            let what = holder.map_or_else(|| singular(finding.metric).to_owned(), left_open);
+    let Some(growth) = finding.growth else { return format!("It leaks {}.", metric_noun(finding.metric)) };
+    if let Some(amount) = leak_amount(finding) {
+        let load = if growth.per == Per::Hour { ", whatever the load" } else { "" };
+        return format!("It leaks {amount}{load}{}", held(finding));
+    }
+    match growth.per {
+        Per::Hour => format!(
+            "It leaves {} {} open per hour, whatever the load.",
+            significant(growth.value),
+            metric_noun(finding.metric)
+        ),
+        per => {
+            let what = finding.holders.first().map_or_else(|| singular(finding.metric).to_owned(), left_open);
             format!("It leaves {} for {}.", amount(growth.value, &what), every(growth.value, per))
         }
     }
 }
 
 /// `: X keeps one Y for every session.`, or where it is otherwise.
-fn held(holder: Option<&Holder>, finding: &Finding) -> String {
-    match holder {
-        Some(holder) if finding.metric == Metric::Heap || !finding.evidence.contains("outside PHP's heap") => {
-            let per = finding.growth.map_or(Per::Messages, |growth| growth.per);
-            let name = short(&holder.path);
-            if holder.kind.ends_with("(bytes of it)") {
-                return format!(": `{name}` is a string that only grows.");
-            }
-            let kind = short_class(&holder.kind);
-            if per == Per::Hour {
-                return format!(": `{name}` keeps more and more `{kind}`.");
-            }
-            format!(": `{name}` keeps {} for {}.", kept(holder.per_1000, kind), every(holder.per_1000, per))
-        }
-        _ if finding.evidence.contains("outside PHP's heap") => {
-            " outside PHP's heap (an extension or the C library).".to_owned()
-        }
-        _ => ".".to_owned(),
+fn held(finding: &Finding) -> String {
+    if finding.source == Some(GrowthSource::OutsideHeap) {
+        return " outside PHP's heap (an extension or the C library).".to_owned();
+    }
+    let Some(holder) = finding.holders.first() else { return ".".to_owned() };
+    let name = short(&holder.path);
+    if holder.what == HolderKind::String {
+        return format!(": `{name}` is a string that only grows.");
+    }
+    let kind = short_class(&holder.kind);
+    match finding.growth.map_or(Per::Messages, |growth| growth.per) {
+        Per::Hour => format!(": `{name}` keeps more and more `{kind}`."),
+        per => format!(": `{name}` keeps {} for {}.", kept(holder.per_1000, kind), every(holder.per_1000, per)),
     }
 }
 
@@ -84,27 +90,9 @@ fn amount(per_1000: f64, what: &str) -> String {
 fn every(per_1000: f64, per: Per) -> String {
     let each = 1000.0 / per_1000.max(f64::MIN_POSITIVE);
     if each < 1.5 {
-        format!("every {}", one(per))
+        format!("every {}", work(per))
     } else {
-        format!("every {} {}s", significant(each.round()), one(per))
-    }
-}
-
-fn one(per: Per) -> &'static str {
-    match per {
-        Per::Messages => "message",
-        Per::Sessions => "session",
-        Per::Hour => "hour",
-    }
-}
-
-fn noun(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Heap | Metric::Rss => "memory",
-        Metric::Fd => "descriptors",
-        Metric::Sockets => "sockets",
-        Metric::Threads => "threads",
-        Metric::Processes => "processes",
+        format!("every {} {}s", significant(each.round()), work(per))
     }
 }
 
@@ -118,13 +106,14 @@ fn singular(metric: Metric) -> &'static str {
     }
 }
 
-/// `connection in CLOSE_WAIT`, `file open (/tmp/spool/*)`.
+/// `socket open (sockets in CLOSE_WAIT)`, `file open (/tmp/spool/*)`.
 fn left_open(holder: &Holder) -> String {
-    match holder.path.strip_prefix("sockets in ") {
-        Some(rest) => format!("connection in {rest}"),
-        None if holder.kind == "file" => format!("file open (`{}`)", holder.path),
-        None => holder.path.strip_suffix('s').unwrap_or(&holder.path).to_owned(),
-    }
+    let what = match holder.what {
+        HolderKind::Sockets => "socket",
+        HolderKind::Files => "file",
+        _ => "descriptor",
+    };
+    format!("{what} open (`{}`)", holder.path)
 }
 
 /// The last part of a path that still says where it is: `Server->sessions[]`.
@@ -149,65 +138,63 @@ pub fn also(findings: &[Finding], said: &Finding) -> Option<String> {
 }
 
 fn noun_of(finding: &Finding) -> String {
-    let growth = finding.growth.map_or(String::new(), |growth| {
+    let by = finding.growth.map_or(String::new(), |growth| {
         let scale = if growth.per == Per::Hour { 1.0 } else { 1000.0 };
         let value = growth.value / scale;
         let text = if growth.unit == Unit::Bytes { bytes(value) } else { significant(value) };
-        let article = if growth.per == Per::Hour { "an" } else { "a" };
-        format!(" by {text} {article} {}", one(growth.per))
+        format!(" by {text} {}", per_one(growth.per))
     });
-    let name = if finding.metric == Metric::Heap { "PHP's heap" } else { noun(finding.metric) };
-    format!("{name}{growth}")
+    format!("{}{by}", metric_noun(finding.metric))
 }
 
 /// The evidence of a finding as a sentence of its own.
-pub fn evidence(finding: &Finding) -> String {
+pub fn finding_evidence(finding: &Finding) -> String {
     format!("In `{}`: {}.", finding.scenario, finding.evidence.trim_end_matches('.'))
 }
 
 /// Where to look for a leak.
 pub fn where_to_look(finding: &Finding) -> String {
     match finding.holders.first() {
-        Some(holder) if finding.metric.is_memory() && !holder.filled_and_emptied().is_empty() => {
-            format!("Where to look: `{}` is {}.", holder.path, holder.filled_and_emptied())
+        Some(holder) if finding.metric.is_memory() && !holder_lines(holder).is_empty() => {
+            format!("Where to look: `{}` is {}.", holder.path, holder_lines(holder))
         }
         Some(holder) if finding.metric.is_memory() => {
-            format!("Where to look: what adds to `{}` and never removes from it.", holder.path)
+            format!("Look for code that adds to `{}` and never removes from it.", holder.path)
         }
-        Some(holder) => format!("Where to look: what opens `{}` and does not close it.", holder.path),
-        None if finding.metric == Metric::Rss => match finding.evidence.contains("outside PHP's heap") {
-            true => {
-                "Where to look: extensions, and libraries that they use; PHP's own heap does not hold it.".to_owned()
+        Some(holder) => format!("Look for code that opens `{}` and does not close it.", holder.path),
+        None if finding.metric == Metric::Rss => match finding.source {
+            Some(GrowthSource::OutsideHeap) => {
+                "Look at extensions, and libraries that they use; PHP's own heap does not hold it.".to_owned()
             }
-            false => format!(
-                "Where to look: what a session of `{}` leaves in memory; no heap could be read that would name it.",
+            _ => format!(
+                "Look at what a session of `{}` leaves in memory; no heap could be read that would name it.",
                 finding.scenario
             ),
         },
-        None => format!("Where to look: what `{}` does that the other scenarios do not.", finding.scenario),
+        None => format!("Look at what `{}` does that the other scenarios do not.", finding.scenario),
     }
 }
 
 /// The sentence of a clean run: always with what it could not have seen.
-pub fn clean(findings: &[Finding], history: &RunHistory) -> String {
+pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String {
     let holds = |f: &&Finding| f.state == State::Clean || f.state == State::Plateau;
     let memory = [Metric::Heap, Metric::Rss].into_iter().find_map(|metric| {
-        findings.iter().filter(holds).filter(|f| f.metric == metric).max_by_key(|f| work(history, &f.scenario))
+        findings.iter().filter(holds).filter(|f| f.metric == metric).max_by_key(|f| work_of(&f.scenario))
     });
     let Some(memory) = memory else { return "No leak found.".to_owned() };
     let name = if memory.metric == Metric::Heap { "the heap" } else { "memory" };
-    let (messages, sessions) = work(history, &memory.scenario);
+    let (messages, sessions) = work_of(&memory.scenario);
     let (done, each) = if messages > 0 {
         (format!("{} messages", grouped(messages)), "message")
     } else {
         (format!("{} sessions", grouped(sessions)), "session")
     };
-    let missed = memory
-        .could_have_missed
-        .map_or(String::new(), |limit| format!(" (at most {} a {each} could have been missed)", bytes(limit / 1000.0)));
+    let missed = memory.could_have_missed.map_or(String::new(), |limit| {
+        format!(" (at most {} per {each} could have been missed)", bytes(limit / 1000.0))
+    });
     match (memory.state, memory.growth) {
         (_, Some(growth)) if memory.is_bounded_by_restarts() => format!(
-            "No leak for good: its worker is replaced before it shows; inside a life {name} grows by {} a {each}{}.",
+            "Growth is bounded by worker restarts: within one worker's lifetime {name} grows by {} per {each}{}.",
             bytes(growth.value / 1000.0),
             // A heap is still when it is warm; a young process's resident memory creeps.
             if memory.metric == Metric::Rss { ", its warm-up included" } else { "" }
@@ -217,19 +204,9 @@ pub fn clean(findings: &[Finding], history: &RunHistory) -> String {
     }
 }
 
-/// Messages and sessions of a scenario at its last floor.
-fn work(history: &RunHistory, scenario: &str) -> (u64, u64) {
-    history
-        .floors
-        .iter()
-        .rev()
-        .find(|floor| floor.scene.scenario == scenario)
-        .map_or((0, 0), |floor| (floor.messages, floor.sessions))
-}
-
 /// The sentence where growth was seen and not decided.
 pub fn undecided(finding: &Finding) -> String {
-    let name = if finding.metric == Metric::Heap { "the heap" } else { noun(finding.metric) };
+    let name = if finding.metric == Metric::Heap { "the heap" } else { metric_noun(finding.metric) };
     let more = finding
         .would_decide
         .as_deref()
