@@ -86,7 +86,8 @@ fn hostile_names_stay_harmless_in_the_summary() {
 
 /// All keys of a value, at any depth; those of free maps are their own business.
 fn keys(value: &Value, into: &mut BTreeSet<String>) {
-    const FREE: [&str; 7] = ["errors", "samples_summary", "host", "versions", "exit", "environment", "baseline"];
+    const FREE: [&str; 8] =
+        ["bounds", "errors", "samples_summary", "host", "versions", "exit", "environment", "baseline"];
     match value {
         Value::Object(map) => {
             for (key, below) in map {
