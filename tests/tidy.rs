@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("load", &["model"]),
     ("journal", &["model"]),
     ("matrix", &["journal", "model", "verdict"]),
-    ("capture", &["profile", "proc"]),
+    ("capture", &[]),
     (
         "conductor",
         &[

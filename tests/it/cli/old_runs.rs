@@ -76,7 +76,7 @@ fn compare_and_baseline_give_one_answer_by_the_thresholds_of_the_new_run() {
     let journal = fs::read_to_string(anew.join("journal.jsonl")).expect("a journal");
     let mut lines: Vec<Value> = journal.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let plan = lines.iter_mut().find(|line| line["event"] == "plan").expect("a plan");
-    plan["settings"]["bounds"]["heap"]["leak"] = 12_345.0.into();
+    plan["settings"]["bounds"] = serde_json::json!({ "heap": { "leak": 12_345.0 } });
     let written: String = lines.iter().map(|line| format!("{line}\n")).collect();
     fs::write(anew.join("journal.jsonl"), written).expect("a journal");
     let base = run.join("result.json");
