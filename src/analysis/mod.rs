@@ -24,5 +24,4 @@ pub mod waiting;
 
 pub use analyse::{AnalysisError, analyse};
 pub use compare::{Comparison, compare};
-pub(crate) use sentences::short;
 pub use settings::{Figure, Settings, Threshold};

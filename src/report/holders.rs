@@ -2,8 +2,8 @@
 
 use super::words;
 use crate::analysis::result::{Holder, RunResult, State};
-use crate::analysis::short;
-use crate::phrase::{grouped, significant};
+
+use crate::phrase::{grouped, short, significant};
 
 /// One holder.
 #[derive(Debug)]
