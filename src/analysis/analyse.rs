@@ -65,7 +65,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
     }
     let mut result = RunResult {
         schema: SCHEMA,
-        verdict: Verdict::Inconclusive,
+        verdict: Some(Verdict::Inconclusive),
         sentence: String::new(),
         evidence: Vec::new(),
         exit_code: ExitCode::Held,

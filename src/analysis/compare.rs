@@ -71,7 +71,7 @@ pub struct FunctionChange {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Verdict then and now.
-    pub verdict: [Verdict; 2],
+    pub verdict: [Option<Verdict>; 2],
     /// What differs between the runs, so that nothing is judged: `runtime: PHP 8.2, now PHP 8.3`.
     pub differences: Vec<String>,
     /// Growth by metric and scenario.
@@ -240,8 +240,7 @@ impl Comparison {
     pub fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ =
-            writeln!(out, "verdict      {} -> {}", phrase::verdict(self.verdict[0]), phrase::verdict(self.verdict[1]));
+        let _ = writeln!(out, "verdict      {} -> {}", word(self.verdict[0]), word(self.verdict[1]));
         for difference in &self.differences {
             let _ = writeln!(out, "not judged   the runs differ: {difference}");
         }
@@ -301,4 +300,8 @@ fn change_word(change: Change) -> &'static str {
         Change::Better => "better",
         Change::Unknown => "not comparable",
     }
+}
+/// A verdict's word, where the run has one.
+fn word(verdict: Option<Verdict>) -> &'static str {
+    verdict.map_or("none", phrase::verdict)
 }

@@ -2,7 +2,7 @@
 
 use super::history::RunHistory;
 use super::result::{Finding, Metric, State, Verdict};
-use crate::journal::{End, Interrupted};
+use crate::journal::{End, Failure, Interrupted};
 use crate::model::plan::FailOn;
 use crate::model::{EarlyEnd, ExitCode, Pass};
 use crate::phrase;
@@ -10,8 +10,8 @@ use crate::phrase;
 /// The verdict of a run and what is said of it.
 #[derive(Debug, Clone)]
 pub struct Conclusion {
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The verdict; none where the measure pass was not asked for.
+    pub verdict: Option<Verdict>,
     /// In one sentence.
     pub sentence: String,
     /// Its evidence, where to look last.
@@ -22,23 +22,40 @@ pub struct Conclusion {
 
 /// Comes to the verdict.
 pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Conclusion {
-    let (verdict, mut sentence, mut evidence) = verdict(findings, history);
+    let measured = history.plan.as_ref().is_none_or(|plan| plan.passes.contains(&Pass::Measure));
+    let (verdict, mut sentence, mut evidence) = match measured {
+        true => {
+            let (verdict, sentence, evidence) = verdict(findings, history);
+            (Some(verdict), sentence, evidence)
+        }
+        false => profiled_alone(history),
+    };
     if let Some(Interrupted { signal }) = &history.interrupted {
         evidence.insert(0, format!("The run was interrupted by {signal}; this is what there was by then."));
     } else if history.end.is_none() {
         evidence.insert(0, "The run was cut off; this is what there was by then.".to_owned());
     }
-    let exit_code = exit_code(verdict, history, worse);
+    // Without a verdict what failed ends with the code of a failure all the same.
+    let fell = verdict == Some(Verdict::Failed) || verdict.is_none() && failed(history, &[Pass::Profile]).is_some();
+    let exit_code = exit_code(verdict, fell, history, worse);
     let mut broken = worse.thresholds.iter().chain(&worse.regressions).cloned();
     // Where something else than the verdict fails the run, the headline says what.
     if exit_code == ExitCode::Failed
-        && verdict != Verdict::Leak
+        && verdict != Some(Verdict::Leak)
         && let Some(first) = broken.next()
     {
         evidence.insert(0, std::mem::replace(&mut sentence, first));
     }
     evidence.extend(broken);
     Conclusion { verdict, sentence, evidence, exit_code }
+}
+
+/// What is said of a run that was not asked to measure anything.
+fn profiled_alone(history: &RunHistory) -> (Option<Verdict>, String, Vec<String>) {
+    if let Some((sentence, evidence)) = failed(history, &[Pass::Profile]) {
+        return (None, sentence, evidence);
+    }
+    (None, "No verdict was asked for: this run only took a profile.".to_owned(), Vec::new())
 }
 
 /// What is worse than it may be.
@@ -54,11 +71,12 @@ fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<
     if let Some(finding) = phrase::foremost(findings, State::Leak) {
         let mut evidence = vec![phrase::finding_evidence(finding)];
         evidence.extend(phrase::also(findings, finding));
-        evidence.extend(history.failures.first().map(|failure| failure.sentence.clone()));
+        let measured = |failure: &&Failure| failure.scene.pass == Pass::Measure;
+        evidence.extend(history.failures.iter().find(measured).map(|failure| failure.sentence.clone()));
         evidence.push(phrase::where_to_look(finding));
         return (Verdict::Leak, phrase::leak(finding), evidence);
     }
-    if let Some((sentence, evidence)) = failed(history) {
+    if let Some((sentence, evidence)) = failed(history, &[Pass::Measure]) {
         return (Verdict::Failed, sentence, evidence);
     }
     let undecided = |f: &&Finding| f.state == State::Inconclusive && f.accepted.is_none() && !is_covered(f, findings);
@@ -123,8 +141,9 @@ fn first_not_judged(findings: &[Finding]) -> Option<&Finding> {
     missing().find(|f| f.would_decide.is_some()).or_else(|| missing().next())
 }
 
-/// The server ended, stalled, or did nothing of what was asked.
-fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
+/// The server ended, stalled, or did nothing of what was asked, in one of these passes. What fails under the profiler
+/// alone, beside a pass that measured, says nothing of the server as it is.
+fn failed(history: &RunHistory, passes: &[Pass]) -> Option<(String, Vec<String>)> {
     if let Some(End { early: Some(early), sentence }) = &history.end
         && *early != EarlyEnd::Interrupted
     {
@@ -134,7 +153,7 @@ fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
         let evidence = rest.lines().map(|line| format!("`{}`", line.trim())).collect();
         return Some((first, evidence));
     }
-    if let Some(failure) = history.failures.first() {
+    if let Some(failure) = history.failures.iter().find(|failure| passes.contains(&failure.scene.pass)) {
         let mut evidence: Vec<String> =
             Some(failure.advice.clone()).filter(|advice| !advice.is_empty()).into_iter().collect();
         if !failure.scene.scenario.is_empty() {
@@ -150,9 +169,9 @@ fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
         }
         return Some((failure.sentence.clone(), evidence));
     }
-    let (asked, meant) = history
-        .done(Pass::Measure)
-        .chain(history.done(Pass::Profile))
+    let (asked, meant) = passes
+        .iter()
+        .flat_map(|pass| history.done(*pass))
         .fold((0, 0), |(asked, meant), (_, tally)| (asked + tally.asked.asked, meant + tally.as_meant));
     (asked > 0 && meant == 0).then(|| {
         ("It accepted nothing: not one session of the run went as its scenario means it to.".to_owned(), Vec::new())
@@ -160,7 +179,7 @@ fn failed(history: &RunHistory) -> Option<(String, Vec<String>)> {
 }
 
 /// The code that follows from the verdict and from what was asked to fail.
-fn exit_code(verdict: Verdict, history: &RunHistory, worse: &Worse) -> ExitCode {
+fn exit_code(verdict: Option<Verdict>, fell: bool, history: &RunHistory, worse: &Worse) -> ExitCode {
     if history.interrupted.is_some() {
         return ExitCode::Interrupted;
     }
@@ -170,12 +189,12 @@ fn exit_code(verdict: Verdict, history: &RunHistory, worse: &Worse) -> ExitCode 
     let fails_on = |what: FailOn| history.plan.as_ref().is_some_and(|plan| plan.fail_on.contains(&what));
     let errors = history.done(Pass::Measure).any(|(_, tally)| !tally.errors.is_empty());
     match verdict {
-        Verdict::Leak if fails_on(FailOn::Leak) => ExitCode::Failed,
-        Verdict::Failed if fails_on(FailOn::Failed) => ExitCode::TargetFailed,
+        Some(Verdict::Leak) if fails_on(FailOn::Leak) => ExitCode::Failed,
+        _ if fell && fails_on(FailOn::Failed) => ExitCode::TargetFailed,
         _ if fails_on(FailOn::Threshold) && !worse.thresholds.is_empty() => ExitCode::Failed,
         _ if fails_on(FailOn::Regression) && !worse.regressions.is_empty() => ExitCode::Failed,
         _ if fails_on(FailOn::Errors) && errors => ExitCode::Failed,
-        Verdict::Inconclusive if fails_on(FailOn::Inconclusive) => ExitCode::Inconclusive,
+        Some(Verdict::Inconclusive) if fails_on(FailOn::Inconclusive) => ExitCode::Inconclusive,
         _ => ExitCode::Held,
     }
 }

@@ -189,8 +189,8 @@ pub struct Failure {
 pub struct RunResult {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The verdict; none of a run that was not asked for one, as it measured nothing.
+    pub verdict: Option<Verdict>,
     /// The verdict in one sentence.
     pub sentence: String,
     /// The evidence in one or two sentences, then where to look.

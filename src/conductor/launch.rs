@@ -10,6 +10,7 @@ use super::context::Context;
 use super::hooks;
 use super::profile_files;
 use super::ready;
+use super::runtime;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
 use super::stop_reason::Halt;
@@ -152,6 +153,7 @@ async fn become_ready(
         banner,
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
+        runtime: runtime::of(session.server),
     }))?;
     watch_idle(run, &mut session).await?;
     if waits_in_select(session.server).await && run.plan.budget.is_some() {

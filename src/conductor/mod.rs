@@ -14,6 +14,7 @@ mod profile_pass;
 mod ready;
 mod recorder;
 mod run;
+mod runtime;
 mod sample_log;
 mod scenario;
 mod scenario_run;

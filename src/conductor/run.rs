@@ -146,7 +146,13 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> R
         run.interrupt.check()?;
         match pass {
             Pass::Measure => measure_pass::measure_pass(run).await?,
-            Pass::Profile => profile_pass::profile_pass(run).await?,
+            Pass::Profile => match profile_pass::profile_pass(run).await {
+                // What fails under the profiler takes nothing from what was measured without it.
+                Err(halt @ (Halt::Early { .. } | Halt::Target(_))) if run.plan.passes.contains(&Pass::Measure) => {
+                    run.recorder.not_measured(format!("The profile: {halt}"))?;
+                }
+                done => done?,
+            },
         }
     }
     Ok(())

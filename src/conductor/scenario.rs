@@ -82,9 +82,11 @@ pub(super) async fn run_scenario(
         let beside = (run.elapsed() - begun - state.loaded).max(0.0);
         state.known.waves_run = number;
         let mut settled = settle::settle(run, session).await?;
-        if let Wish::Rest { seconds, .. } = run.recorder.cells.wish(&scenario.name)
-            && number > 1
-        {
+        let wanted = match run.recorder.cells.wish(&scenario.name) {
+            Wish::Rest { seconds, .. } if number > 1 => Some(seconds),
+            _ => time_share::rest_now(run, &state, wave),
+        };
+        if let Some(seconds) = wanted {
             if !time_share::make_room(run, &mut state, seconds, wave) {
                 // The floor is worth having all the same.
                 floor_of(run, session, &mut state, number, settled).await?;

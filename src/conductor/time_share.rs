@@ -18,6 +18,9 @@ const FOR_REST: f64 = 0.4;
 /// Of the time that is left, what is kept for later scenarios at most.
 const FOR_LATER: f64 = 0.5;
 
+/// Waves after which growth may be told from a start.
+const FEWEST: u32 = 5;
+
 /// Seconds between two waves where nothing was measured yet: settling and a floor.
 const BETWEEN: f64 = 0.6;
 
@@ -63,19 +66,33 @@ pub(super) fn left(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
     Some(own.min(may))
 }
 
+/// Something of the scenario grows, and is not known to stop.
+fn grows(run: &Context<'_>, state: &ScenarioRun<'_>) -> bool {
+    let cells = &run.recorder.cells;
+    cells.of(&state.scenario.name).any(|cell| {
+        let judgement = cells.outcome(cell);
+        !judgement.state.holds() && cell.has_grown()
+    })
+}
+
 /// Of what is left, what the next waves may use: where growth is seen, a rest and the waves after it are kept.
 pub(super) fn for_waves(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
     let left = left(run, state)?;
-    let cells = &run.recorder.cells;
-    let grows = cells.of(&state.scenario.name).any(|cell| {
-        let judgement = cells.outcome(cell);
-        !judgement.state.holds() && judgement.growth.is_some_and(|growth| growth.value > 0.0)
-    });
-    if state.rested || !grows || state.known.exact {
+    if state.rested || state.known.exact || !grows(run, state) {
         return Some(left);
     }
     let rest = run.plan.rest.as_secs_f64() + AFTER_REST * state.known.settle;
     Some(left - rest.min(left * FOR_REST).max(0.0))
+}
+
+/// Seconds of a rest that must be kept now, as after another wave there would be no time for it: without one no growth
+/// could be called a leak in the end.
+pub(super) fn rest_now(run: &Context<'_>, state: &ScenarioRun<'_>, wave: Wave) -> Option<f64> {
+    let left = left(run, state).filter(|_| !state.rested && state.known.waves_run >= FEWEST && grows(run, state))?;
+    let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
+    let rest = run.plan.rest.as_secs_f64();
+    let last_chance = left < rest + (AFTER_REST + 1.0) * each;
+    (last_chance && left > rest + each).then_some(rest)
 }
 
 /// The run has its verdict, whatever is still to come: a leak is proven, or memory, descriptors and sockets were each

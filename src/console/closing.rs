@@ -6,8 +6,8 @@ use crate::model::Verdict;
 /// What the closing table says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// The verdict.
-    pub verdict: Verdict,
+    /// The verdict, where one was asked for.
+    pub verdict: Option<Verdict>,
     /// The verdict's sentence.
     pub sentence: String,
     /// Label and figures; the first six are shown.
@@ -22,7 +22,10 @@ pub fn closing(closing: &Closing, style: Style, quiet: bool) -> String {
     if !quiet {
         out.push('\n');
     }
-    out.push_str(&format!("{}  {}\n", style.verdict(closing.verdict), style.bold(&closing.sentence)));
+    if let Some(verdict) = closing.verdict {
+        out.push_str(&format!("{}  ", style.verdict(verdict)));
+    }
+    out.push_str(&format!("{}\n", style.bold(&closing.sentence)));
     if !quiet {
         for (label, figures) in closing.lines.iter().take(6) {
             out.push_str(&format!("  {} {figures}\n", style.dim(&format!("{label:<12}"))));

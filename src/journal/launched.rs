@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::worked::Scene;
-use crate::model::{FailureKind, Pass};
+use crate::model::{FailureKind, Pass, Runtime};
 
 /// The target was started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +41,9 @@ pub struct Ready {
     pub others: Vec<String>,
     /// Its limit of descriptors.
     pub descriptor_limit: Option<u64>,
+    /// The runtime that it runs in, where it is one that frees memory by collections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Runtime>,
 }
 
 /// A step of the preflight.

@@ -33,6 +33,7 @@ pub struct Cell {
     /// Sessions in flight at once.
     pub parallel: u32,
     looks: Looks,
+    bounds: Bounds,
     unreadable: bool,
     garbage_known: bool,
     rested: bool,
@@ -56,6 +57,7 @@ impl Cell {
             large_mail,
             parallel: 1,
             looks: Looks::new(bounds.clone(), budget.clone()),
+            bounds: bounds.clone(),
             unreadable: false,
             garbage_known: true,
             rested: false,
@@ -72,7 +74,13 @@ impl Cell {
         // A rest is kept for all cells of the scenario; it counts for those that had asked by then.
         self.rested |= floor.rested && matches!(self.last, Some(Next::Rest { .. }));
         self.garbage_known &= floor.garbage.is_some() || self.metric.is_count();
-        let case = Case {
+        let case = self.case();
+        self.last = Some(self.looks.feed(floor, &case));
+    }
+
+    /// What is known of it beside its floors.
+    fn case(&self) -> Case<'static> {
+        Case {
             metric: self.metric,
             floors: &[],
             per: self.per,
@@ -81,13 +89,20 @@ impl Cell {
             garbage_known: self.garbage_known && self.metric == Metric::Heap,
             collected: None,
             fact: None,
-        };
-        self.last = Some(self.looks.feed(floor, &case));
+        }
     }
 
     /// Its floors so far.
     pub fn floors(&self) -> &[Floor] {
         self.looks.floors()
+    }
+
+    /// Over the later half of its floors it grew by more than what a leak may be, and by more than two of its steps.
+    pub fn has_grown(&self) -> bool {
+        let floors = self.looks.floors();
+        let (Some(last), Some(middle)) = (floors.last(), floors.get(floors.len() / 2)) else { return false };
+        let (grown, work) = (last.value - middle.value, last.work(self.per) as f64 - middle.work(self.per) as f64);
+        grown > 2.0 * self.metric.grain() && grown > work * self.bounds.for_case(&self.case()).leak
     }
 
     /// What it wants next.

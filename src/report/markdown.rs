@@ -13,11 +13,12 @@ pub fn markdown(view: &RunView) -> String {
     let result = &view.result;
     let mut out = String::new();
     let word = match result.verdict {
-        Verdict::Clean | Verdict::Inconclusive if result.exit_code == ExitCode::Failed => "failed",
-        Verdict::Leak => "leak",
-        Verdict::Failed => "failed",
-        Verdict::Inconclusive => "inconclusive",
-        Verdict::Clean => "clean",
+        Some(Verdict::Clean | Verdict::Inconclusive) if result.exit_code == ExitCode::Failed => "failed",
+        Some(Verdict::Leak) => "leak",
+        Some(Verdict::Failed) => "failed",
+        Some(Verdict::Inconclusive) => "inconclusive",
+        Some(Verdict::Clean) => "clean",
+        None => "profile",
     };
     let _ = writeln!(out, "**{word}** · {}", sentence(&result.sentence));
     if result.cut_off {

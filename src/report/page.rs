@@ -158,11 +158,12 @@ fn banner(view: &RunView) -> Banner {
     let result = &view.result;
     let (class, word) = match result.verdict {
         // Green over an exit code that stops a merge would be believed.
-        Verdict::Clean | Verdict::Inconclusive if result.exit_code == ExitCode::Failed => ("failed", "failed"),
-        Verdict::Leak => ("leak", "leak"),
-        Verdict::Failed => ("failed", "failed"),
-        Verdict::Inconclusive => ("inconclusive", "inconclusive"),
-        Verdict::Clean => ("clean", "clean"),
+        Some(Verdict::Clean | Verdict::Inconclusive) if result.exit_code == ExitCode::Failed => ("failed", "failed"),
+        Some(Verdict::Leak) => ("leak", "leak"),
+        Some(Verdict::Failed) => ("failed", "failed"),
+        Some(Verdict::Inconclusive) => ("inconclusive", "inconclusive"),
+        Some(Verdict::Clean) => ("clean", "clean"),
+        None => ("inconclusive", "profile only"),
     };
     let said = |text: &String| *text == result.sentence || result.evidence.contains(text);
     let amount = crate::phrase::foremost(&result.findings, State::Leak).and_then(crate::phrase::leak_amount);

@@ -567,7 +567,7 @@ pub fn leak() -> RunView {
         sockets: |w| 1.0 + (w.handshakes / 58.0).floor(),
     });
     let result = &mut view.result;
-    result.verdict = Verdict::Leak;
+    result.verdict = Some(Verdict::Leak);
     result.exit_code = ExitCode::Failed;
     result.sentence =
         "It leaks 412 B per message: `Server->sessions[]` keeps one `Session` for every connection.".into();
@@ -639,7 +639,7 @@ pub fn leak() -> RunView {
 /// A leak outside PHP's heap.
 pub fn leak_unknown() -> RunView {
     let mut view = run(&Model { rss: |w| 23.5 * MIB + 412.0 * w.messages + noise(w.step) * 60.0 * KIB, ..sound() });
-    view.result.verdict = Verdict::Leak;
+    view.result.verdict = Some(Verdict::Leak);
     view.result.exit_code = ExitCode::Failed;
     view.result.sentence = "It leaks 412 B per message outside PHP's heap (an extension or the C library).".into();
     view.result.evidence = vec!["RSS grew in 11 of 11 steps while PHP's heap stood still to the byte.".into()];
@@ -658,7 +658,7 @@ pub fn leak_fd() -> RunView {
         sockets: |w| 1.0 + (w.handshakes / 29.0).floor(),
         ..sound()
     });
-    view.result.verdict = Verdict::Leak;
+    view.result.verdict = Some(Verdict::Leak);
     view.result.exit_code = ExitCode::Failed;
     view.result.sentence = "It leaves one connection in CLOSE_WAIT for every 29 handshakes.".into();
     view.result.evidence = vec!["10 waves of 100 sessions: after each, 3 or 4 more sockets stay.".into()];
@@ -674,7 +674,7 @@ pub fn leak_fd() -> RunView {
 /// Nothing found.
 pub fn clean() -> RunView {
     let mut view = run(&sound());
-    view.result.verdict = Verdict::Clean;
+    view.result.verdict = Some(Verdict::Clean);
     view.result.sentence =
         "No leak found: after 12,000 messages the heap stands where it stood (at most 3 bytes a message could have been missed).".into();
     view.result.evidence =
@@ -689,7 +689,7 @@ pub fn plateau() -> RunView {
         rss: |w| 23.5 * MIB + (w.large / 40.0).min(1.0) * 9.5 * MIB + (noise(w.step) * 3.0).round() * 4.0 * KIB,
         ..sound()
     });
-    view.result.verdict = Verdict::Clean;
+    view.result.verdict = Some(Verdict::Clean);
     view.result.sentence = "No leak: memory rose by 9.5 MiB with the large mails, then stood still for 8 waves.".into();
     view.result.findings = cells();
     let mut plateau = clean_cell("rss", "large");
@@ -714,7 +714,7 @@ pub fn plateau() -> RunView {
 /// Growth that slows.
 pub fn inconclusive() -> RunView {
     let mut view = run(&Model { heap: |w| 2.1 * MIB + 300.0 * KIB * (1.0 + w.messages / 500.0).ln(), ..sound() });
-    view.result.verdict = Verdict::Inconclusive;
+    view.result.verdict = Some(Verdict::Inconclusive);
     view.result.exit_code = ExitCode::Inconclusive;
     view.result.sentence =
         "Not decided: the heap still grows, but slower each wave. About 20,000 more messages (4 minutes) would decide."
@@ -732,7 +732,7 @@ pub fn inconclusive() -> RunView {
 /// A target that stopped answering.
 pub fn failed() -> RunView {
     let mut view = clean();
-    view.result.verdict = Verdict::Failed;
+    view.result.verdict = Some(Verdict::Failed);
     view.result.exit_code = ExitCode::TargetFailed;
     view.result.sentence =
         "It stopped answering at 1,015 connections: `stream_select` cannot watch more than 1,024 descriptors.".into();
@@ -766,7 +766,7 @@ pub fn failed() -> RunView {
 pub fn interrupted() -> RunView {
     let mut view = clean();
     let kept = |scenario: &str| scenario == "smoke" || scenario == "sequential";
-    view.result.verdict = Verdict::Inconclusive;
+    view.result.verdict = Some(Verdict::Inconclusive);
     view.result.exit_code = ExitCode::Interrupted;
     view.result.cut_off = true;
     view.result.sentence = "Not decided: the run was interrupted after 21 s, in sequential wave 9 of 12.".into();
@@ -814,7 +814,7 @@ pub fn empty() -> RunView {
     RunView {
         result: RunResult {
             schema: SCHEMA,
-            verdict: Verdict::Failed,
+            verdict: Some(Verdict::Failed),
             sentence: "It exited at once, with code 255.".into(),
             evidence: Vec::new(),
             exit_code: ExitCode::TargetFailed,
