@@ -127,6 +127,7 @@ impl Floors {
                 if let Some(collector) = &census.collector {
                     figures.insert("gc_roots".to_owned(), f64::from(collector.roots));
                     figures.insert("gc_runs".to_owned(), f64::from(collector.runs));
+                    figures.insert("gc_enabled".to_owned(), f64::from(u8::from(collector.enabled)));
                     figures.insert("gc_threshold".to_owned(), f64::from(collector.threshold));
                 }
                 if let Some(elements) = elements(self.first.entry(pid), &census) {

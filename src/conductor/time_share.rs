@@ -6,8 +6,11 @@ use super::wave_size::{self, Wave};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Metric, Pass, State};
 
-/// Waves that a rest is followed by before a leak is said, with one to spare.
+/// The fewest waves that a rest is followed by before a leak is said, with one to spare.
 const AFTER_REST: f64 = 4.0;
+
+/// Of the waves before it, the part that must follow a rest: the verdict wants a quarter of the work.
+const AFTER_REST_PART: f64 = 0.3;
 
 /// Of the time that is left, what a scenario may take while the run has no verdict.
 const FIRST: f64 = 0.8;
@@ -81,7 +84,8 @@ pub(super) fn for_waves(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f6
     if state.rested || state.known.exact || !grows(run, state) {
         return Some(left);
     }
-    let rest = run.plan.rest.as_secs_f64() + AFTER_REST * state.known.settle;
+    let each = state.known.settle + state.known.last.unwrap_or(0) as f64 * state.known.seconds_each;
+    let rest = run.plan.rest.as_secs_f64() + after_rest(state) * each;
     Some(left - rest.min(left * FOR_REST).max(0.0))
 }
 
@@ -91,8 +95,14 @@ pub(super) fn rest_now(run: &Context<'_>, state: &ScenarioRun<'_>, wave: Wave) -
     let left = left(run, state).filter(|_| !state.rested && state.known.waves_run >= FEWEST && grows(run, state))?;
     let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
     let rest = run.plan.rest.as_secs_f64();
-    let last_chance = left < rest + (AFTER_REST + 1.0) * each;
-    (last_chance && left > rest + each).then_some(rest)
+    // A wave may take twice as long as the last one did.
+    let last_chance = left < rest + (after_rest(state) + 2.0) * each;
+    (last_chance && left > rest + state.known.settle).then_some(rest)
+}
+
+/// Waves that must follow a rest.
+fn after_rest(state: &ScenarioRun<'_>) -> f64 {
+    AFTER_REST.max(f64::from(state.known.waves_run) * AFTER_REST_PART)
 }
 
 /// The run has its verdict, whatever is still to come: a leak is proven, or memory, descriptors and sockets were each
@@ -113,7 +123,7 @@ pub(super) fn is_secured(run: &Context<'_>) -> bool {
 pub(super) fn make_room(run: &Context<'_>, state: &mut ScenarioRun<'_>, seconds: f64, wave: Wave) -> bool {
     let Some(left) = left(run, state) else { return true };
     let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
-    let needed = seconds + AFTER_REST * each;
+    let needed = seconds + after_rest(state) * each;
     if left > needed {
         return true;
     }

@@ -71,8 +71,8 @@ impl Cell {
             self.unreadable = true;
             return;
         };
-        // A rest is kept for all cells of the scenario; it counts for those that had asked by then.
-        self.rested |= floor.rested && matches!(self.last, Some(Next::Rest { .. }));
+        // A rest is kept for all cells of the scenario, whoever asked for it.
+        self.rested |= floor.rested;
         self.garbage_known &= floor.garbage.is_some() || self.metric.is_count();
         let case = self.case();
         self.last = Some(self.looks.feed(floor, &case));

@@ -142,9 +142,8 @@ impl Cells {
         for cell in self.of(scenario).filter(|cell| !weary(cell)) {
             match (cell.wish(), &wish) {
                 (rest @ Wish::Rest { .. }, _) => return rest,
-                (Wish::Wave, Wish::Nothing) if !matches!(cell.metric, Metric::Threads | Metric::Processes) => {
-                    wish = Wish::Wave
-                }
+                // Threads and processes that stand still are not waited for; those that grow are.
+                (Wish::Wave, Wish::Nothing) if !is_beside(cell.metric) || cell.has_grown() => wish = Wish::Wave,
                 _ => {}
             }
         }
@@ -163,6 +162,11 @@ impl Cells {
     pub fn refused(&self, scenario: &str) -> Option<&Why> {
         self.refused.get(scenario)
     }
+}
+
+/// Judged where it grows, and not worth a wave of its own where it does not.
+fn is_beside(metric: Metric) -> bool {
+    matches!(metric, Metric::Threads | Metric::Processes)
 }
 
 /// A figure of a floor, ready to be judged.

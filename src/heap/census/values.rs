@@ -114,6 +114,9 @@ pub struct Sum {
 /// The cycle collector's counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GcCounters {
+    /// It is on; journals that do not say so are of a time when it was taken for granted.
+    #[serde(default = "on")]
+    pub enabled: bool,
     /// Times that it ran.
     pub runs: u32,
     /// Values that it took.
@@ -122,6 +125,10 @@ pub struct GcCounters {
     pub roots: u32,
     /// It runs at so many.
     pub threshold: u32,
+}
+
+fn on() -> bool {
+    true
 }
 
 /// Resources of one type.

@@ -75,5 +75,7 @@ fn counters_of(engine: &Engine, at: u64, (flags, buffer, counters): (u64, u64, u
             }
         }
     }
-    (in_use == roots).then_some(GcCounters { runs: half(20)?, collected: half(24)?, roots, threshold })
+    // gc_enabled, gc_active, gc_protected, gc_full: the first is on unless zend.enable_gc or gc_disable() put it off.
+    let enabled = flags[0] == 1;
+    (in_use == roots).then_some(GcCounters { enabled, runs: half(20)?, collected: half(24)?, roots, threshold })
 }

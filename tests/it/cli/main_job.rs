@@ -109,6 +109,9 @@ fn flags_that_were_typed_win_and_their_relative_folder_is_read() {
     let output = run.run(&options, &[&server[..], &[CONSOLE, "smtp:serve", "--port", &port]].concat());
     has_a_whole_profile(&run, &output);
     assert_eq!(fs::read_dir(project.join("var/xdebug")).unwrap().count(), 1);
+    // Nothing was to be judged, so nothing is.
+    assert!(run.result()["verdict"].is_null(), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
 }
 
 #[test]
