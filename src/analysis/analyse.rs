@@ -16,7 +16,8 @@ use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
 use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, Warning, read_samples};
-use crate::model::{ExitCode, Pass, Verdict, WarningKind};
+use crate::matrix::judged;
+use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
 use crate::phrase;
 
 /// Why a folder cannot be understood.
@@ -152,11 +153,24 @@ fn day(started: &str) -> String {
     started.get(..10).unwrap_or_default().to_owned()
 }
 
-/// Every figure of every floor, summed over the processes that are the server.
+/// Every figure of every floor: what is judged of the whole tree, all else summed over the processes that are the server.
 fn floors(history: &RunHistory) -> Vec<FloorRow> {
     let mut rows = Vec::new();
     for floor in &history.floors {
-        for (metric, value) in sums(&floor.processes) {
+        let mut sums = sums(&floor.processes);
+        if let Some(tree) = &floor.tree {
+            // What one process has of them is in the journal; here stands what the verdict is about.
+            sums.remove("rss_anon");
+            for metric in Metric::ALL {
+                if let Some(value) = judged(metric, Some(tree), &floor.processes) {
+                    sums.insert(metric.name().to_owned(), value);
+                }
+            }
+            let parts = [("rss_shared", tree.shared), ("rss_swapped", tree.swapped), ("rss_held", tree.held)];
+            sums.extend(parts.map(|(name, value)| (name.to_owned(), value as f64)));
+            sums.insert("zombies".to_owned(), tree.zombies as f64);
+        }
+        for (metric, value) in sums {
             rows.push(FloorRow {
                 scenario: floor.scene.scenario.clone(),
                 wave: floor.scene.wave,

@@ -255,7 +255,7 @@ impl RunResult {
         self.load.iter().filter(|row| row.is_measured_total())
     }
 
-    /// The floors that a finding was judged by. The memory that `rss` is judged by is its anonymous part.
+    /// The floors that a finding was judged by; before schema 2 the memory of `rss` was the anonymous part of the servers.
     pub fn floors_of<'a>(&'a self, finding: &'a Finding) -> impl Iterator<Item = &'a FloorRow> {
         let of = |metric: &str| self.floors.iter().any(|row| row.metric == metric && row.scenario == finding.scenario);
         let metric = match finding.metric {
