@@ -1,7 +1,7 @@
 //! One metric in one scenario.
 
 use crate::model::Why;
-use crate::verdict::{Bounds, Budget, Case, Floor, Judgement, Looks, Metric, Next, Per, Reason};
+use crate::verdict::{Bounds, Budget, Case, Collected, Floor, Judgement, Looks, Metric, Next, Per, Reason};
 
 /// What a cell wants next.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,10 @@ pub struct Cell {
     pub large_mail: Option<f64>,
     /// Sessions in flight at once.
     pub parallel: u32,
+    /// How the runtime frees its memory, where that is by collections.
+    pub collected: Option<Collected>,
+    /// What is known one by one at its last floor.
+    pub fact: Option<(u64, u64)>,
     looks: Looks,
     bounds: Bounds,
     unreadable: bool,
@@ -56,6 +60,8 @@ impl Cell {
             per,
             large_mail,
             parallel: 1,
+            collected: None,
+            fact: None,
             looks: Looks::new(bounds.clone(), budget.clone()),
             bounds: bounds.clone(),
             unreadable: false,
@@ -87,8 +93,8 @@ impl Cell {
             large_mail: self.large_mail,
             parallel: Some(self.parallel),
             garbage_known: self.garbage_known && self.metric == Metric::Heap,
-            collected: None,
-            fact: None,
+            collected: self.collected,
+            fact: self.fact,
         }
     }
 

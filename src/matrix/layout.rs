@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::cell::{Cell, Wish};
+use super::facts::{Counted, fact};
 use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
-use crate::model::TreeFloor;
-use crate::model::Why;
 use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
-use crate::verdict::{Bounds, Budget, Floor, Judgement, Metric, Per, Reason};
+use crate::model::{Runtime, TreeFloor, Why};
+use crate::verdict::{Bounds, Budget, Collected, Collector, Floor, Judgement, Metric, Per, Reason};
 
 /// The figure of a floor that a metric is judged by.
 fn figure(metric: Metric) -> &'static str {
@@ -38,6 +38,12 @@ pub struct Cells {
     refused: BTreeMap<String, Why>,
     launches: u32,
     lives: Lives,
+    /// What each scenario's first floor counted.
+    first: BTreeMap<String, Counted>,
+    /// The runtime of the server, where it frees memory by collections.
+    runtime: Option<Runtime>,
+    /// A collection is forced before each floor.
+    forced: bool,
 }
 
 impl Cells {
@@ -52,6 +58,9 @@ impl Cells {
             refused: BTreeMap::new(),
             launches: 0,
             lives: Lives::default(),
+            first: BTreeMap::new(),
+            runtime: None,
+            forced: plan.settle.is_some(),
         }
     }
 
@@ -59,6 +68,7 @@ impl Cells {
     pub fn take(&mut self, event: &Event, t: f64) {
         match event {
             Event::Launch(launch) if launch.pass == Pass::Measure => self.launches += 1,
+            Event::Ready(ready) if ready.pass == Pass::Measure => self.runtime = ready.runtime,
             Event::Scenario(begin) if begin.pass == Pass::Measure => self.begin(&begin.scenario),
             Event::WaveBegin(WaveBegin { scene, parallel, .. }) if scene.pass == Pass::Measure => {
                 for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
@@ -84,17 +94,32 @@ impl Cells {
     fn floor(&mut self, at_rest: &journal::Floor, t: f64) {
         let journal::Floor { scene, messages, sessions, rested, processes, .. } = at_rest;
         let life = self.lives.take(processes);
+        let counted = Counted {
+            seconds: t,
+            sessions: *sessions,
+            messages: *messages,
+            close_wait: at_rest.tree.map_or(0, |tree| tree.close_wait),
+            elements: elements(processes, "heap"),
+        };
+        let first = *self.first.entry(scene.scenario.clone()).or_insert(counted);
+        let collector = collector(processes);
+        let (forced, rest) = (self.forced, self.budget.rest_seconds);
+        let collected = self.runtime.map(|_| if forced { Collected::Forced } else { Collected::AtWill });
         for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
             let read = match &at_rest.tree {
                 Some(tree) => of_tree(cell.metric, tree, processes),
                 None => of_servers(cell.metric, processes),
             };
+            cell.fact = at_rest.tree.and_then(|_| fact(cell.metric, &first, &counted, rest));
+            cell.collected = collected.filter(|_| cell.metric.is_resident());
             match read {
                 Reading::Is(figure) => cell.feed(Some(Floor {
                     pid: Some(if at_rest.tree.is_some() { life } else { figure.lives }),
                     seconds: Some(t),
                     rested: *rested,
-                    garbage: figure.garbage,
+                    // Where no collector is found, nobody knows that it will come.
+                    garbage: figure.garbage.filter(|_| collector.is_some() || at_rest.tree.is_none()),
+                    collector: collector.filter(|_| cell.metric == Metric::Heap),
                     elements: elements(processes, "heap").filter(|_| cell.metric == Metric::Heap),
                     peak_in_wave: figure.peak,
                     ..Floor::new(scene.wave, *messages, *sessions, figure.value)
@@ -111,6 +136,7 @@ impl Cells {
         // One that is run again, at fewer sessions, begins anew.
         self.cells.retain(|cell| cell.scenario != name);
         self.refused.remove(name);
+        self.first.remove(name);
         let per_message = scenario.unit() == Unit::Messages;
         let length = scenario.mail_length();
         for metric in Metric::ALL {
@@ -167,6 +193,22 @@ impl Cells {
 /// Judged where it grows, and not worth a wave of its own where it does not.
 fn is_beside(metric: Metric) -> bool {
     matches!(metric, Metric::Threads | Metric::Processes)
+}
+
+/// PHP's collector of cycles: of several processes the one that has the furthest to go, for all must collect.
+fn collector(processes: &[ProcessFloor]) -> Option<Collector> {
+    let of = |process: &ProcessFloor| {
+        let figure = |name: &str| process.figures.get(name).copied();
+        Some(Collector {
+            on: figure("gc_enabled").is_none_or(|on| on > 0.0),
+            roots: figure("gc_roots")? as u64,
+            threshold: figure("gc_threshold")? as u64,
+            runs: figure("gc_runs")? as u64,
+        })
+    };
+    let all: Vec<Collector> = processes.iter().filter_map(of).collect();
+    let off = all.iter().find(|collector| !collector.on);
+    off.or_else(|| all.iter().max_by_key(|collector| collector.roots)).copied()
 }
 
 /// A figure of a floor, ready to be judged.

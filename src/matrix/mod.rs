@@ -4,6 +4,7 @@
 //! feeds it the same journal again, so that both come to the same states.
 
 mod cell;
+mod facts;
 mod layout;
 mod lives;
 

@@ -91,6 +91,11 @@ impl Looks {
     /// Takes one floor and says what to do next. `case` tells what the floors are of; its own floors are not used. It may
     /// be fed on after it was decided: what it says then is of all floors again.
     pub fn feed(&mut self, floor: Floor, case: &Case) -> Next {
+        if floor.rested && self.rest.is_none() {
+            // Kept before anybody asked, as later there would have been no time for it: it counts all the same.
+            let at = self.floors.last().map_or(0, |before| before.work(case.per));
+            self.rest = Some(Rest { at, each: false });
+        }
         self.floors.push(floor);
         if self.skips() {
             return Next::MoreWaves { would_decide: None };
