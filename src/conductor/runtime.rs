@@ -1,16 +1,14 @@
-//! Which runtime a process is: by its program's name, what it has mapped, and what Go writes into each program.
+//! Which runtime a process is: by its program's name, what it has mapped, and a section that Go's programs have.
 
 use std::fs::File;
-use std::io::Read;
+
+use object::{Object, ReadCache};
 
 use crate::model::Runtime;
 use crate::proc::Process;
 
-/// Go's build information lies near the begin of a program's data; more of the file is not looked at.
-const LOOKED_AT: u64 = 64 << 20;
-
-/// What Go's linker writes before its build information.
-const GO_BUILD: &[u8] = b"\xff Go buildinf:";
+/// The section into which Go's linker writes how a program was built.
+const GO_BUILD: &str = ".go.buildinfo";
 
 /// The runtime of a process, where it is one that collects when it will.
 pub(super) fn of(pid: i32) -> Option<Runtime> {
@@ -37,9 +35,9 @@ fn by_name(program: &str, maps: &str) -> Option<Runtime> {
 }
 
 fn is_go(program: &File) -> bool {
-    let mut content = Vec::new();
-    // What cannot be read is taken for no Go program.
-    program.take(LOOKED_AT).read_to_end(&mut content).is_ok() && memchr::memmem::find(&content, GO_BUILD).is_some()
+    // Only the parts that are asked for are read, of however large a program.
+    let program = ReadCache::new(program);
+    object::File::parse(&program).is_ok_and(|program| program.section_by_name(GO_BUILD).is_some())
 }
 
 #[cfg(test)]
