@@ -47,7 +47,7 @@ fn floors(result: &Value, metric: &str, per: &str) -> Vec<(f64, f64)> {
 fn growth(result: &Value, metric: &str, per: &str) -> f64 {
     let floors = floors(result, metric, per);
     let (first, last) = (floors[1], floors[floors.len() - 1]);
-    assert!(last.0 > first.0 + 500.0, "{metric}: {floors:?}");
+    assert!(last.0 > first.0 + 100.0, "{metric}: {floors:?}");
     (last.1 - first.1) / (last.0 - first.0)
 }
 
@@ -88,7 +88,7 @@ fn a_connection_left_by_each_session_and_a_socket_by_each_hundredth_are_in_the_f
     assert_ne!(result["verdict"], "clean", "{}", text(&output));
     let (result, output) = run("rare_socket", &["--budget", "20s"]);
     let each = growth(&result, "fd", "sessions");
-    assert!((0.009..0.011).contains(&each), "{each}\n{}", text(&output));
+    assert!((0.005..0.015).contains(&each), "{each}\n{}", text(&output));
 }
 
 #[test]
