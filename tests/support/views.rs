@@ -858,6 +858,10 @@ pub fn full() -> RunView {
     let line =
         json!([{ "role": "puts_in", "file": "/srv/app/src/Server.php", "line": 91, "function": "Server->accept" }]);
     result.findings[0].locations = serde_json::from_value(line).expect("a line");
+    let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());
+    held.expect("a leak has a holder").by_reference = true;
+    let row = &mut result.load[0];
+    row.lateness_ms = Some(row.latency_ms);
     result.warnings = plateau().result.warnings;
     result.failures = failed().result.failures;
     result.not_measured = vec!["nothing".into()];
