@@ -99,6 +99,15 @@ pub struct Accesses {
     pub computed: Vec<Option<String>>,
 }
 
+impl Accesses {
+    /// The deeds to what a slot holds; all of them must stand in the order of their slots.
+    pub fn of_slot(&self, slot: SlotId) -> &[Access] {
+        let from = self.all.partition_point(|access| access.place.slot < slot);
+        let to = self.all.partition_point(|access| access.place.slot <= slot);
+        &self.all[from..to]
+    }
+}
+
 /// What is known of a value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known {

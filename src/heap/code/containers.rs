@@ -1,14 +1,12 @@
 //! From all that code does to what it does to the containers of a census.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::BuildHasherDefault;
 use std::time::Instant;
 
 use super::accesses::{Access, Accesses, Deed, Names, Reader};
 use super::functions::{self, Functions};
 use super::slots::{Place, Slot, SlotId};
 use crate::heap::census::code::{Code, ContainerCode, Location, Role};
-use crate::heap::memory::AddressHasher;
 use crate::heap::read::image::Php;
 use crate::heap::walk::engine::{Engine, Function};
 use crate::heap::walk::slot::Container;
@@ -99,6 +97,7 @@ fn read_all<'a>(
         };
         reader.read(&opcodes);
     }
+    accesses.all.sort_unstable_by_key(|access| access.place.slot);
     Ok((functions, names, accesses))
 }
 
@@ -106,7 +105,6 @@ fn read_all<'a>(
 struct Matcher<'a> {
     functions: &'a Functions,
     accesses: &'a Accesses,
-    by_slot: HashMap<SlotId, Vec<Access>, BuildHasherDefault<AddressHasher>>,
     /// From a slot to its other names, and back.
     names: HashMap<SlotId, Vec<(Place, Place, bool)>>,
     /// Classes that declare a property of a name.
@@ -121,10 +119,6 @@ impl<'a> Matcher<'a> {
         accesses: &'a Accesses,
         is_library: &'a dyn Fn(&str) -> bool,
     ) -> Matcher<'a> {
-        let mut by_slot: HashMap<SlotId, Vec<Access>, BuildHasherDefault<AddressHasher>> = HashMap::default();
-        for access in &accesses.all {
-            by_slot.entry(access.place.slot).or_default().push(*access);
-        }
         let mut aliases: HashMap<SlotId, Vec<(Place, Place, bool)>> = HashMap::new();
         for alias in &accesses.aliases {
             let name = Place { slot: alias.name, depth: 0 };
@@ -132,7 +126,7 @@ impl<'a> Matcher<'a> {
             // An object has each of its names to the same right.
             aliases.entry(alias.name).or_default().push((name, alias.of, true));
         }
-        Matcher { functions, accesses, by_slot, names: aliases, declaring: declaring(names), is_library }
+        Matcher { functions, accesses, names: aliases, declaring: declaring(names), is_library }
     }
 
     /// What code does to a container; `None` where no code names it.
@@ -146,7 +140,7 @@ impl<'a> Matcher<'a> {
             if let Some(id) = self.accesses.slots.find(&Slot::Property(None, name.clone())) {
                 match self.declaring.get(name).is_some_and(|classes| classes.iter().all(|c| c == class)) {
                     true => start.push(id),
-                    false => by_reference |= self.by_slot.contains_key(&id),
+                    false => by_reference |= !self.accesses.of_slot(id).is_empty(),
                 }
             }
         }
@@ -190,7 +184,7 @@ impl<'a> Matcher<'a> {
         let mut queue: Vec<(SlotId, i64)> = start.iter().map(|slot| (*slot, 0)).collect();
         let mut met: HashSet<(SlotId, i64)> = queue.iter().copied().collect();
         while let Some((slot, shift)) = queue.pop() {
-            for access in self.by_slot.get(&slot).into_iter().flatten() {
+            for access in self.accesses.of_slot(slot) {
                 if let Ok(depth) = u32::try_from(i64::from(access.place.depth) + shift) {
                     found.push(Access { place: Place { slot, depth }, ..*access });
                 }

@@ -17,7 +17,11 @@ const FETCH_GLOBAL: u32 = 1 << 1;
 impl Reader<'_, '_> {
     /// Reads the function: once to learn of which classes its variables are, then for what it does.
     pub(super) fn read(&mut self, opcodes: &[Opcode]) {
-        for learning in [true, false] {
+        // Where no class is ever known there is nothing to learn.
+        let makes = |opcode: &Opcode| matches!(opcode.number, op::NEW | op::ASSIGN);
+        let typed = opcodes.iter().any(|opcode| matches!(opcode.number, op::RECV | op::RECV_INIT));
+        let passes = if typed || opcodes.iter().any(makes) { [true, false].as_slice() } else { &[false] };
+        for &learning in passes {
             self.learning = learning;
             self.temporaries.clear();
             self.variables.clear();

@@ -277,5 +277,4 @@ fn the_code_of_a_large_program_is_read_in_passing() {
     assert_eq!(code.functions, 30_001);
     assert!(code.bytes < 50 << 20, "{} bytes", code.bytes);
     assert!(code.container("$kept[]").is_some(), "{:?}", code.containers);
-    eprintln!("{} opcodes, {} bytes, {} ms", code.opcodes, code.bytes, code.milliseconds);
 }
