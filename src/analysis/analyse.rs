@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::censuses::censuses;
 use super::compare;
@@ -15,10 +16,11 @@ use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
-use crate::journal::{Folder, Journal, JournalError, ProcessFloor, Scene, Warning, read_samples};
+use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Scene, Warning, read_samples};
 use crate::matrix::judged;
 use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
 use crate::phrase;
+use crate::phrase::Redactor;
 
 /// Why a folder cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -29,16 +31,31 @@ pub enum AnalysisError {
     /// Its journal ends before the plan: nothing of the run is known.
     #[error("{path} ends before the run's plan: nothing of the run is known", path = .0.display())]
     NoPlan(PathBuf),
+    /// How the run was to be judged is not to be read.
+    #[error("{path}: how this run is to be judged cannot be read ({why}): use the version that wrote it", path = path.display())]
+    Settings {
+        /// The journal.
+        path: PathBuf,
+        /// What the parser said.
+        why: String,
+    },
 }
 
 /// Reads a run's folder, whole or cut off, and comes to its result. `baseline` is the run to judge against.
 ///
 /// # Errors
 /// There is no journal, or it ends before the plan.
-pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView, AnalysisError> {
-    let journal = Journal::of(folder)?;
+pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) -> Result<RunView, AnalysisError> {
+    let mut journal = Journal::of(folder)?;
+    let redactor = redactor(&journal, show_all);
+    for line in journal.lines.iter_mut().filter(|line| has_text(&line.event)) {
+        *line = redactor.redacted(line);
+    }
     let history = RunHistory::of(&journal);
     let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
+    if let Some(why) = history.unread_settings {
+        return Err(AnalysisError::Settings { path: folder.journal(), why });
+    }
     let findings = findings(&journal, &plan, &history, &day(&history.header.started));
     // A run without samples (cut off at once) still has its journal.
     let samples = folder.read_samples().and_then(read_samples).unwrap_or_default();
@@ -61,6 +78,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
             .ok()
     });
     if let Some(shown) = &mut shown {
+        hide(shown, &redactor);
         shown.summary.overhead = overhead(&history);
         not_measured.append(&mut shown.notes);
     }
@@ -119,6 +137,33 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>) -> Result<RunView,
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
         result,
     })
+}
+
+/// What is hidden in a run's results, as the run was asked.
+fn redactor(journal: &Journal, show_all: bool) -> Redactor {
+    let planned = journal.events().find_map(|event| match event {
+        Event::Plan(planned) => Some(planned),
+        _ => None,
+    });
+    let mut hidden = planned.map(|planned| planned.hidden.clone()).unwrap_or_default();
+    hidden.nothing |= show_all;
+    Redactor::new(&hidden, planned.map(|planned| &*planned.plan))
+}
+
+/// Events in which text of the user's or of the server's may stand; the others are most of a journal, and figures.
+fn has_text(event: &Event) -> bool {
+    !matches!(event, Event::WaveBegin(_) | Event::Marked(_) | Event::Sampled(_))
+}
+
+/// Names of functions hold paths.
+fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
+    shown.summary = redactor.redacted(&shown.summary);
+    for name in &mut shown.waiting {
+        *name = redactor.text(name);
+    }
+    for flame in &mut shown.flames {
+        flame.names = Arc::new(flame.names.iter().map(|name| redactor.text(name)).collect());
+    }
 }
 
 /// What the journal knows of the profile pass: which wave wrote which part of the files.

@@ -113,6 +113,8 @@ pub struct RunHistory {
     pub plan: Option<Plan>,
     /// How to judge.
     pub settings: Settings,
+    /// Why they cannot be read again, where they cannot.
+    pub unread_settings: Option<String>,
     /// Launches, the last of each pass.
     pub launches: BTreeMap<Pass, LaunchAt>,
     /// Limits of descriptors, launch by launch.
@@ -174,7 +176,10 @@ impl RunHistory {
             Event::Plan(planned) => {
                 self.plan = Some(*planned.plan);
                 // Settings of another version judge by the defaults; the plan itself stands.
-                self.settings = serde_json::from_value(planned.settings).unwrap_or_default();
+                match serde_json::from_value(planned.settings) {
+                    Ok(settings) => self.settings = settings,
+                    Err(error) => self.unread_settings = Some(error.to_string()),
+                }
             }
             Event::Launch(launch) => {
                 self.versions.extend(launch.versions.clone());

@@ -14,9 +14,19 @@ pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<St
         if threshold.figure.is_of_a_scenario() {
             let wanted = |row: &&&LoadRow| threshold.scenario.as_ref().is_none_or(|name| *name == row.scenario);
             let rows: Vec<&&LoadRow> = totals.iter().filter(wanted).collect();
-            if rows.is_empty() {
+            // A time or a speed of work that was never done is no figure, and so no figure that holds.
+            let (rows, idle): (Vec<&&LoadRow>, Vec<&&LoadRow>) =
+                rows.into_iter().partition(|row| threshold.figure == Figure::Errors || row.work() > 0);
+            if rows.is_empty() && idle.is_empty() {
                 sentences.push(format!("The threshold on {} was not measured.", name(threshold.figure)));
             }
+            sentences.extend(idle.iter().map(|row| {
+                format!(
+                    "The threshold on {} of `{}` was not measured: nothing was accepted.",
+                    name(threshold.figure),
+                    row.scenario
+                )
+            }));
             sentences.extend(
                 rows.iter().filter_map(|row| crossing(threshold, of_scenario(threshold.figure, row), &row.scenario)),
             );

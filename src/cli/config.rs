@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Deserialize;
 
+use super::config_checks;
 use crate::analysis::{Settings, Threshold};
 use crate::model::plan::scenario::Catalog;
 use crate::verdict::Bounds;
@@ -56,21 +57,13 @@ impl Config {
 
     fn parse(text: &str, path: &Path) -> anyhow::Result<Self> {
         let catalog = Catalog::from_toml(text, path)?;
-        let file: File = toml::from_str(text).with_context(|| path.display().to_string())?;
+        let file: File = toml::from_str(text)
+            .map_err(|error| anyhow::anyhow!("{}: {}", path.display(), config_checks::with_nearest(&error)))?;
         // The catalogue has read these.
         drop(file.scenario);
-        for threshold in &file.threshold {
-            if threshold.most.is_none() && threshold.least.is_none() {
-                bail!("{}: [[threshold]] {:?} needs `most` or `least`", path.display(), threshold.figure);
-            }
-            if threshold.scenario.is_some() && !threshold.figure.is_of_a_scenario() {
-                bail!(
-                    "{}: [[threshold]] {:?} is of the whole run: leave `scenario` out",
-                    path.display(),
-                    threshold.figure
-                );
-            }
-        }
+        config_checks::bounds(&file.verdict, path)?;
+        config_checks::accepted(&file.accept, path)?;
+        config_checks::thresholds(&file.threshold, &catalog, path)?;
         let settings = Settings {
             bounds: file.verdict,
             accepted: file.accept,
@@ -125,7 +118,19 @@ mod tests {
             ("[thresholds]\n", "thresholds"),
             ("[[threshold]]\nfigure = \"p99_ms\"", "most"),
             ("[[threshold]]\nfigure = \"rss_peak\"\nscenario = \"x\"\nmost = 1", "whole run"),
-            ("[verdict.heap]\nleek = 1", "leek"),
+            ("[verdict.heap]\nleek = 1", "did you mean `leak`"),
+            ("[verdict.heap]\nleak = inf", "[verdict.heap] leak is no finite number"),
+            ("[verdict.rss]\nclean = nan", "no finite number"),
+            ("[verdict.count]\nleak = -1", "0 or more"),
+            ("[verdict.waves]\nleast = 0", "at least 1"),
+            (
+                "[[accept]]\nmetric = \"heep\"\nlimit = 1\nreason = \"\"\nexpires = \"2027-01-01\"",
+                "did you mean `heap`",
+            ),
+            ("[[accept]]\nmetric = \"heap\"\nlimit = inf\nreason = \"\"\nexpires = \"2027-01-01\"", "from 0 on"),
+            ("[[accept]]\nmetric = \"heap\"\nlimit = 1\nreason = \"\"\nexpires = \"tomorrow\"", "2026-12-31"),
+            ("[[threshold]]\nfigure = \"p99_ms\"\nscenario = \"chrun\"\nmost = 1", "churn"),
+            ("[[threshold]]\nfigure = \"p99_ms\"\nmost = -1", "no bound"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(part) && error.contains("/etc/profile-run.toml"), "{text}: {error}");

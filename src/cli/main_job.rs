@@ -132,6 +132,9 @@ pub struct Args {
     /// Print JSON lines on stdout, the result last; the console goes to stderr
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Hide no passwords, tokens, hooks and names in reports and on the console
+    #[arg(long, help_heading = "Output")]
+    pub no_redact: bool,
     /// The server's command, after `--`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -202,18 +205,8 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         fail_on: lists::fail_on(&args.fail_on).map_err(anyhow::Error::msg)?,
         seed: args.seed,
         // Not all that was typed need be text: a folder's name is bytes.
-        typed: std::env::args_os().skip(1).map(|word| mask(&word.to_string_lossy(), args.auth.as_deref())).collect(),
+        typed: std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect(),
     })
-}
-
-/// A password that was typed does not go into a report.
-fn mask(word: &str, auth: Option<&str>) -> String {
-    match auth.and_then(|auth| auth.split_once(':')) {
-        Some((user, pass)) if !pass.is_empty() && word.contains(&format!("{user}:{pass}")) => {
-            word.replace(&format!("{user}:{pass}"), &format!("{user}:***"))
-        }
-        _ => word.to_owned(),
-    }
 }
 
 /// Runs the main job.
@@ -223,7 +216,14 @@ fn mask(word: &str, auth: Option<&str>) -> String {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let config = Config::load(args.config.as_deref())?;
     let plan = plan(&args, &config)?;
-    let show = Show { out: args.out, quiet: args.quiet, verbose: args.verbose, json: args.json, open: args.open };
+    let show = Show {
+        out: args.out,
+        quiet: args.quiet,
+        verbose: args.verbose,
+        json: args.json,
+        open: args.open,
+        no_redact: args.no_redact,
+    };
     super::run::run(plan, &config, &show)
 }
 
@@ -234,15 +234,4 @@ pub fn default_folder(base: &Path, stamp: &str) -> PathBuf {
         return first;
     }
     (2..).map(|n| base.join(format!("{stamp}-{n}"))).find(|path| !path.exists()).unwrap_or(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passwords_are_masked() {
-        assert_eq!(mask("--auth=me:secret", Some("me:secret")), "--auth=me:***");
-        assert_eq!(mask("secret", None), "secret");
-    }
 }

@@ -3,8 +3,10 @@
 mod analyze;
 mod compare;
 mod config;
+mod config_checks;
 mod doctor;
 mod exit;
+mod hidden;
 mod lists;
 mod load;
 mod main_job;
@@ -23,12 +25,28 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 pub use exit::Exit;
 
+use crate::phrase::Redactor;
 use crate::server::watchdog;
 use stdout::errln;
 
+/// Every exit code, as `--help` shows them.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all that was judged held
+  1    a verdict failed: leak, threshold, regression
+  2    it could not run: usage, environment, a refusal in preflight, command not found
+  3    the server failed: exited at once, never ready, crashed, stalled, accepted nothing
+  4    inconclusive
+  130  interrupted
+--fail-on chooses what of 1, 3 and 4 counts. After 1, 3, 4 and 130 there is a report all the same.
+load:    0 all that was asked was done, 1 some or all was refused or failed, 3 ended by the stall time-out
+analyze: 0 read, also where a file is incomplete, 2 nothing was readable; for a CSV of floors as in a run
+compare: 0 nothing is worse, 1 something is, 4 nothing could be judged
+watch:   2 there is no such process";
+
 /// Launch a server, load it, watch it, profile it, and write one report.
 #[derive(Debug, Parser)]
-#[command(name = "profile-run", version, args_conflicts_with_subcommands = true)]
+#[command(name = "profile-run", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -85,7 +103,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     outcome
         .unwrap_or_else(|error| {
-            errln!("profile-run: {}", chain(&error));
+            // A message may repeat what was typed or what a server said.
+            let open = arguments.iter().any(|word| word == "--no-redact");
+            errln!("profile-run: {}", Redactor::new(&hidden::hidden(open), None).text(&chain(&error)));
             Exit::CouldNotRun
         })
         .into()

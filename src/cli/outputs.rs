@@ -1,5 +1,6 @@
 //! What a run leaves beside its journal: the result, the reports, and the plan and load as files of their own.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -9,24 +10,58 @@ use crate::analysis::view::RunView;
 use crate::journal::{Event, Folder, Journal, Readers};
 use crate::report;
 
-/// Writes everything that is derived from a run's journal, each file whole; gives back where the report is.
-///
-/// # Errors
-/// The report cannot be drawn, or a file cannot be written.
-pub fn write(folder: &Folder, view: &RunView) -> anyhow::Result<PathBuf> {
-    let put = |name: &str, content: &[u8], readers| -> anyhow::Result<PathBuf> {
-        folder.write_whole(name, content, readers).context("cannot be written")
+/// What was written of a run's results, and what could not be.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// Where the report is, if it could be written anywhere.
+    pub report: Option<PathBuf>,
+    /// What is missing and why, a sentence each.
+    pub missing: Vec<String>,
+}
+
+/// Writes everything that is derived from a run's journal into `place`, each file whole. One that cannot be written
+/// keeps no other from being written; a report that finds no room there is written among the temporary files.
+pub fn write(folder: &Folder, place: &Folder, view: &RunView) -> Written {
+    let mut written = Written::default();
+    let mut put = |name: &str, content: anyhow::Result<Vec<u8>>, readers| {
+        let done = content.and_then(|bytes| Ok(place.write_whole(name, &bytes, readers)?));
+        done.map_err(|error| written.missing.push(format!("{name} could not be written: {error:#}"))).ok()
     };
-    if let Some(plan) = Journal::of(folder)?.events().find_map(|event| match event {
-        Event::Plan(planned) => Some(planned.plan.clone()),
-        _ => None,
-    }) {
-        put("plan.json", &serde_json::to_vec_pretty(&plan)?, Readers::Owner)?;
+    let html = report::html(view).map(String::into_bytes).map_err(anyhow::Error::from);
+    let page = html.as_ref().ok().cloned();
+    // What is asked for first is written first.
+    let report = put("report.html", html, Readers::Umask);
+    put("result.json", serde_json::to_vec_pretty(&view.result).map_err(Into::into), Readers::Umask);
+    put("summary.md", Ok(report::markdown(view).into_bytes()), Readers::Umask);
+    put("load.json", serde_json::to_vec_pretty(&view.result.load).map_err(Into::into), Readers::Umask);
+    let plan = Journal::of(folder).ok().and_then(|journal| {
+        journal.events().find_map(|event| match event {
+            Event::Plan(planned) => Some(planned.plan.clone()),
+            _ => None,
+        })
+    });
+    if let Some(plan) = plan {
+        put("plan.json", serde_json::to_vec_pretty(&plan).map_err(Into::into), Readers::Owner);
     }
-    put("load.json", &serde_json::to_vec_pretty(&view.result.load)?, Readers::Umask)?;
-    put("result.json", &serde_json::to_vec_pretty(&view.result)?, Readers::Umask)?;
-    put("summary.md", report::markdown(view).as_bytes(), Readers::Umask)?;
-    put("report.html", report::html(view)?.as_bytes(), Readers::Umask)
+    written.report = report.or_else(|| elsewhere(&page?));
+    if !place.is_in_its_place() {
+        let moved = format!(
+            "{} was replaced while the run went on: its files are in the folder that stood there",
+            place.root().display()
+        );
+        written.missing.push(moved);
+    }
+    written
+}
+
+/// A report where there is room: in a new folder among the temporary files.
+fn elsewhere(page: &[u8]) -> Option<PathBuf> {
+    ["/tmp", "/var/tmp", "/dev/shm"].iter().map(Path::new).chain([std::env::temp_dir().as_path()]).find_map(|base| {
+        let folder = base.join(format!("profile-run-report-{}", std::process::id()));
+        // Ours alone, and new: others may write where it is made.
+        std::fs::DirBuilder::new().mode(0o700).create(&folder).ok()?;
+        Folder::for_reports(&folder).ok()?.write_whole("report.html", page, Readers::Umask).ok()
+    })
 }
 
 /// Reads the result of a run: of its folder, its `result.json` or its `report.html`.
@@ -41,7 +76,7 @@ pub fn read_result(path: &Path) -> anyhow::Result<RunResult> {
         }
         // A run that was cut off has its journal alone.
         let folder = Folder::open(path)?;
-        return Ok(crate::analysis::analyse(&folder, None)?.result);
+        return Ok(crate::analysis::analyse(&folder, None, false)?.result);
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let json = match text.trim_start().starts_with('{') {

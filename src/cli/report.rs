@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::outputs;
-use super::stdout::outln;
+use super::stdout::{errln, outln};
 use crate::analysis;
 use crate::journal::Folder;
 
@@ -17,6 +17,12 @@ pub struct Args {
     /// An earlier run to judge against
     #[arg(long, value_name = "RUN")]
     baseline: Option<PathBuf>,
+    /// Write the reports here instead of into the run's folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Hide no passwords, tokens, hooks and names
+    #[arg(long)]
+    no_redact: bool,
 }
 
 /// Runs `profile-run report`.
@@ -26,9 +32,14 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let folder = Folder::open(&args.run)?;
     let baseline = args.baseline.as_deref().map(outputs::read_result).transpose()?;
-    let view = analysis::analyse(&folder, baseline.as_ref())?;
-    let report = outputs::write(&folder, &view)?;
+    let view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;
+    let place = args.out.as_deref().map(Folder::for_reports).transpose()?;
+    let written = outputs::write(&folder, place.as_ref().unwrap_or(&folder), &view);
     outln!("{}", view.result.sentence);
+    for missing in &written.missing {
+        errln!("profile-run: {missing}");
+    }
+    let Some(report) = written.report else { return Ok(Exit::CouldNotRun) };
     outln!("{}", report.display());
     Ok(Exit::Held)
 }

@@ -7,17 +7,18 @@ use jiff::Zoned;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::hidden::hidden;
 use super::main_job::default_folder;
 use super::outputs;
 use super::stdout::{errln, outln};
 use crate::analysis;
 use crate::analysis::view::RunView;
 use crate::conductor::{self, Interrupt, Order};
-use crate::console::{Closing, Console, Detail, JsonLines, Style, closing};
+use crate::console::{Closing, Console, Detail, JsonLines, Redacting, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
 use crate::model::Clock;
 use crate::model::plan::Plan;
-use crate::phrase;
+use crate::phrase::{self, Redactor};
 
 /// Where runs lie whose folder was not given.
 const RUNS: &str = "profile-run-out";
@@ -35,6 +36,8 @@ pub struct Show {
     pub json: bool,
     /// Open the report.
     pub open: bool,
+    /// Hide nothing.
+    pub no_redact: bool,
 }
 
 /// Carries the plan out, and writes and shows what came of it.
@@ -61,12 +64,16 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let console = Console::new(style, detail, show.json);
     let observer: Box<dyn Observer> =
         if show.json { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
+    let hidden = hidden(show.no_redact);
+    let redactor = Redactor::new(&hidden, Some(&plan));
+    let observer = Box::new(Redacting { redactor, shown: observer });
     let file = folder.new_journal().with_context(|| format!("{} cannot be written", folder.journal().display()))?;
     let journal = Writer::new(file, Clock::start(), observer);
     let order = Order {
         plan: &plan,
         bounds: &config.settings.bounds,
         settings: serde_json::to_value(&config.settings)?,
+        hidden,
         folder: &folder,
         journal,
         started: now.timestamp().to_string(),
@@ -75,28 +82,36 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
         interrupt,
     };
     let signals = order.interrupt.clone();
-    conductor::run(order)?;
+    let cut = conductor::run(order);
+    if let Err(error) = &cut {
+        // What was measured until then is worth its verdict.
+        errln!("profile-run: {error}");
+    }
     // The server is gone and the journal sealed: what follows can be made anew by `report`.
     signals.at_once();
-    let view = analysis::analyse(&folder, baseline.as_ref())?;
-    let report = outputs::write(&folder, &view)?;
+    let view = analysis::analyse(&folder, baseline.as_ref(), show.no_redact)?;
+    let written = outputs::write(&folder, &folder, &view);
+    for missing in &written.missing {
+        errln!("profile-run: {missing}");
+    }
     if show.json {
         outln!("{}", serde_json::json!({ "event": "result", "result": view.result }));
     }
-    let text = closing(&summary(&view, &report), style, show.quiet);
+    let text = closing(&summary(&view, written.report.as_deref()), style, show.quiet);
     if show.json {
         errln!("{text}");
     } else {
         outln!("{text}");
     }
-    if show.open {
-        open(&report);
+    if let Some(report) = written.report.as_deref().filter(|_| show.open) {
+        open(report);
     }
-    Ok(view.result.exit_code)
+    // A run that ended before its end was written down has no verdict that a script may rely on.
+    Ok(if cut.is_err() { Exit::CouldNotRun } else { view.result.exit_code })
 }
 
 /// The closing table: what a reader of the terminal wants to know.
-fn summary(view: &RunView, report: &Path) -> Closing {
+fn summary(view: &RunView, report: Option<&Path>) -> Closing {
     let result = &view.result;
     let plain = |text: &String| text.replace('`', "");
     let mut lines: Vec<(String, String)> = Vec::new();
@@ -129,7 +144,8 @@ fn summary(view: &RunView, report: &Path) -> Closing {
             .map_or(String::new(), |times| format!(", {} times slower than without", phrase::significant(times)));
         lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.records, "call"))));
     }
-    Closing { verdict: result.verdict, sentence: plain(&result.sentence), lines, report: report.display().to_string() }
+    let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
+    Closing { verdict: result.verdict, sentence: plain(&result.sentence), lines, report }
 }
 
 /// Opens the report with what the desktop has for it.

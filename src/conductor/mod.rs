@@ -2,6 +2,7 @@
 
 mod context;
 mod diagnosis;
+mod disk;
 mod environment;
 mod floors;
 mod hooks;

@@ -47,12 +47,18 @@ pub(super) fn collect(
             continue;
         }
         // Theirs stays where it is.
-        let bytes = match folder == ours {
-            true => length,
-            false => run.folder.adopt_profile(file, &name)?,
-        };
+        if folder != ours
+            && let Err(error) = run.folder.adopt_profile(file, &name)
+        {
+            let bytes = crate::phrase::bytes(length as f64);
+            run.recorder.not_measured(format!(
+                "The profile {} ({bytes}) could not be taken into the run's folder: {error}.",
+                name.to_string_lossy()
+            ))?;
+            continue;
+        }
         if !sidecar {
-            profiled.bytes += bytes;
+            profiled.bytes += length;
             profiled.files.push(name.to_string_lossy().into_owned());
         }
     }

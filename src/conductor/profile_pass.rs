@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::context::Context;
+use super::disk;
 use super::profile_files::Served;
 use super::session::Session;
 use super::stop_reason::Halt;
@@ -39,9 +40,22 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     let mut session = launch::launch(run, Pass::Profile).await?;
     let outcome = profile_scenarios(run, &mut session).await;
     let place = session.profiles.take();
+    let full = outcome.as_ref().err().and_then(Halt::of_disk);
+    if let (Some(_), Some((folder, before))) = (&full, &place) {
+        disk::empty(folder, before);
+    }
     let (users, server) = (session.target.users(), session.server);
     let stopped = stop::stop_session(run, session, STOP).await;
     let messages = *outcome.as_ref().unwrap_or(&0);
+    if let Some((folder, before)) = &place
+        && let Some(why) = full.or_else(|| stopped.as_ref().err().and_then(Halt::of_disk))
+    {
+        // The measure pass has its verdict; the profile is what is given up.
+        disk::remove(folder, before);
+        return run
+            .recorder
+            .not_measured(format!("The profile: {why}. It was removed, so that the rest could be kept."));
+    }
     if let Some((folder, before)) = place {
         profile_files::collect(run, &folder, &before, users, Served { messages, server })?;
     }

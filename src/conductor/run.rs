@@ -15,8 +15,8 @@ use super::sample_log::SampleLog;
 use super::stop_reason::Halt;
 use crate::journal::{End, Event, Folder, Header, Interrupted, Planned, SCHEMA, Writer};
 use crate::matrix::Cells;
-use crate::model::EarlyEnd;
 use crate::model::plan::{Pass, Plan};
+use crate::model::{EarlyEnd, Hidden};
 use crate::server::command::Invocation;
 use crate::server::php;
 use crate::server::private::Private;
@@ -33,6 +33,8 @@ pub struct Order<'a> {
     pub bounds: &'a Bounds,
     /// How the run is to be judged, for the journal.
     pub settings: Value,
+    /// What is hidden in all that the run hands on.
+    pub hidden: Hidden,
     /// The run's folder.
     pub folder: &'a Folder,
     /// Its journal.
@@ -67,7 +69,7 @@ pub fn run(order: Order) -> Result<(), Halt> {
 }
 
 async fn conduct(order: Order<'_>) -> Result<(), Halt> {
-    let Order { plan, bounds, settings, folder, journal, started, invocation, cwd, interrupt } = order;
+    let Order { plan, bounds, settings, hidden, folder, journal, started, invocation, cwd, interrupt } = order;
     // Orphans of the target come to us instead of to init.
     tree::become_subreaper().map_err(|error| {
         Halt::early(
@@ -107,7 +109,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         descriptors,
         began: Instant::now(),
     };
-    let outcome = carry_out(&mut run, started, settings).await;
+    let outcome = carry_out(&mut run, started, settings, hidden).await;
     run.sample_log.flush();
     match outcome {
         Ok(()) => run.recorder.write(Event::End(End::default())),
@@ -118,6 +120,9 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         Err(Halt::Early { why, sentence }) => {
             run.recorder.write(Event::End(End { early: Some(why), sentence: Some(sentence) }))
         }
+        Err(Halt::Disk(sentence)) => {
+            run.recorder.write(Event::End(End { early: Some(EarlyEnd::Environment), sentence: Some(sentence) }))
+        }
         Err(Halt::Target(error)) => {
             run.recorder.write(Event::End(End { early: Some(EarlyEnd::Launch), sentence: Some(error.to_string()) }))
         }
@@ -125,7 +130,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     }
 }
 
-async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> Result<(), Halt> {
+async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidden: Hidden) -> Result<(), Halt> {
     let (commit, dirty) = environment::source(&run.cwd).await;
     run.recorder.write(Event::Header(Header {
         schema: SCHEMA,
@@ -137,7 +142,7 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value) -> R
         branch: environment::branch(&run.cwd).await,
         cwd: std::env::current_dir().ok().map(|folder| folder.display().to_string()),
     }))?;
-    run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings }))?;
+    run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings, hidden }))?;
     ask_php(run);
     for warning in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
         run.recorder.write(Event::Warning(warning))?;

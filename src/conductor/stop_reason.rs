@@ -19,6 +19,9 @@ pub enum Halt {
         /// What happened and what to do.
         sentence: String,
     },
+    /// The disk is full, or nearly.
+    #[error("{0}")]
+    Disk(String),
     /// The target could not be launched.
     #[error(transparent)]
     Target(#[from] TargetError),
@@ -28,6 +31,17 @@ pub enum Halt {
 }
 
 impl Halt {
+    /// The disk is full: what it says of it.
+    pub fn of_disk(&self) -> Option<String> {
+        match self {
+            Halt::Disk(why) => Some(why.clone()),
+            Halt::Folder(error) if error.kind() == io::ErrorKind::StorageFull => {
+                Some("there is no room left where the run's folder lies".to_owned())
+            }
+            _ => None,
+        }
+    }
+
     /// An early end.
     pub fn early(why: EarlyEnd, sentence: impl Into<String>) -> Self {
         Halt::Early { why, sentence: sentence.into() }

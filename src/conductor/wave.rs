@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::context::Context;
+use super::disk;
 use super::preflight::address;
 use super::session::Session;
 use super::stop_reason::Halt;
@@ -175,6 +176,7 @@ fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: l
         return Ok(());
     }
     watch.dear = Some(Instant::now());
+    disk::check(run, session.profiles.as_ref())?;
     let pids = session.target.alive();
     watch.fallen =
         pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();

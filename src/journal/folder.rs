@@ -252,7 +252,12 @@ impl Folder {
             nix::unistd::fchown(&file, Some(me.0), Some(me.1))?;
             file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         } else {
-            io::copy(&mut file, &mut self.new_profile(name)?)?;
+            let copied = self.new_profile(name).and_then(|mut copy| io::copy(&mut file, &mut copy));
+            if let Err(error) = copied {
+                // What did not fit makes room again.
+                let _ = unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir);
+                return Err(error);
+            }
         }
         Ok(file.metadata()?.len())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::plan::Plan;
-use crate::model::{EarlyEnd, WarningKind};
+use crate::model::{EarlyEnd, Hidden, WarningKind};
 
 /// The first line.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Planned {
     pub plan: Box<Plan>,
     /// How it is to be judged, as the analysis wrote it.
     pub settings: Value,
+    /// What is hidden in all that is handed on.
+    #[serde(default)]
+    pub hidden: Hidden,
 }
 
 /// Something that falsifies the run.

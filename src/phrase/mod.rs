@@ -8,6 +8,7 @@ mod judgement;
 mod leak;
 mod lines;
 mod load;
+mod redact;
 mod state;
 
 pub use advice::lost_connections;
@@ -20,4 +21,5 @@ pub use leak::{
 };
 pub use lines::{filled_and_emptied, holder_lines, place};
 pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_stop};
+pub use redact::{Redactor, is_secret_name, printable};
 pub use state::{metric, metric_noun, state, verdict};

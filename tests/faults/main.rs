@@ -2,6 +2,9 @@
 //! real PHP. A short form runs with the other tests; PROFILE_RUN_FAULTS=1 (`make faults`) runs all of it and prints what
 //! was tried and what was survived.
 
+mod disk;
 mod rights;
+mod secrets;
+mod settings;
 mod support;
 mod tree;

@@ -115,7 +115,7 @@ impl Catalog {
     pub fn get(&self, name: &str) -> Result<Scenario, ScenarioError> {
         self.configured.get(name).cloned().or_else(|| built_in(name)).ok_or_else(|| ScenarioError::Unknown {
             name: name.to_owned(),
-            nearest: nearest(name, self.names()),
+            nearest: nearest(name, self.names().into_iter().chain(["recipe"])),
             names: self.names().join(" "),
         })
     }
@@ -140,10 +140,9 @@ impl Catalog {
 }
 
 /// The name nearest to what was typed, if it is near enough to have been meant.
-fn nearest(typed: &str, names: Vec<&str>) -> Option<String> {
+pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     names
         .into_iter()
-        .chain(["recipe"])
         .map(|name| (strsim::jaro_winkler(&typed.to_lowercase(), name), name))
         .filter(|(likeness, _)| *likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))

@@ -11,7 +11,7 @@ mod seconds;
 mod value;
 
 pub use builtin::{BUILT_IN, RECIPE, built_in};
-pub use catalog::{Catalog, ScenarioError};
+pub use catalog::{Catalog, ScenarioError, nearest};
 pub use config::{AtMost, LengthConfig, ScenarioConfig};
 pub use value::{
     Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, Scenario, Slow, TlsMode, Unit,

@@ -1,0 +1,101 @@
+//! What stands in a configuration and means nothing: each slip is an error with its place and the nearest right name.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use serde_json::Value;
+
+use crate::analysis::Threshold;
+use crate::model::Metric;
+use crate::model::plan::scenario::{Catalog, nearest};
+use crate::verdict::Bounds;
+use crate::verdict::accepted::Accepted;
+
+/// `[verdict]`: every bound is a number from 0 on, and a count of waves is at least 1.
+///
+/// # Errors
+/// The first that is not.
+pub fn bounds(bounds: &Bounds, path: &Path) -> Result<()> {
+    let Value::Object(tables) = serde_json::to_value(bounds)? else { return Ok(()) };
+    for (table, fields) in &tables {
+        for (key, value) in fields.as_object().into_iter().flatten() {
+            let place = format!("{}: [verdict.{table}] {key}", path.display());
+            match value {
+                // JSON has neither infinities nor what is no number.
+                Value::Null => bail!("{place} is no finite number"),
+                Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => {
+                    bail!("{place} = {number}: a bound is 0 or more")
+                }
+                Value::Number(number) if number.as_u64() == Some(0) => {
+                    bail!("{place} = 0: at least 1 is needed, or nothing would be judged")
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `[[accept]]`.
+///
+/// # Errors
+/// A metric that is none, a limit that is no number from 0 on, a day that is none.
+pub fn accepted(list: &[Accepted], path: &Path) -> Result<()> {
+    let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.name()).collect();
+    for entry in list {
+        let place = format!("{}: [[accept]]", path.display());
+        if !names.contains(&entry.metric.as_str()) {
+            let meant = nearest(&entry.metric, names.iter().copied());
+            let meant = meant.map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
+            bail!("{place} metric = {:?}{meant}: the metrics are {}", entry.metric, names.join(", "));
+        }
+        if !(entry.limit.is_finite() && entry.limit >= 0.0) {
+            bail!("{place} limit = {}: write a number from 0 on", entry.limit);
+        }
+        if entry.expires.parse::<jiff::civil::Date>().is_err() || entry.expires.len() != "2026-12-31".len() {
+            bail!("{place} expires = {:?}: write a day as 2026-12-31", entry.expires);
+        }
+    }
+    Ok(())
+}
+
+/// `[[threshold]]`.
+///
+/// # Errors
+/// Neither bound, a bound that is no number from 0 on, a scenario that is none or has no say in the figure.
+pub fn thresholds(list: &[Threshold], catalog: &Catalog, path: &Path) -> Result<()> {
+    for threshold in list {
+        let place = format!("{}: [[threshold]] {:?}", path.display(), threshold.figure);
+        if threshold.most.is_none() && threshold.least.is_none() {
+            bail!("{place} needs `most` or `least`");
+        }
+        for bound in [threshold.most, threshold.least].into_iter().flatten() {
+            if !(bound.is_finite() && bound >= 0.0) {
+                bail!("{place}: {bound} is no bound; write a number from 0 on");
+            }
+        }
+        let Some(scenario) = &threshold.scenario else { continue };
+        if !threshold.figure.is_of_a_scenario() {
+            bail!("{place} is of the whole run: leave `scenario` out");
+        }
+        if let Err(unknown) = catalog.get(scenario) {
+            bail!("{place}: {unknown}");
+        }
+    }
+    Ok(())
+}
+
+/// A parser's error with the nearest key, where it names one that it does not know.
+pub fn with_nearest(error: &toml::de::Error) -> String {
+    let text = error.to_string();
+    let message = error.message();
+    // The parser's own words: unknown field `leek`, expected one of `leak`, `clean`
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    match quoted.next().filter(|_| message.starts_with("unknown field")) {
+        Some(typed) => match nearest(typed, quoted) {
+            Some(name) => format!("{text}did you mean `{name}`?"),
+            None => text,
+        },
+        None => text,
+    }
+}

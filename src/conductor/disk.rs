@@ -1,0 +1,50 @@
+//! Room on the disk: looked at while a run goes on, and made where a profile has taken it.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use super::stop_reason::Halt;
+
+/// Room that is kept for the journal and the reports, bytes.
+const KEPT: u64 = 2 << 20;
+
+/// Goes on while there is room where the run's folder and its profiles lie.
+///
+/// # Errors
+/// There is hardly any left.
+pub(super) fn check(run: &Context<'_>, profiles: Option<&(PathBuf, Vec<PathBuf>)>) -> Result<(), Halt> {
+    let there = profiles.and_then(|(folder, _)| Some((free_at(folder)?, folder.as_path())));
+    let here = run.folder.free().map(|free| (free, run.folder.root()));
+    match [here, there].into_iter().flatten().min_by_key(|(free, _)| *free) {
+        Some((free, place)) if free < KEPT => Err(Halt::Disk(format!(
+            "only {} are free at {}: make room, or give --out a folder on another disk",
+            crate::phrase::bytes(free as f64),
+            place.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn free_at(folder: &Path) -> Option<u64> {
+    let stat = nix::sys::statvfs::statvfs(folder).ok()?;
+    Some(stat.blocks_available() * stat.fragment_size())
+}
+
+/// Empties the profiles of a pass, so that the rest of the run can be written down. Xdebug writes on where it was; what
+/// lies before is a hole.
+pub(super) fn empty(folder: &Path, before: &[PathBuf]) {
+    for path in super::profile_files::list(folder).into_iter().filter(|path| !before.contains(path)) {
+        if let Ok(file) = OpenOptions::new().write(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+            let _ = file.set_len(0);
+        }
+    }
+}
+
+/// Removes them.
+pub(super) fn remove(folder: &Path, before: &[PathBuf]) {
+    for path in super::profile_files::list(folder).into_iter().filter(|path| !before.contains(path)) {
+        let _ = std::fs::remove_file(path);
+    }
+}

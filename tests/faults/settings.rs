@@ -1,0 +1,111 @@
+//! Settings that mean nothing: each is refused with exit code 2, before anything is started.
+
+use std::fs;
+
+use super::support::{Count, Place, text, words};
+
+/// Every bound of `[verdict]` by its table.
+fn bounds() -> Vec<(String, String)> {
+    let all = serde_json::to_value(profile_run::verdict::Bounds::default()).unwrap();
+    let tables = all.as_object().unwrap().iter();
+    tables
+        .flat_map(|(table, keys)| keys.as_object().unwrap().keys().map(move |key| (table.clone(), key.clone())))
+        .collect()
+}
+
+fn refused(config: &str, options: &[&str]) -> Result<(), String> {
+    let place = Place::new();
+    if !config.is_empty() {
+        fs::write(place.path().join("profile-run.toml"), config).unwrap();
+    }
+    let output = place.run(options, &words(&["true"]));
+    match output.status.code() {
+        Some(2) if !place.out().exists() => Ok(()),
+        code => Err(format!("exit {code:?}: {}", text(&output))),
+    }
+}
+
+#[test]
+fn what_means_nothing_is_refused() {
+    let mut count = Count::new("settings");
+    for (table, key) in bounds() {
+        for value in ["inf", "-inf", "nan", "-1", "\"much\""] {
+            let config = format!("[verdict.{table}]\n{key} = {value}\n");
+            count.take(&config.replace('\n', " "), refused(&config, &[]));
+        }
+        let config = format!("[verdict.{table}]\n{key}x = 1\n");
+        count.take(&config.replace('\n', " "), refused(&config, &[]));
+    }
+    let accept = |metric: &str, limit: &str, expires: &str| {
+        format!("[[accept]]\nmetric = {metric}\nlimit = {limit}\nreason = \"\"\nexpires = {expires}\n")
+    };
+    let day = "\"2027-01-01\"";
+    for config in [
+        accept("\"heep\"", "1", day),
+        accept("\"\"", "1", day),
+        accept("\"heap\"", "inf", day),
+        accept("\"heap\"", "nan", day),
+        accept("\"heap\"", "-1", day),
+        accept("\"heap\"", "1", "\"tomorrow\""),
+        accept("\"heap\"", "1", "\"2027-02-30\""),
+        accept("\"heap\"", "1", "\"\""),
+        "[[accept]]\nmetric = \"heap\"\n".to_owned(),
+        "[[threshold]]\nfigure = \"p99_ms\"\n".to_owned(),
+        "[[threshold]]\nfigure = \"p98_ms\"\nmost = 1\n".to_owned(),
+        "[[threshold]]\nfigure = \"p99_ms\"\nscenario = \"chrun\"\nmost = 1\n".to_owned(),
+        "[[threshold]]\nfigure = \"p99_ms\"\nmost = inf\n".to_owned(),
+        "[[threshold]]\nfigure = \"p99_ms\"\nmost = nan\n".to_owned(),
+        "[[threshold]]\nfigure = \"p99_ms\"\nleast = -1\n".to_owned(),
+        "[[threshold]]\nfigure = \"rss_peak\"\nscenario = \"churn\"\nmost = 1\n".to_owned(),
+        "[verdict.waves]\nleast = 0\n".to_owned(),
+        "[verdict.waves]\nagree = 0\n".to_owned(),
+        "[verdikt]\n".to_owned(),
+        "[thresholds]\n".to_owned(),
+        "[scenario.mine]\nlike = \"chrun\"\n".to_owned(),
+        "[scenario.mine]\nmesages = 5\n".to_owned(),
+        "[profile]\nwating = []\n".to_owned(),
+        "not a table".to_owned(),
+    ] {
+        count.take(&config.replace('\n', " "), refused(&config, &[]));
+    }
+    for options in [
+        &["--fail-on", ""][..],
+        &["--fail-on", "leak,"],
+        &["--fail-on", "leek"],
+        &["--scale", "1e308"],
+        &["--scale", "1e9"],
+        &["--scale", "inf"],
+        &["--scale", "nan"],
+        &["--scale", "0"],
+        &["--scale", "-1"],
+        &["--budget", "1e19"],
+        &["--budget", "nan"],
+        &["--budget", "soon"],
+        &["--ready-timeout", "1e19"],
+        &["--stall-timeout", "-1s"],
+        &["--load", "chrun"],
+        &["--load", ""],
+        &["--passes", "prof"],
+        &["--passes", ""],
+        &["--waves", "0"],
+        &["--seed", "-1"],
+        &["--engine", "none"],
+        &["--auth", "nobody"],
+        &["--env", "=x"],
+        &["--config", "nowhere.toml"],
+        &["--cwd", "nowhere"],
+    ] {
+        count.take(&options.join(" "), refused("", options));
+    }
+    count.end();
+}
+
+#[test]
+fn standard_error_that_nobody_reads_ends_nothing() {
+    let place = Place::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = place.command(&["--json"], &words(&["no-such-program-anywhere"]));
+    let status = command.stderr(writer).stdout(std::process::Stdio::null()).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
