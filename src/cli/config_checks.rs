@@ -20,12 +20,15 @@ pub fn bounds(bounds: &Bounds, path: &Path) -> Result<()> {
     for (table, fields) in &tables {
         for (key, value) in fields.as_object().into_iter().flatten() {
             let place = format!("{}: [verdict.{table}] {key}", path.display());
+            // What is made of several numbers holds for each.
+            let parts = numbers(value);
+            if parts.iter().any(|part| part.is_null()) {
+                bail!("{place} is no finite number");
+            }
+            if let Some(number) = parts.iter().find(|part| part.as_f64().is_some_and(|number| number < 0.0)) {
+                bail!("{place} = {number}: a bound is 0 or more");
+            }
             match value {
-                // JSON has neither infinities nor what is no number.
-                Value::Null => bail!("{place} is no finite number"),
-                Value::Number(number) if number.as_f64().is_some_and(|number| number < 0.0) => {
-                    bail!("{place} = {number}: a bound is 0 or more")
-                }
                 Value::Number(number) if number.as_u64() == Some(0) => {
                     bail!("{place} = 0: at least 1 is needed, or nothing would be judged")
                 }
@@ -34,6 +37,14 @@ pub fn bounds(bounds: &Bounds, path: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The numbers that a value is made of. JSON has neither infinities nor what is no number: they are null.
+fn numbers(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Array(items) => items.iter().flat_map(numbers).collect(),
+        other => vec![other],
+    }
 }
 
 /// `[[accept]]`.

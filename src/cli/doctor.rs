@@ -8,11 +8,13 @@ use super::main_job;
 use super::stdout::outln;
 use crate::conductor;
 use crate::console::Style;
-use crate::proc::{Load, Meminfo, Process, fd_count_is_fast};
+use crate::proc::{Cgroup, Load, Meminfo, Process, fd_count_is_fast};
 use crate::server::php;
 
 /// Arguments of `profile-run doctor`: those of the run that is meant.
 #[derive(Debug, clap::Args)]
+// The run's own arguments are a group of this name already.
+#[group(skip)]
 pub struct Args {
     #[command(flatten)]
     job: main_job::Args,
@@ -91,7 +93,7 @@ fn machine() -> Vec<Check> {
         checks.push(if hard < CHURN + 100 {
             Check::warning(
                 text,
-                "churn opens up to 5,000 connections: the load is kept below the limit. Raise it: ulimit -n 8192",
+                "churn opens up to 5,000 connections: the load is kept below the limit. Raise the hard limit as root (ulimit -Hn 8192).",
             )
         } else {
             Check::ok(text)
@@ -118,13 +120,19 @@ fn machine() -> Vec<Check> {
         });
     }
     if let Ok(memory) = Meminfo::read() {
-        let text = format!("{} of memory available", crate::phrase::bytes(memory.available as f64));
-        checks.push(if memory.available < LITTLE_MEMORY {
+        // What a container may use counts, not what the machine has.
+        let group = Process::open(std::process::id() as i32).and_then(|me| Cgroup::of(&me)).ok().flatten();
+        let allowed = group.and_then(|group| Some(group.max?.saturating_sub(group.current)));
+        let available = memory.available.min(allowed.unwrap_or(u64::MAX));
+        let text = format!("{} of memory available", crate::phrase::bytes(available as f64));
+        checks.push(if available < LITTLE_MEMORY {
             Check::warning(text, "Resident memory is not to be trusted where the machine swaps.")
         } else {
             Check::ok(text)
         });
     }
+    checks.extend(rights());
+    checks.extend(leftovers());
     let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     checks.push(match scope.trim() {
         "2" | "3" => Check::warning(
@@ -168,8 +176,86 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
     }
     let warnings = conductor::warnings(&plan, &invocation, facts.as_ref(), &cwd);
     checks.extend(warnings.into_iter().map(|warning| Check::warning(warning.text, warning.advice)));
+    checks.extend(script(&invocation, &cwd));
+    checks.extend(plan.target.as_deref().map(port));
+    checks.push(room(job.out.as_deref().unwrap_or(Path::new("."))));
     checks.push(writable(job.out.as_deref().unwrap_or(Path::new("."))));
     Ok(checks)
+}
+
+/// Descriptors and ports of a server that becomes another user are seen with this right alone.
+fn rights() -> Option<Check> {
+    const SYS_PTRACE: u32 = 19;
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    let all = u64::from_str_radix(effective.trim(), 16).ok()?;
+    (nix::unistd::geteuid().is_root() && all & (1 << SYS_PTRACE) == 0).then(|| {
+        Check::warning(
+            "root without the right to look into other users' processes (CAP_SYS_PTRACE)",
+            "Of a server that becomes another user neither heap nor descriptors can be read. In a container: --cap-add SYS_PTRACE.",
+        )
+    })
+}
+
+/// Servers of runs that were killed together with their watchdogs.
+fn leftovers() -> Option<Check> {
+    let strays = crate::server::tree::strays();
+    let pids: Vec<String> = strays.iter().map(|(pid, _)| pid.to_string()).collect();
+    (!pids.is_empty()).then(|| {
+        Check::warning(
+            format!("a run that was killed has left processes behind: {}", pids.join(" ")),
+            "They may hold its port. End them: kill PID...",
+        )
+    })
+}
+
+/// The script that php is to run.
+fn script(invocation: &crate::server::command::Invocation, cwd: &Path) -> Option<Check> {
+    let at = invocation.php_at? + 1 + invocation.php_options().len();
+    let name = invocation.argv.get(at).filter(|word| !word.starts_with('-'))?;
+    Some(match cwd.join(name).is_file() {
+        true => Check::ok(format!("{name} is there")),
+        false => Check::failed(format!(
+            "there is no {name} in {}: start in the server's folder, or give --cwd",
+            cwd.display()
+        )),
+    })
+}
+
+/// Whether `--target` is free for the server.
+fn port(target: &str) -> Check {
+    use std::net::{TcpStream, ToSocketAddrs};
+    let addresses = match target.to_socket_addrs() {
+        Ok(addresses) => addresses,
+        Err(error) => return Check::failed(format!("--target {target}: {error}; give HOST:PORT")),
+    };
+    let wait = std::time::Duration::from_secs(1);
+    match addresses.into_iter().find(|address| TcpStream::connect_timeout(address, wait).is_ok()) {
+        Some(address) => {
+            Check::failed(format!("{address} answers already: stop what runs there, or choose another port"))
+        }
+        None => Check::ok(format!("{target} is free")),
+    }
+}
+
+/// Less room than this is soon used up by a profile, bytes.
+const LITTLE_ROOM: u64 = 2 << 30;
+
+/// Whether a run's files have room.
+fn room(path: &Path) -> Check {
+    let there = path.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
+    let there = there.unwrap_or(Path::new("."));
+    let Ok(stat) = nix::sys::statvfs::statvfs(there) else {
+        return Check::warning(format!("the free room at {} is not known", there.display()), "");
+    };
+    let free = stat.blocks_available() * stat.fragment_size();
+    let text = format!("{} of disk free at {}", crate::phrase::bytes(free as f64), there.display());
+    match free < LITTLE_ROOM {
+        true => {
+            Check::warning(text, "A profile of a long run takes gigabytes; the verdict is kept where it does not fit.")
+        }
+        false => Check::ok(text),
+    }
 }
 
 /// Whether the run's folder could be made; asked without making it.

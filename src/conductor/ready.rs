@@ -185,7 +185,9 @@ fn exited_at_once(target: &mut Target) -> Halt {
 
 fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
     let within = crate::phrase::duration(run.plan.ready_timeout);
-    let what = if listeners.is_empty() {
+    let what = if let Some(why) = unseen(target).filter(|_| listeners.is_empty()) {
+        why
+    } else if listeners.is_empty() {
         "no process of it listens on a TCP port".to_owned()
     } else if !probes.waiting.is_empty() {
         let waiting: Vec<String> = probes.waiting.iter().map(ToString::to_string).collect();
@@ -203,6 +205,20 @@ fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probe
             last_lines(target)
         ),
     )
+}
+
+/// Why nobody may see which ports are the server's: it has become another user.
+fn unseen(target: &Target) -> Option<String> {
+    let denied = |pid: &i32| {
+        let descriptors = crate::proc::Process::open(*pid).and_then(|process| process.descriptors());
+        matches!(descriptors, Err(crate::proc::Error::Denied { .. }))
+    };
+    let pid = target.alive().into_iter().find(denied)?;
+    let user = crate::proc::user_of(pid).map_or(String::new(), |user| format!(" and runs as user {user}"));
+    Some(format!(
+        "/proc/{pid}/fd is closed to us{user}, so that its ports cannot be told. In a container give it --cap-add SYS_PTRACE; \
+         elsewhere run profile-run as root"
+    ))
 }
 
 pub(super) fn resolve(run: &Context<'_>, text: &str) -> Result<SocketAddr, Halt> {

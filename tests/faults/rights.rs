@@ -121,6 +121,27 @@ fn a_folder_of_another_user_takes_a_whole_run() {
 }
 
 #[test]
+fn a_server_that_may_not_be_looked_into_is_told_from_one_that_does_not_listen() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    let output = Command::new("setpriv")
+        .args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", env!("CARGO_BIN_EXE_profile-run")])
+        .arg("--out")
+        .arg(place.out())
+        .args(["--ready-timeout", "3s", "--", "php", SERVER, "dropped", &port()])
+        .current_dir(place.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("is closed to us and runs as user 65534") && said.contains("SYS_PTRACE"), "{said}");
+    place.is_left_empty().unwrap();
+}
+
+#[test]
 fn what_is_shared_follows_the_umask_and_the_rest_is_the_owners() {
     let mut count = Count::new("rights: umasks");
     for (umask, shared) in [("000", 0o666), ("022", 0o644), ("077", 0o600)] {

@@ -100,6 +100,62 @@ fn what_means_nothing_is_refused() {
     count.end();
 }
 
+/// The page that names every table and key.
+const PAGE: &str = include_str!("../../docs/configuration.md");
+
+#[test]
+fn the_page_of_the_configuration_names_every_key_and_its_examples_are_read() {
+    for (table, key) in bounds() {
+        let heading = format!("### `[verdict.{table}]`");
+        let section =
+            PAGE.split("\n### ").find(|section| heading.ends_with(section.lines().next().unwrap_or_default()));
+        let section = section.unwrap_or_else(|| panic!("docs/configuration.md has no {heading}"));
+        assert!(section.contains(&format!("| `{key}` |")), "docs/configuration.md: {heading} does not name `{key}`");
+    }
+    let examples = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+    for example in examples {
+        let place = Place::new();
+        fs::write(place.path().join("profile-run.toml"), example).unwrap();
+        let output = place.run(&["--load", "smoke"], &words(&["true"]));
+        // It is read: what fails then is the server.
+        assert_eq!(output.status.code(), Some(3), "{example}\n{}", text(&output));
+    }
+    // A key that the page does not have is one that the program does not know, and says so with those that it does.
+    for (table, shown) in
+        [("[[accept]]", "[[accept]]"), ("[[threshold]]", "[[threshold]]"), ("[scenario.x]", "[scenario.NAME]")]
+    {
+        let place = Place::new();
+        fs::write(place.path().join("profile-run.toml"), format!("{table}\nno-such-key = 1\n")).unwrap();
+        let said = text(&place.run(&[], &words(&["true"])));
+        let keys = said.split("expected one of").nth(1).unwrap_or_else(|| panic!("{said}"));
+        for key in keys.lines().next().unwrap_or_default().split('`').skip(1).step_by(2) {
+            assert!(PAGE.contains(&format!("| `{key}` |")), "docs/configuration.md: {shown} does not name `{key}`");
+        }
+    }
+}
+
+#[test]
+fn doctor_looks_at_script_port_and_room() {
+    let place = Place::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = listener.local_addr().unwrap().to_string();
+    let doctor = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_profile-run"));
+        let output = command.arg("doctor").args(more).current_dir(place.path()).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = doctor(&["--target", &target, "--", "php", "nowhere.php"]);
+    assert_eq!(code, Some(2), "{said}");
+    for part in ["there is no nowhere.php", "answers already", "of disk free", "of memory available"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    fs::write(place.path().join("serve.php"), "<?php").unwrap();
+    drop(listener);
+    let (code, said) = doctor(&["--target", &target, "--", "php", "serve.php"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("serve.php is there") && said.contains("is free"), "{said}");
+}
+
 #[test]
 fn standard_error_that_nobody_reads_ends_nothing() {
     let place = Place::new();

@@ -17,7 +17,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 fn view(name: &str) -> RunView {
-    analyse(&Folder::open(&folder(name)).expect("a run"), None).expect("a result")
+    analyse(&Folder::open(&folder(name)).expect("a run"), None, false).expect("a result")
 }
 
 #[test]
