@@ -253,7 +253,7 @@ mod tests {
 
     fn redactor() -> Redactor {
         let hidden = Hidden {
-            home: Some("/home/alice".to_owned()),
+            home: Some("/srv/people/alice".to_owned()),
             user: Some("alice".to_owned()),
             host: Some("build7".to_owned()),
             values: vec!["planted-in-environment".to_owned()],
@@ -266,7 +266,7 @@ mod tests {
     fn homes_users_and_machines() {
         let redactor = redactor();
         assert_eq!(
-            redactor.text("/home/alice/app/x.php on build7 as alice@build7"),
+            redactor.text("/srv/people/alice/app/x.php on build7 as alice@build7"),
             "~/app/x.php on HOST as USER@HOST"
         );
         assert_eq!(redactor.text("malice, alice-in-chains"), "malice, alice-in-chains");
@@ -282,7 +282,7 @@ mod tests {
             "environment": { "DB_PASSWORD": "x", "A": "b" },
             "env": [["API_TOKEN", "abc"], ["A", "b"]],
             "typed": ["--before", "A=1 mysql -pgeheim", "--after=psql x", "--auth", "me:geheim", "--", "php", "--password", "y"],
-            "hidden": { "home": "/home/alice" },
+            "hidden": { "home": "/srv/people/alice" },
         });
         redactor().value(&mut value);
         assert_eq!(
