@@ -54,6 +54,7 @@ struct Link {
     socket: Option<OwnedFd>,
     child: Child,
     ended: BTreeMap<i32, ExitStatus>,
+    group: Option<PathBuf>,
 }
 
 impl Watchdog {
@@ -84,7 +85,7 @@ impl Watchdog {
             Some((Answer::Ready(group), _)) => group,
             _ => return Err(io::Error::other("the watchdog ended before it began")),
         };
-        let link = Link { socket: Some(socket), child, ended: BTreeMap::new() };
+        let link = Link { socket: Some(socket), child, ended: BTreeMap::new(), group: group.clone() };
         Ok(Self { link: Arc::new(Mutex::new(link)), pid, group })
     }
 
@@ -218,5 +219,9 @@ impl Drop for Link {
         // Closed, it clears away what is left, and ends.
         self.socket = None;
         let _ = self.child.wait();
+        if let Some(group) = &self.group {
+            // One that was killed has left its group behind.
+            let _ = std::fs::remove_dir(group);
+        }
     }
 }
