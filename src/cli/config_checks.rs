@@ -99,14 +99,10 @@ pub fn thresholds(list: &[Threshold], catalog: &Catalog, path: &Path) -> Result<
 /// A parser's error with the nearest key, where it names one that it does not know.
 pub fn with_nearest(error: &toml::de::Error) -> String {
     let text = error.to_string();
-    let message = error.message();
-    // The parser's own words: unknown field `leek`, expected one of `leak`, `clean`
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    match quoted.next().filter(|_| message.starts_with("unknown field")) {
-        Some(typed) => match nearest(typed, quoted) {
-            Some(name) => format!("{text}did you mean `{name}`?"),
-            None => text,
-        },
+    // What the parser met and what it knows stand in backticks, in this order.
+    let mut quoted = error.message().split('`').skip(1).step_by(2);
+    match quoted.next().and_then(|typed| nearest(typed, quoted)) {
+        Some(name) => format!("{text}did you mean `{name}`?"),
         None => text,
     }
 }
