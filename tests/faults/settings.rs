@@ -4,13 +4,23 @@ use std::fs;
 
 use super::support::{Count, Place, text, words};
 
-/// Every bound of `[verdict]` by its table.
-fn bounds() -> Vec<(String, String)> {
+/// Every bound of `[verdict]` by its table, with its default.
+fn bounds() -> Vec<(String, String, serde_json::Value)> {
     let all = serde_json::to_value(profile_run::verdict::Bounds::default()).unwrap();
     let tables = all.as_object().unwrap().iter();
     tables
-        .flat_map(|(table, keys)| keys.as_object().unwrap().keys().map(move |key| (table.clone(), key.clone())))
+        .flat_map(|(table, keys)| {
+            keys.as_object().unwrap().iter().map(move |(key, value)| (table.clone(), key.clone(), value.clone()))
+        })
         .collect()
+}
+
+/// The numbers of a value in order, lists opened.
+fn numbers(value: &serde_json::Value) -> Vec<f64> {
+    match value.as_array() {
+        Some(list) => list.iter().flat_map(numbers).collect(),
+        None => value.as_f64().into_iter().collect(),
+    }
 }
 
 fn refused(config: &str, options: &[&str]) -> Result<(), String> {
@@ -28,7 +38,7 @@ fn refused(config: &str, options: &[&str]) -> Result<(), String> {
 #[test]
 fn what_means_nothing_is_refused() {
     let mut count = Count::new("settings");
-    for (table, key) in bounds() {
+    for (table, key, _) in bounds() {
         for value in ["inf", "-inf", "nan", "-1", "\"much\""] {
             let config = format!("[verdict.{table}]\n{key} = {value}\n");
             count.take(&config.replace('\n', " "), refused(&config, &[]));
@@ -105,12 +115,15 @@ const PAGE: &str = include_str!("../../docs/configuration.md");
 
 #[test]
 fn the_page_of_the_configuration_names_every_key_and_its_examples_are_read() {
-    for (table, key) in bounds() {
+    for (table, key, default) in bounds() {
         let heading = format!("### `[verdict.{table}]`");
         let section =
             PAGE.split("\n### ").find(|section| heading.ends_with(section.lines().next().unwrap_or_default()));
         let section = section.unwrap_or_else(|| panic!("docs/configuration.md has no {heading}"));
-        assert!(section.contains(&format!("| `{key}` |")), "docs/configuration.md: {heading} does not name `{key}`");
+        let row = section.split(&format!("| `{key}` | ")).nth(1);
+        let row = row.unwrap_or_else(|| panic!("docs/configuration.md: {heading} does not name `{key}`"));
+        let shown = serde_json::from_str(row.split(" |").next().unwrap_or_default()).ok();
+        assert_eq!(shown.as_ref().map(numbers), Some(numbers(&default)), "docs/configuration.md: {heading} `{key}`");
     }
     let examples = PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
     for example in examples {
