@@ -1,6 +1,6 @@
 //! The verdict in one sentence, its evidence, and where to look.
 
-use super::amount::{bytes, grouped, significant};
+use super::amount::{bytes, plural, significant};
 use super::growth::{growth_of, per_one, work};
 use super::lines::holder_lines;
 use super::state::metric_noun;
@@ -175,33 +175,77 @@ pub fn where_to_look(finding: &Finding) -> String {
     }
 }
 
-/// The sentence of a clean run: always with what it could not have seen.
+/// The sentence of a clean run: what was done, and scenario by scenario what it could not have seen.
 pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String {
     let holds = |f: &&Finding| f.state == State::Clean || f.state == State::Plateau;
-    let memory = [Metric::Heap, Metric::Rss].into_iter().find_map(|metric| {
-        findings.iter().filter(holds).filter(|f| f.metric == metric).max_by_key(|f| work_of(&f.scenario))
-    });
-    let Some(memory) = memory else { return "No leak found.".to_owned() };
-    let name = if memory.metric == Metric::Heap { "the heap" } else { "memory" };
-    let (messages, sessions) = work_of(&memory.scenario);
-    let (done, each) = if messages > 0 {
-        (format!("{} messages", grouped(messages)), "message")
-    } else {
-        (format!("{} sessions", grouped(sessions)), "session")
-    };
-    let missed = memory.could_have_missed.map_or(String::new(), |limit| {
-        format!(" (at most {} per {each} could have been missed)", bytes(limit / 1000.0))
-    });
-    match (memory.state, memory.growth) {
-        (_, Some(growth)) if memory.is_bounded_by_restarts() => format!(
-            "Growth is bounded by worker restarts: within one worker's lifetime {name} grows by {} per {each}{}.",
-            bytes(growth.value / 1000.0),
-            // A heap is still when it is warm; a young process's resident memory creeps.
-            if memory.metric == Metric::Rss { ", its warm-up included" } else { "" }
-        ),
-        (State::Plateau, _) => format!("No leak: {name} rose at first, then stood still up to {done}{missed}."),
-        _ => format!("No leak found: after {done} {name} stands where it stood{missed}."),
+    let mut scenarios: Vec<&str> = Vec::new();
+    for finding in findings.iter().filter(holds) {
+        if !scenarios.contains(&finding.scenario.as_str()) {
+            scenarios.push(&finding.scenario);
+        }
     }
+    // PHP's heap is exact to the byte, so its limit is the scenario's where there is one.
+    let memory = |scenario: &&str| {
+        let of = |metric| findings.iter().filter(holds).find(|f| f.metric == metric && f.scenario == **scenario);
+        of(Metric::Heap).or_else(|| of(Metric::Rss))
+    };
+    let judged: Vec<&Finding> = scenarios.iter().filter_map(memory).collect();
+    let Some(most) = judged.iter().max_by_key(|f| work_of(&f.scenario)) else { return "No leak found.".to_owned() };
+    let name = if most.metric == Metric::Heap { "the heap" } else { "memory" };
+    let hidden = hidden(&judged, work_of);
+    match (most.state, most.growth) {
+        (_, Some(growth)) if most.is_bounded_by_restarts() => format!(
+            "Growth is bounded by worker restarts: within one worker's lifetime {name} grows by {} per {}{}.",
+            bytes(growth.value / 1000.0),
+            unit_of(most, work_of),
+            // A heap is still when it is warm; a young process's resident memory creeps.
+            if most.metric == Metric::Rss { ", its warm-up included" } else { "" }
+        ),
+        (State::Plateau, _) => {
+            format!("No leak: {name} rose at first, then stood still up to {}.{hidden}", done(&[*most], work_of))
+        }
+        _ => format!("No leak found in {}.{hidden}", done(&judged, work_of)),
+    }
+}
+
+fn unit_of(finding: &Finding, work_of: &dyn Fn(&str) -> (u64, u64)) -> &'static str {
+    if work_of(&finding.scenario).0 > 0 { "message" } else { "session" }
+}
+
+/// `18,038 messages and 10,050 sessions without mail`.
+fn done(findings: &[&Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String {
+    let works = findings.iter().map(|finding| work_of(&finding.scenario));
+    let (mut messages, mut without) = (0, 0);
+    for (sent, sessions) in works {
+        messages += sent;
+        without += if sent == 0 { sessions } else { 0 };
+    }
+    match (messages, without) {
+        (0, sessions) => plural(sessions, "session"),
+        (messages, 0) => plural(messages, "message"),
+        (messages, sessions) => {
+            format!("{} and {} without mail", plural(messages, "message"), plural(sessions, "session"))
+        }
+    }
+}
+
+/// ` What could be hidden: 0.5 B per message (sequential, churn), 12 B per session (handshake).`
+fn hidden(findings: &[&Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String {
+    let mut limits: Vec<(String, Vec<&str>)> = Vec::new();
+    for finding in findings {
+        let Some(limit) = finding.could_have_missed else { continue };
+        let text = format!("{} per {}", bytes(limit / 1000.0), unit_of(finding, work_of));
+        match limits.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, scenarios)) => scenarios.push(&finding.scenario),
+            None => limits.push((text, vec![&finding.scenario])),
+        }
+    }
+    if limits.is_empty() {
+        return String::new();
+    }
+    let limits: Vec<String> =
+        limits.into_iter().map(|(text, scenarios)| format!("{text} ({})", scenarios.join(", "))).collect();
+    format!(" What could be hidden: {}.", limits.join(", "))
 }
 
 /// The sentence where growth was seen and not decided.
