@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::censuses::censuses;
-use super::compare;
+use super::compare::{self, Comparison};
 use super::conclusion::{Worse, conclude};
 use super::findings::findings;
 use super::history::{LaunchAt, RunHistory};
 use super::profile::Recording;
 use super::result::{Failure, FloorRow, PassSettings, RunResult, SCHEMA, Source, TargetInfo};
+use super::settings_read::SettingsError;
 use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
@@ -31,13 +32,13 @@ pub enum AnalysisError {
     /// Its journal ends before the plan: nothing of the run is known.
     #[error("{path} ends before the run's plan: nothing of the run is known", path = .0.display())]
     NoPlan(PathBuf),
-    /// How the run was to be judged is not to be read.
-    #[error("{path}: how this run is to be judged cannot be read ({why}): use the version that wrote it", path = path.display())]
+    /// It cannot be judged as its settings ask for.
+    #[error("{path}: how the run is to be judged cannot be read: {source}; use the version that wrote it", path = path.display())]
     Settings {
-        /// The journal.
+        /// Its journal.
         path: PathBuf,
-        /// What the parser said.
-        why: String,
+        /// The setting.
+        source: SettingsError,
     },
 }
 
@@ -51,11 +52,9 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
     for line in journal.lines.iter_mut().filter(|line| has_text(&line.event)) {
         *line = redactor.redacted(line);
     }
-    let history = RunHistory::of(&journal);
+    let history =
+        RunHistory::of(&journal).map_err(|source| AnalysisError::Settings { path: folder.journal(), source })?;
     let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
-    if let Some(why) = history.unread_settings {
-        return Err(AnalysisError::Settings { path: folder.journal(), why });
-    }
     let findings = findings(&journal, &plan, &history, &day(&history.header.started));
     // A run without samples (cut off at once) still has its journal.
     let samples = folder.read_samples().and_then(read_samples).unwrap_or_default();
@@ -115,14 +114,16 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         thresholds: thresholds::crossed(&history.settings.thresholds, &result.load, &result.samples_summary),
         regressions: Vec::new(),
     };
-    if let Some(baseline) = baseline {
-        let comparison = compare::compare(baseline, &result);
-        worse.regressions = comparison.regressions();
-        result.baseline = serde_json::to_value(&comparison).ok();
-    }
+    let mut comparison = baseline.map(|baseline| compare::compare(baseline, &result));
+    worse.regressions = comparison.as_ref().map(Comparison::regressions).unwrap_or_default();
     let conclusion = conclude(&result.findings, &history, &worse);
     (result.verdict, result.sentence) = (conclusion.verdict, conclusion.sentence);
     (result.evidence, result.exit_code) = (conclusion.evidence, conclusion.exit_code);
+    // The verdict follows from the comparison too, so that it stands in it last.
+    if let Some(comparison) = &mut comparison {
+        comparison.verdict[1] = result.verdict;
+    }
+    result.baseline = comparison.and_then(|comparison| serde_json::to_value(comparison).ok());
     let errors = all_errors(&history);
     Ok(RunView {
         timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &history) },
@@ -264,6 +265,16 @@ fn warnings(history: &RunHistory) -> Vec<Warning> {
     let launches = history.launches.values().filter_map(|at| at.launch.as_ref());
     for note in launches.flat_map(|launch| &launch.notes) {
         warnings.push(Warning { kind: WarningKind::Settings, text: note.clone(), advice: String::new() });
+    }
+    if !history.dropped_settings.is_empty() {
+        warnings.push(Warning {
+            kind: WarningKind::Settings,
+            text: format!(
+                "The run was configured for an earlier rule; this no longer means anything: {}.",
+                history.dropped_settings.join(", ")
+            ),
+            advice: "Its other settings are obeyed.".to_owned(),
+        });
     }
     warnings.extend(history.damage.as_ref().map(|damage| Warning {
         kind: WarningKind::DamagedJournal,

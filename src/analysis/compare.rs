@@ -1,24 +1,18 @@
-//! Two runs: what got worse. Judged only where host, runtime, scenario and scale agree; shown in any case.
+//! Two runs: what got worse. What a message leaves behind and what it calls is exact and judged whatever the machine was;
+//! times are shown. One run on each side does not know by how much times differ from run to run of one build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::result::{Finding, FunctionRow, LoadRow, Metric, Per, RowPass, RunResult, Unit, Verdict};
+use super::result::{Finding, FunctionRow, LoadRow, Metric, Per, RunResult, Unit, Verdict};
 use crate::phrase::{self, grouped, significant};
-use crate::verdict::baseline::{self, Change, Conditions};
-use crate::verdict::{Bounds, Judgement};
-
-/// Throughput may fall by this share before it is called worse: what waves of one run differ by.
-const TOLERANCE: f64 = 0.1;
+use crate::verdict::Bounds;
+use crate::verdict::baseline::{self, Change, Decided};
 
 /// Functions that a comparison names, at most.
 const FUNCTIONS: usize = 20;
-
-/// Exact counts of calls for each message may differ by this share: the preflight and warm-ups are shared out over
-/// another number of messages.
-const CALLS: f64 = 0.02;
 
 /// One metric of one scenario in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,21 +33,21 @@ pub struct GrowthChange {
     pub change: Change,
 }
 
-/// The speed of one scenario in both runs, messages (or sessions) a second.
+/// The times of one scenario in both runs: shown, not judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpeedChange {
     /// Scenario.
     pub scenario: String,
-    /// Median of its waves then.
-    pub was: f64,
+    /// Messages (or sessions) a second then.
+    pub was: Option<f64>,
     /// And now.
-    pub is: f64,
-    /// 95% interval of the ratio, now to then.
-    pub ratio: Option<[f64; 3]>,
-    /// 99th percentile of latency then and now, ms; shown, not judged.
+    pub is: Option<f64>,
+    /// CPU of the server for each message (or session) then and now, ms.
+    pub cpu_ms: [Option<f64>; 2],
+    /// Median latency then and now, ms.
+    pub p50_ms: [f64; 2],
+    /// 99th percentile of latency then and now, ms.
     pub p99_ms: [f64; 2],
-    /// What became of it.
-    pub change: Change,
 }
 
 /// One function in both runs.
@@ -61,61 +55,91 @@ pub struct SpeedChange {
 pub struct FunctionChange {
     /// Its name.
     pub name: String,
-    /// Calls for each message then and now: exact.
+    /// Calls for each message then and now: whole numbers, for nothing else belongs to the message.
     pub calls_per_message: [f64; 2],
     /// Own time for each message then and now, nanoseconds; shown, not judged.
     pub self_ns_per_message: [f64; 2],
+    /// More calls are worse.
+    pub change: Change,
 }
 
 /// Two runs side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
+    /// What differs in the conditions of the runs: `PHP: 8.2.1, now 8.3.0`. Times depend on them.
+    pub differences: Vec<String>,
     /// Verdict then and now.
     pub verdict: [Option<Verdict>; 2],
-    /// What differs between the runs, so that nothing is judged: `runtime: PHP 8.2, now PHP 8.3`.
-    pub differences: Vec<String>,
     /// Growth by metric and scenario.
     pub growth: Vec<GrowthChange>,
-    /// Speed by scenario.
-    pub speed: Vec<SpeedChange>,
-    /// Functions whose calls for each message changed, the greatest change first.
+    /// Functions whose calls for each message changed, the greatest change of their own time first.
     pub functions: Vec<FunctionChange>,
-    /// Something is worse, and the runs can be compared.
+    /// Times by scenario.
+    pub speed: Vec<SpeedChange>,
+    /// At least one figure could be judged.
+    pub judged: bool,
+    /// Something is worse.
     pub worse: bool,
 }
 
 /// Compares `now` with `earlier`, by the thresholds that `now` was judged by.
 pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
-    let bounds = &now.bounds;
-    let differences = conditions(now).differences(&conditions(earlier));
-    let growth: Vec<GrowthChange> =
-        now.findings.iter().map(|is| growth_change(earlier.finding(is.metric, &is.scenario), is, bounds)).collect();
-    let speed: Vec<SpeedChange> = now.measured_load().filter_map(|row| speed_change(earlier, now, row)).collect();
-    let worse = differences.is_empty()
-        && (growth.iter().any(|g| g.change == Change::Worse) || speed.iter().any(|s| s.change == Change::Worse));
+    let change = |is: &Finding| growth_change(earlier.finding(is.metric, &is.scenario), is, &now.bounds);
+    let growth: Vec<GrowthChange> = now.findings.iter().map(change).collect();
+    let (functions, calls_judged) = functions(earlier, now);
+    let changes = || growth.iter().map(|growth| growth.change).chain(functions.iter().map(|f| f.change));
     Comparison {
+        differences: differences(earlier, now),
         verdict: [earlier.verdict, now.verdict],
-        differences,
+        judged: calls_judged || changes().any(|change| change != Change::Unknown),
+        worse: changes().any(|change| change == Change::Worse),
+        speed: now.measured_load().filter_map(|row| speed_change(earlier, row)).collect(),
         growth,
-        speed,
-        functions: functions(earlier, now),
-        worse,
+        functions,
     }
 }
 
-fn conditions(result: &RunResult) -> Conditions {
-    let host = |key: &str| result.host.get(key).map_or(String::new(), |value| value.to_string());
-    Conditions {
-        host: ["cpu", "cpus", "memory", "kernel"].map(host).join(" "),
-        runtime: result
-            .target
-            .versions
-            .get("php")
-            .map_or_else(|| "not PHP".to_owned(), |version| format!("PHP {version}")),
-        // Scenarios are matched by their names.
-        scenario: String::new(),
-        scale: significant(result.scale),
-    }
+/// In what the runs differ beside the program under test.
+fn differences(earlier: &RunResult, now: &RunResult) -> Vec<String> {
+    let host = |result: &RunResult, key: &str| match result.host.get(key) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value) if key == "memory" => value.as_f64().map_or_else(|| value.to_string(), phrase::bytes),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let version = |result: &RunResult, key: &str| result.target.versions.get(key).cloned().unwrap_or_default();
+    let scenarios = |result: &RunResult| {
+        let names: BTreeSet<&str> = result.measured_load().map(|row| row.scenario.as_str()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let busy = |result: &RunResult| {
+        let load = result.host.get("load_average").and_then(|load| load.get(0)?.as_f64());
+        let cpus = result.host.get("cpus").and_then(serde_json::Value::as_f64);
+        match (load, cpus) {
+            (Some(load), Some(cpus)) if load > cpus / 2.0 => "busy".to_owned(),
+            (Some(_), Some(_)) => "quiet".to_owned(),
+            _ => String::new(),
+        }
+    };
+    let both = |name: &'static str, of: &dyn Fn(&RunResult) -> String| (name, of(earlier), of(now));
+    [
+        both("PHP", &|result| version(result, "php")),
+        both("Xdebug", &|result| version(result, "xdebug")),
+        both("scenarios", &scenarios),
+        both("scale", &|result| significant(result.scale)),
+        both("processor", &|result| host(result, "cpu")),
+        both("processors", &|result| host(result, "cpus")),
+        both("memory", &|result| host(result, "memory")),
+        both("kernel", &|result| host(result, "kernel")),
+        both("machine", &busy),
+    ]
+    .into_iter()
+    .filter(|(_, was, is)| was != is)
+    .map(|(name, was, is)| {
+        let [was, is] = [was, is].map(|text| if text.is_empty() { "not known".to_owned() } else { text });
+        format!("{name}: {was}, now {is}")
+    })
+    .collect()
 }
 
 fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> GrowthChange {
@@ -124,7 +148,7 @@ fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> Growth
         Metric::Rss => bounds.rss.leak,
         Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => bounds.count.leak,
     };
-    let change = was.map_or(Change::Unknown, |was| baseline::growth(&judgement(is), &judgement(was), bound));
+    let decided = |finding: &Finding| Decided::new(finding.state, finding.growth, finding.ci95);
     GrowthChange {
         metric: is.metric,
         scenario: is.scenario.clone(),
@@ -132,90 +156,70 @@ fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> Growth
         is: is.growth.map(|growth| growth.value),
         unit: is.growth.map(|growth| growth.unit),
         per: is.growth.map(|growth| growth.per),
-        change,
+        change: baseline::growth(decided(is), was.and_then(decided), bound),
     }
 }
 
-/// What the verdict compares: growth and its interval.
-fn judgement(finding: &Finding) -> Judgement {
-    Judgement {
-        state: finding.state,
-        reason: finding.reason,
-        growth: finding.growth,
-        ci95: finding.ci95,
-        could_have_missed: finding.could_have_missed,
-        missed: None,
-        why: Vec::new(),
-        would_decide: None,
-        work: 0,
-        waves: 0,
-        wants_rest: false,
-        steady: finding.steady,
-        lives: finding.lives,
-    }
-}
-
-fn speed_change(earlier: &RunResult, now: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
+fn speed_change(earlier: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
     let before = earlier.measured_load().find(|other| other.scenario == row.scenario)?;
-    let speeds = |result: &RunResult| -> Vec<f64> {
-        let waves = result.load.iter().filter(|r| {
-            r.scenario == row.scenario && r.pass == RowPass::Measure && r.wave.is_some_and(|wave| wave > 0)
-        });
-        waves.filter(|r| r.seconds > 0.0).map(|r| r.messages_accepted.max(r.sessions) as f64 / r.seconds).collect()
-    };
-    let (was, is) = (speeds(earlier), speeds(now));
-    let (change, ratio) = baseline::throughput(&is, &was, TOLERANCE);
+    let cpu = |row: &LoadRow| Some(row.server_cpu_seconds? * 1000.0 / row.work() as f64).filter(|ms| ms.is_finite());
     Some(SpeedChange {
         scenario: row.scenario.clone(),
-        was: median(was),
-        is: median(is),
-        ratio,
+        was: before.rate(),
+        is: row.rate(),
+        cpu_ms: [cpu(before), cpu(row)],
+        p50_ms: [before.latency_ms.p50, row.latency_ms.p50],
         p99_ms: [before.latency_ms.p99, row.latency_ms.p99],
-        change,
     })
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
-}
-
-fn functions(earlier: &RunResult, now: &RunResult) -> Vec<FunctionChange> {
-    let (Some(was), Some(is)) = (&earlier.profile, &now.profile) else { return Vec::new() };
-    if was.messages == 0 || is.messages == 0 {
-        return Vec::new();
+/// What changed, and whether any function could be judged. Another PHP compiles other calls: then none is.
+fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool) {
+    let (Some(was), Some(is)) = (&earlier.profile, &now.profile) else { return (Vec::new(), false) };
+    let php = |result: &RunResult| result.target.versions.get("php").cloned();
+    let scenarios = |result: &RunResult| -> BTreeSet<String> {
+        let rows = result.profile.iter().flat_map(|profile| &profile.waves);
+        rows.filter_map(|row| row.scenario.clone()).collect()
+    };
+    let alike = php(earlier) == php(now) && scenarios(earlier) == scenarios(now) && was.complete && is.complete;
+    if !alike || was.messages == 0 || is.messages == 0 {
+        return (Vec::new(), false);
     }
-    let before: BTreeMap<&str, &FunctionRow> = was.functions.iter().map(|f| (f.name.as_str(), f)).collect();
+    let by_name = |of: &'_ [FunctionRow]| -> BTreeMap<String, (u64, u64)> {
+        of.iter().filter(|f| !f.waiting).map(|f| (f.name.clone(), (f.calls, f.own))).collect()
+    };
+    let (before, after) = (by_name(&was.functions), by_name(&is.functions));
+    // A closure is called after its lines: one that moved is not new.
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let known =
+        |name: &&&String| !name.contains("{closure") || before.contains_key(**name) && after.contains_key(**name);
     let per = |value: u64, messages: u64| value as f64 / messages as f64;
-    let mut changes: Vec<FunctionChange> = is
-        .functions
-        .iter()
-        .filter(|function| !function.waiting)
-        .map(|function| {
-            let old = before.get(function.name.as_str());
-            FunctionChange {
-                name: function.name.clone(),
-                calls_per_message: [old.map_or(0.0, |f| per(f.calls, was.messages)), per(function.calls, is.messages)],
-                self_ns_per_message: [old.map_or(0.0, |f| per(f.own, was.messages)), per(function.own, is.messages)],
-            }
-        })
-        .filter(|change| {
-            let [was, is] = change.calls_per_message;
-            (is - was).abs() > CALLS * was.max(is) && was.max(is) >= 0.1
-        })
-        .collect();
+    let mut judged = false;
+    let mut changes = Vec::new();
+    for name in names.iter().filter(known) {
+        let [old, new] = [&before, &after].map(|of| of.get(*name).copied().unwrap_or_default());
+        let change = baseline::calls((new.0, is.messages), (old.0, was.messages));
+        judged |= change != Change::Unknown;
+        if matches!(change, Change::Worse | Change::Better) {
+            changes.push(FunctionChange {
+                name: (*name).clone(),
+                calls_per_message: [per(old.0, was.messages), per(new.0, is.messages)],
+                self_ns_per_message: [per(old.1, was.messages), per(new.1, is.messages)],
+                change,
+            });
+        }
+    }
     let size = |change: &FunctionChange| (change.self_ns_per_message[1] - change.self_ns_per_message[0]).abs();
-    changes.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    changes.sort_by(|a, b| {
+        (b.change == Change::Worse).cmp(&(a.change == Change::Worse)).then(size(b).total_cmp(&size(a)))
+    });
     changes.truncate(FUNCTIONS);
-    changes
+    (changes, judged)
 }
 
 impl Comparison {
-    /// What is worse, in sentences; nothing where the runs cannot be compared.
+    /// What is worse, in sentences.
     pub fn regressions(&self) -> Vec<String> {
-        if !self.differences.is_empty() {
-            return Vec::new();
-        }
         let grew = self.growth.iter().filter(|growth| growth.change == Change::Worse).map(|growth| {
             format!(
                 "Worse than the baseline: {} of `{}` grows by {}, was {}.",
@@ -225,25 +229,21 @@ impl Comparison {
                 growth.amount(growth.was)
             )
         });
-        let slower = self.speed.iter().filter(|speed| speed.change == Change::Worse).map(|speed| {
-            format!(
-                "Slower than the baseline: `{}` runs {} a second, was {}.",
-                speed.scenario,
-                significant(speed.is),
-                significant(speed.was)
-            )
+        let called = self.functions.iter().filter(|function| function.change == Change::Worse).map(|function| {
+            let [was, is] = function.calls_per_message.map(significant);
+            format!("Worse than the baseline: `{}` is called {is} times per message, was {was}.", function.name)
         });
-        grew.chain(slower).collect()
+        grew.chain(called).collect()
     }
 
     /// The comparison for a terminal.
     pub fn text(&self) -> String {
         let mut out = String::new();
         // Writing to a string cannot fail.
-        let _ = writeln!(out, "verdict      {} -> {}", word(self.verdict[0]), word(self.verdict[1]));
         for difference in &self.differences {
-            let _ = writeln!(out, "not judged   the runs differ: {difference}");
+            let _ = writeln!(out, "differs      {difference}");
         }
+        let _ = writeln!(out, "verdict      {} -> {}", word(self.verdict[0]), word(self.verdict[1]));
         for growth in self.growth.iter().filter(|growth| growth.was.is_some() || growth.is.is_some()) {
             let _ = writeln!(
                 out,
@@ -255,29 +255,32 @@ impl Comparison {
                 change_word(growth.change)
             );
         }
-        for speed in &self.speed {
-            let _ = writeln!(
-                out,
-                "{:<12} {:<12} {}/s -> {}/s, p99 {} -> {} ms  {}",
-                "speed",
-                speed.scenario,
-                significant(speed.was),
-                significant(speed.is),
-                significant(speed.p99_ms[0]),
-                significant(speed.p99_ms[1]),
-                change_word(speed.change)
-            );
-        }
         for function in &self.functions {
-            let [was, is] = function.calls_per_message;
+            let [was, is] = function.calls_per_message.map(significant);
             let [own_was, own_is] = function.self_ns_per_message.map(|ns| grouped((ns / 1000.0).round() as u64));
             let _ = writeln!(
                 out,
-                "calls        {}  {} -> {} per message, {own_was} -> {own_is} µs of its own",
+                "calls        {}  {was} -> {is} per message, {own_was} -> {own_is} µs of its own  {}",
                 function.name,
-                significant(was),
-                significant(is)
+                change_word(function.change)
             );
+        }
+        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), significant);
+        for speed in &self.speed {
+            let ([was, is], [cpu_was, cpu_is]) = ([speed.was, speed.is].map(shown), speed.cpu_ms.map(shown));
+            let ([p50_was, p50_is], [p99_was, p99_is]) = (speed.p50_ms.map(significant), speed.p99_ms.map(significant));
+            let _ = writeln!(
+                out,
+                "times        {:<12} {was}/s -> {is}/s, CPU {cpu_was} -> {cpu_is} ms, p50 {p50_was} -> {p50_is} ms, \
+                 p99 {p99_was} -> {p99_is} ms",
+                speed.scenario
+            );
+        }
+        if !self.speed.is_empty() {
+            let _ = writeln!(out, "             Times are shown and not judged: there is one run on each side.");
+        }
+        if !self.judged {
+            let _ = writeln!(out, "Nothing could be judged: no figure was decided in both runs.");
         }
         out
     }
@@ -298,7 +301,7 @@ fn change_word(change: Change) -> &'static str {
         Change::Worse => "worse",
         Change::Same => "same",
         Change::Better => "better",
-        Change::Unknown => "not comparable",
+        Change::Unknown => "not judged",
     }
 }
 /// A verdict's word, where the run has one.

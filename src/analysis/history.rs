@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Settings;
+use super::settings_read::{self, SettingsError};
 use crate::heap::{Census, Code};
 use crate::journal::{
     Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, Marked, Preflight, Profiled, Ready, Rest,
@@ -113,8 +114,8 @@ pub struct RunHistory {
     pub plan: Option<Plan>,
     /// How to judge.
     pub settings: Settings,
-    /// Why they cannot be read again, where they cannot.
-    pub unread_settings: Option<String>,
+    /// Settings of an earlier rule that mean nothing any more, as `waves.grew = 6`.
+    pub dropped_settings: Vec<String>,
     /// Launches, the last of each pass.
     pub launches: BTreeMap<Pass, LaunchAt>,
     /// Limits of descriptors, launch by launch.
@@ -161,25 +162,26 @@ pub struct RunHistory {
 
 impl RunHistory {
     /// Sorts a journal.
-    pub fn of(journal: &Journal) -> Self {
+    ///
+    /// # Errors
+    /// How the run is to be judged cannot be read.
+    pub fn of(journal: &Journal) -> Result<Self, SettingsError> {
         let mut history = Self { damage: journal.damage.clone(), ..Self::default() };
         for line in &journal.lines {
             history.seconds = line.t;
-            history.take(&line.event, line.t);
+            history.take(&line.event, line.t)?;
         }
-        history
+        Ok(history)
     }
 
-    fn take(&mut self, event: &Event, t: f64) {
+    fn take(&mut self, event: &Event, t: f64) -> Result<(), SettingsError> {
         match event.clone() {
             Event::Header(header) => self.header = header,
             Event::Plan(planned) => {
                 self.plan = Some(*planned.plan);
-                // Settings of another version judge by the defaults; the plan itself stands.
-                match serde_json::from_value(planned.settings) {
-                    Ok(settings) => self.settings = settings,
-                    Err(error) => self.unread_settings = Some(error.to_string()),
-                }
+                let (settings, dropped) = settings_read::read(&planned.settings, self.header.schema)?;
+                self.settings = settings;
+                self.dropped_settings = dropped;
             }
             Event::Launch(launch) => {
                 self.versions.extend(launch.versions.clone());
@@ -238,6 +240,7 @@ impl RunHistory {
             Event::End(end) => self.end = Some(end),
             Event::Look(_) => {}
         }
+        Ok(())
     }
 
     /// One that is run again at fewer sessions at once begins anew.

@@ -16,6 +16,7 @@ mod load;
 pub mod profile;
 pub mod result;
 mod settings;
+mod settings_read;
 pub mod slices;
 mod thresholds;
 mod timeline;

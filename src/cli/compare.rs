@@ -31,5 +31,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     } else {
         out(format_args!("{}", comparison.text()));
     }
-    Ok(if comparison.worse { Exit::Failed } else { Exit::Held })
+    Ok(match () {
+        () if comparison.worse => Exit::Failed,
+        () if !comparison.judged => Exit::Inconclusive,
+        () => Exit::Held,
+    })
 }

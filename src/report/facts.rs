@@ -62,11 +62,19 @@ fn news(result: &RunResult) -> Fact {
     let comparison = result.baseline.clone().and_then(|value| serde_json::from_value::<Comparison>(value).ok());
     let (text, weak) = match comparison {
         None => ("none, so whether any of this is new is not known (--baseline RUN)".to_owned(), false),
-        Some(comparison) if comparison.worse => ("something is worse than in the baseline".to_owned(), true),
-        Some(comparison) if !comparison.differences.is_empty() => {
-            (format!("not judged, {}", words::visible(&comparison.differences.join("; "))), true)
+        Some(comparison) => {
+            let (said, weak) = match () {
+                () if comparison.worse => ("something is worse than in the baseline", true),
+                () if !comparison.judged => ("nothing could be judged against the baseline", true),
+                () => ("nothing is worse than in the baseline", false),
+            };
+            let [was, is] = comparison.verdict.map(|verdict| verdict.map_or("none", crate::phrase::verdict));
+            let differs = match comparison.differences.is_empty() {
+                true => String::new(),
+                false => format!("; it differs in {}", words::visible(&comparison.differences.join("; "))),
+            };
+            (format!("{said}; its verdict was {was}, now {is}{differs}"), weak)
         }
-        Some(_) => ("nothing is worse than in the baseline".to_owned(), false),
     };
     Fact { name: "Baseline", text, weak }
 }

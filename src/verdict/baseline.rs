@@ -1,38 +1,9 @@
-//! Against an earlier run: growth and throughput are judged only where the two runs can be compared.
+//! Growth against growth in an earlier run. Nothing here knows the host: what a message leaves behind does not depend on
+//! how fast the machine was. Times do, and one run on each side says nothing of them; they are not judged.
 
 use serde::{Deserialize, Serialize};
 
-use super::slope::median;
-use crate::model::{Judgement, Random};
-
-/// What must be the same in two runs before one is judged by the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conditions {
-    /// The host: kernel, processor, memory.
-    pub host: String,
-    /// The runtime and its version.
-    pub runtime: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scale, and what else sets the work of a wave.
-    pub scale: String,
-}
-
-impl Conditions {
-    /// What differs, as `host: A, now B`. Empty: the runs can be compared.
-    pub fn differences(&self, earlier: &Conditions) -> Vec<String> {
-        [
-            ("host", &earlier.host, &self.host),
-            ("runtime", &earlier.runtime, &self.runtime),
-            ("scenario", &earlier.scenario, &self.scenario),
-            ("scale", &earlier.scale, &self.scale),
-        ]
-        .into_iter()
-        .filter(|(_, was, is)| was != is)
-        .map(|(what, was, is)| format!("{what}: {was}, now {is}"))
-        .collect()
-    }
-}
+use crate::model::{Growth, State};
 
 /// What became of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,73 +15,94 @@ pub enum Change {
     Same,
     /// Better, beyond the intervals of both.
     Better,
-    /// The figures of one run are missing.
+    /// One run has not decided it, or has no figure.
     Unknown,
 }
 
-/// Growth against earlier growth: `Worse` where the intervals do not touch and the difference exceeds `bound` (in the
-/// growth's unit).
-pub fn growth(now: &Judgement, earlier: &Judgement, bound: f64) -> Change {
-    let (Some(is), Some(was)) = (now.growth, earlier.growth) else { return Change::Unknown };
-    let (Some([low, high]), Some([was_low, was_high])) = (now.ci95, earlier.ci95) else { return Change::Unknown };
-    if is.per != was.per || is.unit != was.unit {
+/// A growth as one of the runs decided it.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    growth: Growth,
+    ci95: [f64; 2],
+}
+
+impl Decided {
+    /// None where the run decided nothing: what still slows down differs with the length of the run alone.
+    pub fn new(state: State, growth: Option<Growth>, ci95: Option<[f64; 2]>) -> Option<Self> {
+        let decided = matches!(state, State::Leak | State::Clean | State::Plateau);
+        decided.then_some(Self { growth: growth?, ci95: ci95? })
+    }
+}
+
+/// Growth against earlier growth: `Worse` where the later one lies above `bound`, from which on it is a leak (in the
+/// growth's unit), the intervals do not touch and the difference exceeds `bound`; `Better` the other way round.
+pub fn growth(now: Option<Decided>, earlier: Option<Decided>, bound: f64) -> Change {
+    let (Some(now), Some(earlier)) = (now, earlier) else { return Change::Unknown };
+    let exceeds = |more: &Decided, less: &Decided| {
+        more.ci95[0] > bound.max(less.ci95[1]) && more.growth.value - less.growth.value > bound
+    };
+    if (now.growth.per, now.growth.unit) != (earlier.growth.per, earlier.growth.unit) {
         Change::Unknown
-    } else if low > was_high && is.value - was.value > bound {
+    } else if exceeds(&now, &earlier) {
         Change::Worse
-    } else if high < was_low && was.value - is.value > bound {
+    } else if exceeds(&earlier, &now) {
         Change::Better
     } else {
         Change::Same
     }
 }
 
-/// Throughput, wave by wave, against earlier throughput: `Worse` where the 95% interval of the ratio of medians lies
-/// below `1 - tolerance`. Fewer than four waves of either tell nothing.
-pub fn throughput(now: &[f64], earlier: &[f64], tolerance: f64) -> (Change, Option<[f64; 3]>) {
-    if now.len() < 4 || earlier.len() < 4 {
-        return (Change::Unknown, None);
+/// Calls of a function in a recording of so many messages, against an earlier one. Only a count that is a whole multiple
+/// of the messages in both belongs to the message; all else (turns of a loop, sessions, a mix of scenarios) differs from
+/// run to run.
+pub fn calls(now: (u64, u64), earlier: (u64, u64)) -> Change {
+    /// Fewer messages are divided by chance.
+    const LEAST: u64 = 50;
+    let each =
+        |(calls, messages): (u64, u64)| (messages >= LEAST && calls.is_multiple_of(messages)).then(|| calls / messages);
+    match (each(now), each(earlier)) {
+        (Some(now), Some(earlier)) if now > earlier => Change::Worse,
+        (Some(now), Some(earlier)) if now < earlier => Change::Better,
+        (Some(_), Some(_)) => Change::Same,
+        _ => Change::Unknown,
     }
-    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
-    let mut draw = |of: &[f64]| {
-        let mut drawn: Vec<f64> = (0..of.len()).map(|_| of[random.below(of.len())]).collect();
-        median(&mut drawn)
-    };
-    let mut ratios: Vec<f64> = (0..1000).map(|_| draw(now) / draw(earlier)).filter(|ratio| ratio.is_finite()).collect();
-    if ratios.is_empty() {
-        return (Change::Unknown, None);
-    }
-    ratios.sort_unstable_by(f64::total_cmp);
-    let at = |q: f64| ratios[((ratios.len() - 1) as f64 * q).round() as usize];
-    let (low, high) = (at(0.025), at(0.975));
-    let ratio = median(&mut now.to_vec()) / median(&mut earlier.to_vec());
-    let change = match () {
-        () if high < 1.0 - tolerance => Change::Worse,
-        () if low > 1.0 + tolerance => Change::Better,
-        () => Change::Same,
-    };
-    (change, Some([low, ratio, high]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{GrowthPer, Unit};
 
-    #[test]
-    fn a_slower_server_is_worse_only_beyond_its_noise() {
-        let base: Vec<f64> = (0..10).map(|i| 1000.0 + 10.0 * f64::from(i % 3)).collect();
-        let slower: Vec<f64> = base.iter().map(|rate| rate * 0.7).collect();
-        assert_eq!(throughput(&slower, &base, 0.1).0, Change::Worse);
-        assert_eq!(throughput(&base, &slower, 0.1).0, Change::Better);
-        assert_eq!(throughput(&base, &base, 0.1).0, Change::Same);
-        assert_eq!(throughput(&base[..3], &base, 0.1).0, Change::Unknown);
+    fn decided(state: State, value: f64, around: f64) -> Option<Decided> {
+        let growth = Growth { value, unit: Unit::Bytes, per: GrowthPer::Messages };
+        Decided::new(state, Some(growth), Some([value - around, value + around]))
     }
 
     #[test]
-    fn another_runtime_is_named() {
-        let base =
-            Conditions { host: "a".into(), runtime: "PHP 8.2".into(), scenario: "churn".into(), scale: "1".into() };
-        let now = Conditions { runtime: "PHP 8.3".into(), ..base.clone() };
-        assert_eq!(now.differences(&base), ["runtime: PHP 8.2, now PHP 8.3"]);
-        assert!(base.differences(&base).is_empty());
+    fn a_hundred_bytes_more_are_worse_and_noise_is_not() {
+        let (still, more) = (decided(State::Clean, 0.0, 3.0), decided(State::Leak, 100_000.0, 3.0));
+        assert_eq!(growth(more, still, 500.0), Change::Worse);
+        assert_eq!(growth(still, more, 500.0), Change::Better);
+        assert_eq!(growth(still, still, 500.0), Change::Same);
+        let wide = decided(State::Leak, 100_000.0, 99_900.0);
+        assert_eq!(growth(wide, still, 500.0), Change::Same, "its lower limit is no leak");
+        let shrank = decided(State::Clean, -90_000.0, 10.0);
+        assert_eq!(growth(still, shrank, 500.0), Change::Same, "what stands still is not worse than what fell");
+    }
+
+    #[test]
+    fn what_is_undecided_is_not_compared() {
+        let slowing = decided(State::Inconclusive, 90_000.0, 10.0);
+        assert_eq!(growth(slowing, decided(State::Clean, 0.0, 1.0), 500.0), Change::Unknown);
+        assert_eq!(growth(None, None, 500.0), Change::Unknown);
+    }
+
+    #[test]
+    fn calls_that_belong_to_a_message_are_compared_and_others_are_not() {
+        assert_eq!(calls((300, 100), (400, 200)), Change::Worse);
+        assert_eq!(calls((200, 100), (600, 200)), Change::Better);
+        assert_eq!(calls((200, 100), (400, 200)), Change::Same);
+        assert_eq!(calls((301, 100), (400, 200)), Change::Unknown, "turns of a loop");
+        assert_eq!(calls((30, 10), (40, 20)), Change::Unknown, "too few to tell chance from a multiple");
     }
 }

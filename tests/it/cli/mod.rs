@@ -1,5 +1,8 @@
 //! The commands as they are typed.
 
+mod compare;
+mod gate;
 mod kinds;
 mod main_job;
 mod old_runs;
+mod recorded;

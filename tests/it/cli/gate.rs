@@ -1,0 +1,122 @@
+//! Exit codes and settings, on recorded runs: what the configuration asked for is obeyed when a report is written anew.
+
+use serde_json::{Value, json};
+
+use super::recorded::{Recorded, profile_run, text};
+
+/// The exit code of a recorded run where only this makes it fail.
+#[track_caller]
+fn code(name: &str, fail_on: Value, settings: Value) -> (i64, Value) {
+    let run = Recorded::run(name).with_plan(|line| {
+        line["plan"]["fail_on"] = fail_on;
+        for (key, value) in settings.as_object().expect("settings") {
+            line["settings"][key] = value.clone();
+        }
+    });
+    let result = run.report();
+    (result["exit_code"].as_i64().expect("a code"), result)
+}
+
+#[test]
+fn each_exit_code_follows_from_what_fails_the_run() {
+    let all = json!(["leak", "failed", "inconclusive", "threshold", "regression"]);
+    for (name, fail_on, expected) in [
+        ("clean", all.clone(), 0),
+        ("leak", all.clone(), 1),
+        ("leak", json!(["failed"]), 0),
+        ("leak", json!([]), 0),
+        ("failed", all.clone(), 3),
+        ("failed", json!(["leak"]), 0),
+        ("failed", json!(["errors"]), 1),
+        ("clean", json!(["errors"]), 0),
+        ("interrupted", all.clone(), 130),
+        ("interrupted", json!([]), 130),
+    ] {
+        assert_eq!(code(name, fail_on.clone(), json!({})).0, expected, "{name} {fail_on}");
+    }
+    // Bounds under which nothing can be decided.
+    let never = json!({ "bounds": { "waves": { "least": 1000 } } });
+    for (fail_on, expected) in [(all, 4), (json!(["leak", "failed"]), 0)] {
+        let (code, result) = code("clean", fail_on, never.clone());
+        assert_eq!((&result["verdict"], code), (&"inconclusive".into(), expected), "{}", result["sentence"]);
+    }
+}
+
+#[test]
+fn an_empty_list_of_what_fails_a_run_is_a_slip() {
+    for list in ["", ",", "leak,", "lek", "none,leak"] {
+        let output = profile_run(&["--fail-on", list, "--", "true"], &[]);
+        assert_eq!(output.status.code(), Some(2), "{list}: {}", text(&output));
+    }
+}
+
+#[test]
+fn settings_of_schema_1_are_kept_with_the_old_bounds_beside_them() {
+    let accepted = json!([{ "metric": "heap", "limit": 2e6, "reason": "ticket 12", "expires": "2999-01-01" }]);
+    let held = json!([{ "figure": "p99_ms", "scenario": "sequential", "most": 0.001 }]);
+    let run = Recorded::run("schema-1").with_plan(|line| {
+        line["settings"]["accepted"] = accepted.clone();
+        line["settings"]["thresholds"] = held;
+        line["settings"]["bounds"]["heap"]["leak"] = json!(700.0);
+        line["settings"]["bounds"]["waves"]["swings"] = json!(9);
+    });
+    let result = run.report();
+    assert_eq!(result["bounds"]["heap"]["leak"], 700.0);
+    assert_eq!(result["exit_code"], 1, "the threshold is held: {}", result["sentence"]);
+    assert!(
+        result["sentence"].as_str().expect("text").contains("p99")
+            || result["sentence"].as_str().expect("text").contains("99th"),
+        "{}",
+        result["sentence"]
+    );
+    let said = result["warnings"].to_string();
+    assert!(said.contains("waves.swings = 9") && !said.contains("waves.window"), "{said}");
+    // The same list in a run that leaks: it is obeyed.
+    let (_, leak) = code("leak", json!(["leak"]), json!({ "accepted": accepted }));
+    let heap = leak["findings"].as_array().expect("findings").iter().find(|f| f["metric"] == "heap").expect("heap");
+    let said = heap["accepted"].as_str().map(str::to_owned).unwrap_or_else(|| heap.to_string());
+    assert!(said.contains("ticket 12") || said.contains("is not in the list of accepted leaks"), "{said}");
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_is_named_and_nothing_is_judged_without_it() {
+    for (settings, key) in [
+        (json!({ "bounds": { "heap": { "leak": null } } }), "settings.bounds.heap.leak"),
+        (json!({ "bounds": { "heap": { "leek": 5 } } }), "settings.bounds.heap.leek"),
+        (json!({ "accepted": [{ "metric": "heap" }] }), "settings.accepted[0]"),
+        (json!({ "thresholds": [{ "figure": "p98_ms", "most": 1 }] }), "settings.thresholds[0]"),
+    ] {
+        for name in ["schema-1", "leak"] {
+            let run = Recorded::run(name).with_plan(|line| {
+                for (key, value) in settings.as_object().expect("settings") {
+                    line["settings"][key] = value.clone();
+                }
+            });
+            let output = profile_run(&["report"], &[&run.folder]);
+            assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+            assert!(text(&output).contains(key) && text(&output).contains("journal.jsonl"), "{}", text(&output));
+            assert!(!run.folder.join("report.html").exists());
+        }
+    }
+}
+
+#[test]
+fn bounds_that_are_none_are_refused_before_anything_is_started() {
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("profile-run.toml");
+    for slip in ["[verdict.heap]\nleak = inf\n", "[verdict.rss]\nhour = nan\n", "[verdict.count]\nleak = -1\n"] {
+        std::fs::write(&file, slip).expect("a file");
+        let out = place.path().join("run");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .arg("--config")
+            .arg(&file)
+            .arg("--out")
+            .arg(&out)
+            .args(["--", "true"])
+            .output()
+            .expect("profile-run runs");
+        assert_eq!(output.status.code(), Some(2), "{slip}: {}", text(&output));
+        assert!(text(&output).contains("[verdict."), "{slip}: {}", text(&output));
+        assert!(!out.join("journal.jsonl").exists(), "{slip}");
+    }
+}
