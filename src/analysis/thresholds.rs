@@ -16,15 +16,16 @@ pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<St
             let rows: Vec<&&LoadRow> = totals.iter().filter(wanted).collect();
             // A time or a speed of work that was never done is no figure, and so no figure that holds.
             let (rows, idle): (Vec<&&LoadRow>, Vec<&&LoadRow>) =
-                rows.into_iter().partition(|row| threshold.figure == Figure::Errors || row.work() > 0);
+                rows.into_iter().partition(|row| is_measured(threshold.figure, row));
             if rows.is_empty() && idle.is_empty() {
                 sentences.push(format!("The threshold on {} was not measured.", name(threshold.figure)));
             }
             sentences.extend(idle.iter().map(|row| {
                 format!(
-                    "The threshold on {} of `{}` was not measured: nothing was accepted.",
+                    "The threshold on {} of `{}` was not measured{}.",
                     name(threshold.figure),
-                    row.scenario
+                    row.scenario,
+                    if row.work() == 0 { ": nothing was accepted" } else { "" }
                 )
             }));
             sentences.extend(
@@ -39,6 +40,14 @@ pub fn crossed(thresholds: &[Threshold], load: &[LoadRow], samples: &BTreeMap<St
         }
     }
     sentences
+}
+
+fn is_measured(figure: Figure, row: &LoadRow) -> bool {
+    match figure {
+        Figure::Errors => true,
+        Figure::ServerCpuMs => row.work() > 0 && row.server_cpu_seconds.is_some(),
+        _ => row.work() > 0,
+    }
 }
 
 fn of_scenario(figure: Figure, row: &LoadRow) -> f64 {

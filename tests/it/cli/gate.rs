@@ -120,3 +120,20 @@ fn bounds_that_are_none_are_refused_before_anything_is_started() {
         assert!(!out.join("journal.jsonl").exists(), "{slip}");
     }
 }
+
+#[test]
+fn a_threshold_that_breaks_or_was_never_measured_fails_the_run_and_no_page_is_green() {
+    for (figure, scenario, most, expected) in [
+        ("p99_ms", "sequential", 1e6, 0),
+        ("p99_ms", "sequential", 0.001, 1),
+        ("p99_ms", "churn", 1e6, 1),
+        ("server_cpu_ms", "handshake", 1e6, 0),
+    ] {
+        let held = json!([{ "figure": figure, "scenario": scenario, "most": most }]);
+        let run = Recorded::run("clean").with_plan(|line| line["settings"]["thresholds"] = held);
+        assert_eq!(run.report()["exit_code"], expected, "{figure} {scenario} {most}");
+        let page = std::fs::read_to_string(run.folder.join("report.html")).expect("a page");
+        let class = if expected == 0 { "clean" } else { "failed" };
+        assert!(page.contains(&format!("<section class=\"verdict {class}\"")), "{figure} {scenario} {most}");
+    }
+}
