@@ -19,6 +19,12 @@ pub use super::csv_columns::ByteUnit;
 /// Bytes of a page: resident memory comes in whole ones.
 const PAGE: f64 = 4096.0;
 
+/// No process has less memory than this at its most, in bytes: figures below are kilobytes or megabytes.
+const LEAST_MEMORY: f64 = 65_536.0;
+
+/// No machine has more memory than this, in bytes (x86-64 addresses 4 PiB at most).
+const MOST_MEMORY: f64 = 4_503_599_627_370_496.0;
+
 /// Bytes of a record up to which a buffer of them, emptied in step with equal waves, is worth a word.
 const RECORD: f64 = 4096.0;
 
@@ -242,13 +248,21 @@ impl FloorTable {
         };
         let metric = figure.metric;
         let unit = figure.unit.or(unit.filter(|_| metric.is_memory()));
-        let odd = column.values.iter().flatten().filter(|&&value| value % PAGE != 0.0).count();
-        if metric.is_resident() && unit.is_none() && odd > 0 {
+        let known = || column.values.iter().flatten().copied();
+        // No count of bytes: a part of one, of resident memory a part of a page, or less in all than any process has.
+        let grain = if metric.is_resident() { PAGE } else { 1.0 };
+        let too_small = known().fold(0.0, f64::max) < LEAST_MEMORY;
+        let odd = known().filter(|&value| too_small || value % grain != 0.0).count();
+        if metric.is_memory() && unit.is_none() && odd > 0 {
             let mut asked = Judgement::not_judged(Reason::NotReadable, Why::WrongUnit { odd });
             asked.would_decide = Some(Decides::Unit);
             return finding(column, Some(metric), asked);
         }
         let floors = self.floors(column, unit.map_or(1.0, Unit::bytes));
+        if metric.is_memory() && floors.iter().any(|floor| floor.value.abs() > MOST_MEMORY) {
+            let odd = floors.iter().filter(|floor| floor.value.abs() > MOST_MEMORY).count();
+            return finding(column, Some(metric), Judgement::not_judged(Reason::NotReadable, Why::WrongUnit { odd }));
+        }
         if floors.is_empty() {
             return finding(column, Some(metric), Judgement::not_judged(Reason::NotReadable, Why::NoFloor));
         }

@@ -99,7 +99,9 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
         Why::NoFloor => "no floor was measured".to_owned(),
         Why::UnknownFigure { name } => format!("nothing is known of a figure called `{name}`"),
         Why::WrongUnit { odd } => {
-            format!("{odd} of its figures are no whole pages of 4,096 bytes: its unit must be said")
+            format!(
+                "{odd} of its figures can be no count of bytes (resident memory comes in pages of 4,096 bytes): its unit must be said"
+            )
         }
         Why::Refused { wave, as_meant, errors } => {
             let kinds: Vec<String> = errors.iter().map(|(kind, n)| format!("{n} {kind}")).collect();

@@ -112,6 +112,9 @@ pub(super) fn rises(
     if rates[3] < shape.last_quarter * rates[0] {
         return Err(slows(rates[0], rates[3]));
     }
+    if stands_still(&whole) {
+        return Err(slows(parts.first, 0.0));
+    }
     // A power of the work keeps this share of its rate through the window. What bends too little for its errors is no
     // leak either until it is told from one that slows.
     let kept = from.max(0.25).powf(1.0 - shape.power);
@@ -129,9 +132,34 @@ pub(super) fn rises(
     if rise.low <= leak { Err(Why::WithinBound) } else { Ok(rise) }
 }
 
+/// So seldom stands what goes on rising still at the end by chance.
+const STILL_BY_CHANCE: f64 = 0.001;
+
+/// Whether the last floors are the same to the byte although nearly every wave before them brought something: a cache
+/// that has just filled rises in a straight line until then.
+fn stands_still(series: &Series) -> bool {
+    let moved: Vec<bool> = series.steps().map(|(_, y)| y != 0.0).collect();
+    let tail = moved.iter().rev().take_while(|moved| !**moved).count();
+    let before = &moved[..moved.len() - tail];
+    let still = before.iter().filter(|moved| !**moved).count();
+    let share = (still as f64 + 1.0) / (before.len() as f64 + 2.0);
+    tail > 0 && share.powi(i32::try_from(tail).unwrap_or(i32::MAX)) < STILL_BY_CHANCE
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_that_has_come_to_stand_still_is_no_leak() {
+        let late = |x: f64| 600.0 * x.min(19_000.0);
+        assert!(matches!(found(late), Err(Why::Slows { .. } | Why::Uneven)));
+        let full = series(200, |x| 600.0 * x.min(96_000.0));
+        assert!(rises(&full, 0.25, 60, 0.5, 16.0, &Shape::default()).is_err());
+        // Pages that come every other wave stand still now and then.
+        let pages = series(200, |x| 4096.0 * (x / 1_000.0).floor());
+        assert!(rises(&pages, 0.25, 60, 0.5, 4096.0, &Shape::default()).is_ok());
+    }
 
     fn series(waves: u32, y: impl Fn(f64) -> f64) -> Series {
         let x: Vec<f64> = (0..=waves).map(|wave| 500.0 * f64::from(wave)).collect();

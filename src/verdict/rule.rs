@@ -25,7 +25,10 @@ pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
     }
     if waves < bounds.waves.least {
         let wave = if waves > 0 { series.end() / waves as f64 } else { 0.0 };
-        let missing = (bounds.waves.least - waves) as f64 * wave;
+        // Memory wants this much work, however many waves it comes in; of large mails the waves alone count.
+        let least = if case.metric.is_memory() && case.large_mail.is_none() { bounds.waves.clean_work } else { 0.0 };
+        let missing =
+            ((bounds.waves.least - waves) as f64 * wave).max(if waves > 0 { least - series.end() } else { 0.0 });
         return Judgement {
             would_decide: (missing > 0.0).then_some(Decides::Work { more: missing.ceil() as u64 }),
             work: series.end() as u64,

@@ -87,8 +87,8 @@ fn say_what_is_not_judged(path: &Path, finding: &ColumnFinding) {
              threads or processes"
         ),
         Some(Why::WrongUnit { odd }) => errln!(
-            "profile-run: {path}: column `{name}` is not judged: {odd} of its figures are no whole pages of 4,096 bytes; \
-             say their unit (--unit B, kB or MB)"
+            "profile-run: {path}: column `{name}` is not judged: {odd} of its figures can be no count of bytes \
+             (resident memory comes in pages of 4,096); say their unit (--unit B, kB or MB)"
         ),
         _ if finding.reason == Some(Reason::NotReadable) => {
             errln!("profile-run: {path}: column `{name}` is not judged: it holds no figure");
