@@ -30,7 +30,7 @@ pub struct Mail {
     pub to: String,
     /// Name given in EHLO or HELO.
     pub helo: Option<String>,
-    /// `USER:PASS` for AUTH. Never written into a run's folder.
+    /// `USER:PASS` for AUTH. What was typed stands in `typed`, in files that their owner alone reads.
     #[serde(skip)]
     pub auth: Option<String>,
     /// STARTTLS before MAIL.
