@@ -68,6 +68,9 @@ pub struct Looks {
     rested: bool,
 }
 
+/// Things counted since a rest from which on they tell that it freed none.
+const LEAST_COUNTED: f64 = 10.0;
+
 /// The rest that was asked for before `leak` may be said.
 #[derive(Debug, Clone, Copy)]
 struct Rest {
@@ -181,7 +184,13 @@ impl Looks {
         let since: Vec<&Floor> = self.floors.iter().filter(|floor| floor.work(case.per) > at).collect();
         let rested = since.iter().filter(|floor| floor.rested).count();
         let enough = if each { rested == since.len() && rested >= self.bounds.waves.after_rest } else { rested > 0 };
-        let needed = at + at / 4;
+        // What is counted one by one is exact: some more of them in a few waves tell that the rest freed none, also where a
+        // limit of descriptors leaves no room for a quarter of the work.
+        let counted = case.metric.is_count() && since.len() > self.bounds.waves.after_rest && {
+            let rested = since.iter().find(|floor| floor.rested);
+            rested.zip(since.last()).is_some_and(|(from, to)| to.value - from.value >= LEAST_COUNTED)
+        };
+        let needed = if counted { at } else { at + at / 4 };
         if enough && done >= needed && self.holds(look, &since, case) {
             return None;
         }
@@ -246,6 +255,27 @@ mod tests {
         let (judgement, wave, rests) = run(|messages, _| 450_000.0 + 16.0 * messages as f64);
         assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
         assert!(rests >= 1 && wave <= 14, "{rests} rests, {wave} waves: 7,000 messages are enough");
+    }
+
+    #[test]
+    fn descriptors_need_few_waves_after_the_rest() {
+        let mut looks = Looks::new(Bounds::default(), Budget::default());
+        let case = Case { per: crate::verdict::Per::Sessions, ..Case::new(Metric::Fd, &[]) };
+        let mut rest = false;
+        let mut decided = None;
+        for wave in 0..=40_u32 {
+            // Waves of 70, then of 3: the server's limit is near.
+            let sessions = u64::from(wave.min(11)) * 70 + u64::from(wave.saturating_sub(11)) * 3;
+            let floor = Floor { rested: rest, ..Floor::new(wave, sessions, sessions, 7.0 + sessions as f64) };
+            match looks.feed(floor, &case) {
+                Next::Decided(judgement) => {
+                    decided = Some((judgement.state, wave));
+                    break;
+                }
+                next => rest = matches!(next, Next::Rest { .. }),
+            }
+        }
+        assert!(matches!(decided, Some((State::Leak, wave)) if wave <= 20), "{decided:?}");
     }
 
     #[test]
