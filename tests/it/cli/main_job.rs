@@ -179,7 +179,7 @@ fn a_crash_is_named_and_fails() {
     let (run, port) = (Run::new(), port());
     let options = ["--load", "sequential", "--budget", "30s", "--passes", "measure"];
     let mut command = run.command(&options, &["php", CONSOLE, "smtp:serve", "--port", &port]);
-    let output = command.env("SMTP_FAULT", "crash:300").output().unwrap();
+    let output = command.env("SMTP_FAULT", "crash:60").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert_eq!(run.result()["failures"][0]["kind"], "crash", "{}", run.result()["failures"]);
     assert!(nothing_is_left(&port));
