@@ -2,25 +2,17 @@
 
 use profile_run::verdict::{Bounds, Floor, Metric};
 
-/// SplitMix64: the same series from the same seed, everywhere.
-pub struct Random(u64);
+/// The same series from the same seed, everywhere.
+pub struct Random(profile_run::model::Random);
 
 impl Random {
     pub fn new(seed: u64) -> Self {
-        Random(seed ^ 0x51ab_17e5_70c0_ffee)
-    }
-
-    pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Random(profile_run::model::Random::new(seed ^ 0x51ab_17e5_70c0_ffee))
     }
 
     /// Uniform in [0, 1).
     pub fn unit(&mut self) -> f64 {
-        (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+        self.0.unit()
     }
 
     /// Uniform in [low, high).
