@@ -139,9 +139,8 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         ));
     }
     if let Some(profile) = &result.profile {
-        let slower = profile
-            .overhead
-            .map_or(String::new(), |times| format!(", {} times slower than without", phrase::significant(times)));
+        let slower =
+            profile.overhead.map_or(String::new(), |times| format!(", {} than without", phrase::slower(times)));
         lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());

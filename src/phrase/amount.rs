@@ -86,6 +86,11 @@ pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// How the server's speed under the profiler compares: `3 times slower`, or `no slower` within 5%.
+pub fn slower(times: f64) -> String {
+    if times < 1.05 { "no slower".to_owned() } else { format!("{} times slower", significant(times)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
