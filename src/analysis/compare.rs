@@ -143,11 +143,7 @@ fn differences(earlier: &RunResult, now: &RunResult) -> Vec<String> {
 }
 
 fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> GrowthChange {
-    let bound = match is.metric {
-        Metric::Heap => bounds.heap.leak,
-        Metric::Rss => bounds.rss.leak,
-        Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => bounds.count.leak,
-    };
+    let bound = bounds.leak(is.metric);
     let decided = |finding: &Finding| Decided::new(finding.state, finding.growth, finding.ci95);
     GrowthChange {
         metric: is.metric,

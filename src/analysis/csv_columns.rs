@@ -57,17 +57,7 @@ impl Figure {
             Some((stem, "mb" | "mib" | "mb)" | "mib)")) => (stem.trim_end_matches('_'), Some(ByteUnit::Megabytes)),
             _ => (name.as_str(), None),
         };
-        let metric = match stem {
-            "heap" | "php_heap" | "memory_get_usage" | "heap_used" | "heapused" | "used_heap" => Metric::Heap,
-            "rss" | "rss_anon" | "rssanon" | "vmrss" | "vm_rss" | "resident" | "anon" | "memory" | "mem" | "uss" => {
-                Metric::Rss
-            }
-            "fd" | "fds" | "descriptors" | "open_files" | "num_fds" => Metric::Fd,
-            "sockets" | "socks" => Metric::Sockets,
-            "threads" | "num_threads" | "nlwp" => Metric::Threads,
-            "processes" | "procs" | "children" | "zombies" => Metric::Processes,
-            _ => return None,
-        };
+        let metric = Metric::of_column(stem)?;
         (unit.is_none() || metric.is_memory()).then_some(Figure { metric, unit })
     }
 }

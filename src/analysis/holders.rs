@@ -35,7 +35,7 @@ pub fn holders(history: &RunHistory, scenario: &str, metric: Metric, per: Per) -
         Metric::Heap | Metric::Rss => containers(history, scenario),
         Metric::Fd => descriptors(history, scenario, per, |_| true),
         Metric::Sockets => descriptors(history, scenario, per, |kind| kind == "socket"),
-        Metric::Threads | Metric::Processes => Vec::new(),
+        _ => Vec::new(),
     }
 }
 

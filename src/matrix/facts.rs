@@ -41,7 +41,7 @@ pub(super) fn fact(metric: Metric, first: &Counted, now: &Counted, rest: f64) ->
             }
             (left, now.messages.saturating_sub(first.messages))
         }
-        Metric::Rss | Metric::Threads | Metric::Processes => return None,
+        _ => return None,
     };
     (of > 0 && left as f64 >= EACH * of as f64 && left <= of + of / 50).then_some((left, of))
 }

@@ -8,16 +8,8 @@ use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
-use crate::model::{Runtime, TreeFloor, Why};
+use crate::model::{MetricKind, Runtime, TreeFloor, Why};
 use crate::verdict::{Bounds, Budget, Collected, Collector, Floor, Judgement, Metric, Per, Reason};
-
-/// The figure of a floor that a metric is judged by.
-fn figure(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Rss => "rss_anon",
-        metric => metric.name(),
-    }
-}
 
 /// Mails from this many bytes on are judged by the mail.
 const LARGE_MAIL: u64 = 100_000;
@@ -169,7 +161,7 @@ impl Cells {
             match (cell.wish(), &wish) {
                 (rest @ Wish::Rest { .. }, _) => return rest,
                 // Threads and processes that stand still are not waited for; those that grow are.
-                (Wish::Wave, Wish::Nothing) if !is_beside(cell.metric) || cell.has_grown() => wish = Wish::Wave,
+                (Wish::Wave, Wish::Nothing) if !cell.metric.is_beside() || cell.has_grown() => wish = Wish::Wave,
                 _ => {}
             }
         }
@@ -188,11 +180,6 @@ impl Cells {
     pub fn refused(&self, scenario: &str) -> Option<&Why> {
         self.refused.get(scenario)
     }
-}
-
-/// Judged where it grows, and not worth a wave of its own where it does not.
-fn is_beside(metric: Metric) -> bool {
-    matches!(metric, Metric::Threads | Metric::Processes)
 }
 
 /// PHP's collector of cycles: of several processes the one that has the furthest to go, for all must collect.
@@ -243,23 +230,18 @@ pub fn judged(metric: Metric, tree: Option<&TreeFloor>, processes: &[ProcessFloo
 
 /// What the whole tree owns: everything in sum, PHP's heap over all its processes that are PHP.
 fn of_tree(metric: Metric, tree: &TreeFloor, processes: &[ProcessFloor]) -> Reading {
-    let counted = |value: u64| Reading::Is(Figure { value: value as f64, garbage: None, peak: None, lives: 0 });
-    match metric {
-        Metric::Heap => heap(processes),
-        Metric::Rss => {
-            // The most that was resident in the wave: what is now, and what each process had above that.
-            let of = |process: &ProcessFloor, name: &str| process.figures.get(name).copied();
-            let above =
-                |process: &ProcessFloor| Some((of(process, "rss_anon_peak")? - of(process, "rss_anon")?).max(0.0));
-            let above: f64 = processes.iter().filter_map(above).sum();
-            let value = tree.memory as f64;
-            Reading::Is(Figure { value, garbage: None, peak: Some(value + above), lives: 0 })
-        }
-        Metric::Fd => counted(tree.fd),
-        Metric::Sockets => counted(tree.sockets),
-        Metric::Threads => counted(tree.threads),
-        Metric::Processes => counted(tree.processes),
+    if metric.kind() == MetricKind::Heap {
+        return heap(processes);
     }
+    let Some(value) = metric.of_tree(tree).map(|value| value as f64) else { return Reading::None };
+    let peak = metric.is_resident().then(|| {
+        // The most that was resident in the wave: what is now, and what each process had above that.
+        let of = |process: &ProcessFloor, name: &str| process.figures.get(name).copied();
+        let above = |process: &ProcessFloor| Some((of(process, "rss_anon_peak")? - of(process, "rss_anon")?).max(0.0));
+        let above: f64 = processes.iter().filter_map(above).sum();
+        value + above
+    });
+    Reading::Is(Figure { value, garbage: None, peak, lives: 0 })
 }
 
 /// PHP's heap over all processes that are PHP. Garbage counts where it is known of every one of them.
@@ -277,7 +259,7 @@ fn heap(processes: &[ProcessFloor]) -> Reading {
 
 /// The same of a journal that recorded no sums: the processes that are the server.
 fn of_servers(metric: Metric, processes: &[ProcessFloor]) -> Reading {
-    match sum(processes, figure(metric)) {
+    match sum(processes, metric.figure()) {
         Some((value, garbage, peak, lives)) => Reading::Is(Figure { value, garbage, peak, lives }),
         // Not recorded then; nothing is judged by it.
         None => Reading::None,

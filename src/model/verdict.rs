@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::metric::Unit;
+
 /// What a run comes down to. In order of precedence: leak, failed, inconclusive, clean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -75,22 +77,6 @@ pub enum GrowthPer {
     /// Per hour, with or without work.
     #[serde(rename = "hour")]
     Hour,
-}
-
-/// What a growth counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Memory.
-    Bytes,
-    /// Open descriptors.
-    Descriptors,
-    /// TCP sockets.
-    Sockets,
-    /// Threads.
-    Threads,
-    /// Processes.
-    Processes,
 }
 
 /// A rate of growth.

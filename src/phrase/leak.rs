@@ -3,22 +3,18 @@
 use super::amount::{bytes, plural, significant};
 use super::growth::{growth_of, per_one, work};
 use super::lines::holder_lines;
-use super::state::metric_noun;
+use super::state::{metric_noun, metric_one};
 use crate::model::{Finding, GrowthPer as Per, GrowthSource, Holder, HolderKind, Metric, State, Unit};
 
 /// What the evidence says of memory that grows where PHP's heap does not.
 pub const OUTSIDE_HEAP_EVIDENCE: &str =
     "; PHP's heap does not grow like this: the growth is outside PHP's heap (an extension or the C library)";
 
-/// Metrics by how directly they tell what leaks: a kept socket keeps memory too.
-const DIRECT: [Metric; 6] =
-    [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Rss, Metric::Processes, Metric::Threads];
-
 /// The leak that a report opens with: of the most direct metric, in the first scenario that has it.
 pub fn foremost(findings: &[Finding], state: State) -> Option<&Finding> {
     let of = |metric: Metric| findings.iter().find(|f| f.metric == metric && f.state == state && f.accepted.is_none());
     // Memory that a holder explains beats descriptors that nobody holds, and not the other way round.
-    DIRECT.iter().find_map(|metric| of(*metric))
+    Metric::DIRECT.into_iter().find_map(of)
 }
 
 /// The clean finding that says most: of memory, in the scenario with most evidence.
@@ -55,7 +51,7 @@ pub fn leak(finding: &Finding) -> String {
             metric_noun(finding.metric)
         ),
         per => {
-            let what = finding.holders.first().map_or_else(|| singular(finding.metric).to_owned(), left_open);
+            let what = finding.holders.first().map_or_else(|| metric_one(finding.metric).to_owned(), left_open);
             format!("It leaves {} for {}.", amount(growth.value, &what), every(growth.value, per))
         }
     }
@@ -93,16 +89,6 @@ fn every(per_1000: f64, per: Per) -> String {
         format!("every {}", work(per))
     } else {
         format!("every {} {}s", significant(each.round()), work(per))
-    }
-}
-
-fn singular(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Heap | Metric::Rss => "byte",
-        Metric::Fd => "descriptor",
-        Metric::Sockets => "socket",
-        Metric::Threads => "thread",
-        Metric::Processes => "process",
     }
 }
 

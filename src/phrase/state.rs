@@ -27,26 +27,29 @@ pub fn state(state: State, reason: Option<Reason>) -> &'static str {
     }
 }
 
+/// The words of a metric: as the head of a row, inside a sentence, and one of what it counts.
+fn words(metric: Metric) -> [&'static str; 3] {
+    match metric {
+        Metric::Heap => ["PHP heap", "PHP's heap", "byte"],
+        Metric::Rss => ["Memory (RSS)", "memory", "byte"],
+        Metric::Fd => ["Descriptors", "descriptors", "descriptor"],
+        Metric::Sockets => ["Sockets", "sockets", "socket"],
+        Metric::Threads => ["Threads", "threads", "thread"],
+        Metric::Processes => ["Processes", "processes", "process"],
+    }
+}
+
 /// A metric as the head of a row.
 pub fn metric(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Heap => "PHP heap",
-        Metric::Rss => "Memory (RSS)",
-        Metric::Fd => "Descriptors",
-        Metric::Sockets => "Sockets",
-        Metric::Threads => "Threads",
-        Metric::Processes => "Processes",
-    }
+    words(metric)[0]
 }
 
 /// A metric inside a sentence: `PHP's heap`, `memory`, `descriptors`.
 pub fn metric_noun(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Heap => "PHP's heap",
-        Metric::Rss => "memory",
-        Metric::Fd => "descriptors",
-        Metric::Sockets => "sockets",
-        Metric::Threads => "threads",
-        Metric::Processes => "processes",
-    }
+    words(metric)[1]
+}
+
+/// One of what a metric counts: `byte`, `descriptor`.
+pub(super) fn metric_one(metric: Metric) -> &'static str {
+    words(metric)[2]
 }

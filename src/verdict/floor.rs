@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::GrowthPer;
 pub use crate::model::Metric;
+use crate::model::{GrowthPer, MetricKind};
 
 /// What one metric fell back to when the server was at rest after a wave.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -95,25 +95,12 @@ pub enum Collected {
 }
 
 impl Metric {
-    /// The metric that a column of a CSV names, if it is one that has bounds.
-    pub fn from_column(name: &str) -> Option<Self> {
-        Some(match name {
-            "heap" => Metric::Heap,
-            "rss_anon" | "rss" => Metric::Rss,
-            "fds" | "fd" => Metric::Fd,
-            "sockets" => Metric::Sockets,
-            "threads" => Metric::Threads,
-            "processes" => Metric::Processes,
-            _ => return None,
-        })
-    }
-
     /// The steps in which it is measured: one of what is counted, PHP's smallest block with its rounding, two pages.
     pub fn grain(self) -> f64 {
-        match self {
-            Metric::Heap => 16.0,
-            Metric::Rss => 8192.0,
-            Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => 1.0,
+        match self.kind() {
+            MetricKind::Heap => 16.0,
+            MetricKind::Resident => 8192.0,
+            MetricKind::Counted => 1.0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::floor::{Case, Metric};
+use crate::model::MetricKind;
 
 /// All thresholds of the rule.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -297,21 +298,30 @@ pub struct Limits {
 }
 
 impl Bounds {
+    /// Growth per 1,000 messages or sessions from which on it is a leak.
+    pub fn leak(&self, metric: Metric) -> f64 {
+        match metric.kind() {
+            MetricKind::Heap => self.heap.leak,
+            MetricKind::Resident => self.rss.leak,
+            MetricKind::Counted => self.count.leak,
+        }
+    }
+
     /// Growth per hour from which on time is a cause of it.
     pub fn hour(&self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Heap => self.heap.hour,
-            Metric::Rss => self.rss.hour,
-            Metric::Fd | Metric::Sockets | Metric::Threads | Metric::Processes => self.count.hour,
+        match metric.kind() {
+            MetricKind::Heap => self.heap.hour,
+            MetricKind::Resident => self.rss.hour,
+            MetricKind::Counted => self.count.hour,
         }
     }
 
     /// Seconds without load before growth with time is said.
     pub fn idle(&self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Heap => self.heap.idle,
-            metric if metric.is_resident() => self.rss.idle,
-            _ => self.count.idle,
+        match metric.kind() {
+            MetricKind::Heap => self.heap.idle,
+            MetricKind::Resident => self.rss.idle,
+            MetricKind::Counted => self.count.idle,
         }
     }
 
@@ -320,8 +330,8 @@ impl Bounds {
         let work = |least: f64, garbage: f64| if case.garbage_known { least } else { garbage };
         let heavy = case.large_mail.filter(|&bytes| bytes >= self.heavy.from);
         let clean_work = self.waves.clean_work;
-        match case.metric {
-            metric if metric.is_count() => {
+        match case.metric.kind() {
+            MetricKind::Counted => {
                 let scale = match case.per {
                     super::Per::Sessions => 1.0,
                     super::Per::Messages => self.count.sessions_per_message,
@@ -335,7 +345,7 @@ impl Bounds {
                     step: self.count.step,
                 }
             }
-            Metric::Heap => match heavy {
+            MetricKind::Heap => match heavy {
                 Some(_) => Limits {
                     leak: self.heavy.heap_leak,
                     clean: self.heavy.heap_clean,
@@ -353,7 +363,7 @@ impl Bounds {
                     step: self.heap.step,
                 },
             },
-            _ => match heavy {
+            MetricKind::Resident => match heavy {
                 Some(bytes) => Limits {
                     leak: self.heavy.rss_leak,
                     clean: bytes * self.heavy.rss_clean_share,
