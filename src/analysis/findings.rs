@@ -130,6 +130,7 @@ fn what_it_means(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Op
     let now = cell.floors().last()?.value;
     let (name, limit) = match cell.metric {
         Metric::Heap => ("memory_limit", history.versions.get("memory_limit")?.parse::<f64>().ok()?),
+        Metric::Rss => ("the container's memory limit", history.memory_limit? as f64),
         Metric::Fd => ("the limit of descriptors", *history.descriptor_limits.last()? as f64),
         _ => return None,
     };

@@ -120,6 +120,8 @@ pub struct RunHistory {
     pub launches: BTreeMap<Pass, LaunchAt>,
     /// Limits of descriptors, launch by launch.
     pub descriptor_limits: Vec<u64>,
+    /// What the server's container may use of memory, where it is limited, bytes.
+    pub memory_limit: Option<u64>,
     /// Versions of php and the like.
     pub versions: BTreeMap<String, String>,
     /// The preflights.
@@ -192,6 +194,10 @@ impl RunHistory {
             }
             Event::Ready(ready) => {
                 self.descriptor_limits.extend(ready.descriptor_limit);
+                self.memory_limit = ready.memory_limit.or(self.memory_limit);
+                if let Some(versions) = &ready.versions {
+                    self.versions.clone_from(versions);
+                }
                 let pass = ready.pass;
                 self.launches.entry(pass).or_default().ready = Some(ready);
             }

@@ -1,5 +1,7 @@
 //! `profile-run doctor`: what would spoil a run here, before it is started.
 
+mod started;
+
 use std::path::Path;
 
 use super::config::Config;
@@ -153,25 +155,21 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
         Err(error) => return Ok(vec![Check::failed(error.to_string())]),
     };
     let mut checks = vec![Check::ok(format!("{} is there", invocation.program.display()))];
-    let facts = invocation
-        .php
-        .as_deref()
-        .and_then(|binary| php::ask(binary, invocation.php_options(), &cwd, &plan.env.iter().cloned().collect()));
-    match (&invocation.php, &facts) {
-        (None, _) => checks.push(Check::ok("the command does not name php: it is asked when the server runs")),
+    // A php that is only guessed is asked when it runs.
+    let named = invocation.php.as_deref().filter(|_| invocation.names_php);
+    let facts =
+        named.and_then(|binary| php::ask(binary, invocation.php_options(), &cwd, &plan.env.iter().cloned().collect()));
+    match (named, &facts) {
+        (None, _) => {}
         (Some(binary), None) => checks.push(Check::warning(
             format!("{} does not answer", binary.display()),
             "Nothing is known of its version, of Xdebug and of its limits.",
         )),
         (Some(binary), Some(facts)) => {
             checks.push(Check::ok(format!("PHP {} ({})", facts.version, binary.display())));
-            checks.push(match &facts.xdebug {
-                Some(version) => Check::ok(format!("Xdebug {version}: the profile pass can run")),
-                None => Check::warning(
-                    "this PHP has no Xdebug: there will be no profile",
-                    "Debian: apt install php-xdebug; elsewhere: pecl install xdebug. The leak verdicts do not need it.",
-                ),
-            });
+            if let Some(version) = &facts.xdebug {
+                checks.push(Check::ok(format!("Xdebug {version}: the profile pass can run")));
+            }
         }
     }
     let warnings = conductor::warnings(&plan, &invocation, facts.as_ref(), &cwd);
@@ -180,7 +178,18 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
     checks.extend(plan.target.as_deref().map(port));
     checks.push(room(job.out.as_deref().unwrap_or(Path::new("."))));
     checks.push(writable(job.out.as_deref().unwrap_or(Path::new("."))));
+    // What would not start is not tried.
+    if checks.iter().all(|check| check.state != State::Failed) {
+        checks.extend(started::look(plan, &config, (invocation, cwd))?);
+    }
     Ok(checks)
+}
+
+fn no_xdebug() -> Check {
+    Check::warning(
+        "this PHP has no Xdebug: there will be no profile",
+        "Debian: apt install php-xdebug; elsewhere: pecl install xdebug. The leak verdicts do not need it.",
+    )
 }
 
 /// Descriptors and ports of a server that becomes another user are seen with this right alone.

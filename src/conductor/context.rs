@@ -38,6 +38,8 @@ pub struct Context<'a> {
     pub(super) php: Option<PhpFacts>,
     /// The running server was asked what it is; where `php` is none then, it is no PHP.
     pub(super) php_asked: bool,
+    /// The server greeted at an earlier start.
+    pub(super) greeted: bool,
     /// It was said that memory does not add up.
     pub(super) told_unaccounted: bool,
     /// Seconds that the first whole conversation took; none where none was held.

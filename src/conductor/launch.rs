@@ -10,6 +10,7 @@ use super::context::Context;
 use super::hooks;
 use super::profile_files;
 use super::ready;
+use super::running_php;
 use super::runtime;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
@@ -18,12 +19,11 @@ use crate::capture::Separate;
 use crate::journal::{self, Event, Folder, Ready, TargetExit};
 use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
-use crate::proc::{Process, Waiting, syscall_name};
+use crate::proc::{Cgroup, Meminfo, Process, Waiting, syscall_name};
 use crate::sampler::Idle;
-use crate::server::command::is_php;
-use crate::server::listeners::listening;
+use crate::server::listeners::{listening, other_side};
 use crate::server::settings::{Settings, Surroundings, for_pass};
-use crate::server::{Launch, Target, log, php};
+use crate::server::{Launch, Target, log};
 
 /// How long a server is watched at idle before its first load.
 const IDLE: Duration = Duration::from_millis(600);
@@ -78,16 +78,9 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         descriptors: run.descriptors,
     }
     .start(&run.watchdog)?;
-    let mut versions = std::collections::BTreeMap::new();
-    if let Some(php) = &run.php {
-        versions.insert("php".to_owned(), php.version.clone());
-        if let Some(xdebug) = &php.xdebug {
-            versions.insert("xdebug".to_owned(), xdebug.clone());
-        }
-        if php.memory_limit > 0 {
-            versions.insert("memory_limit".to_owned(), php.memory_limit.to_string());
-        }
-    }
+    // A php that was only guessed is not named before its process is seen.
+    let known = run.php.as_ref().filter(|_| run.invocation.names_php || run.php_asked);
+    let versions = known.map(running_php::versions).unwrap_or_default();
     run.recorder.write(Event::Launch(journal::Launch {
         pass,
         pid: target.pid(),
@@ -128,19 +121,17 @@ async fn become_ready(
                 pid: target.pid(),
                 how: stopped.how,
                 asked: true,
-                last_words,
+                last_words: last_words.clone(),
             }))?;
-            return Err(halt);
+            return Err(if run.greeted { left_behind(halt, &last_words) } else { halt });
         }
     };
+    run.greeted = true;
     let seconds = target.started.elapsed().as_secs_f64();
     let mut session = Session::new(target, pass, greeted, sampler, profiles);
     session.descriptor_limit =
         Process::open(session.server).and_then(|process| process.limits()).ok().and_then(|limits| limits.nofile.soft);
-    if run.php.is_none() {
-        ask_running_php(run, session.server);
-        run.php_asked = true;
-    }
+    running_php::learn(run, session.server, &session.pids());
     let others = listeners
         .iter()
         .filter(|l| l.port != session.address.port())
@@ -154,12 +145,38 @@ async fn become_ready(
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
         runtime: runtime::of(session.server),
+        versions: Some(run.php.as_ref().map(running_php::versions).unwrap_or_default()),
+        memory_limit: memory_limit(session.server),
+        backlog: other_side(session.address).map(|side| side.backlog),
     }))?;
     watch_idle(run, &mut session).await?;
     if waits_in_select(session.server).await && run.plan.budget.is_some() {
         session.descriptor_limit = Some(session.descriptor_limit.map_or(SELECT_LIMIT, |own| own.min(SELECT_LIMIT)));
     }
     Ok(session)
+}
+
+/// A server that started once and does not start again: what its first start left may be in the way.
+fn left_behind(halt: Halt, output: &[String]) -> Halt {
+    let Halt::Early { why: why @ (EarlyEnd::Exited | EarlyEnd::NeverReady), sentence } = halt else { return halt };
+    let words = output.iter().flat_map(|line| line.split(|c: char| c.is_whitespace() || "\"'(),;:".contains(c)));
+    let names_file =
+        |word: &&str| [".pid", ".lock", ".sock"].iter().any(|end| word.trim_end_matches('.').ends_with(end));
+    let file = words.map(|word| word.trim_end_matches('.')).find(names_file);
+    let (what, remove) = match file {
+        Some(file) => (format!("{file} may be left from it"), format!("--before 'rm -f {file}'")),
+        None => ("a pid file, a lock or a socket may be left from it".to_owned(), "--before 'rm -f FILE'".to_owned()),
+    };
+    Halt::early(
+        why,
+        format!("{sentence}\nIt did start earlier in this run: {what}. Have it removed before each start: {remove}"),
+    )
+}
+
+/// What the server's control group may use of memory, where less than the machine has.
+fn memory_limit(pid: i32) -> Option<u64> {
+    let limit = Process::open(pid).and_then(|process| Cgroup::of(&process)).ok().flatten()?.max?;
+    Meminfo::read().is_ok_and(|machine| limit < machine.total).then_some(limit)
 }
 
 /// Something that answers at `--target` already is not the target.
@@ -192,14 +209,6 @@ async fn watch_idle(run: &mut Context<'_>, session: &mut Session) -> Result<(), 
     session.idle = Idle::of(&calm);
     session.sampler.count_sockets_every(Duration::from_secs(1));
     Ok(())
-}
-
-/// A command that hides its php (a script that starts one): the running one is asked.
-fn ask_running_php(run: &mut Context<'_>, pid: i32) {
-    let Ok(binary) = Process::open(pid).and_then(|process| process.exe()) else { return };
-    if is_php(&binary.to_string_lossy()) {
-        run.php = php::ask(&binary, &[], &run.cwd, &run.environment_added());
-    }
 }
 
 /// Whether a server that idles waits in `select`, which cannot watch descriptors from 1,024 on.

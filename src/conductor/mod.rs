@@ -15,6 +15,7 @@ mod profile_pass;
 mod ready;
 mod recorder;
 mod run;
+mod running_php;
 mod runtime;
 mod sample_log;
 mod scenario;

@@ -101,6 +101,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         invocation,
         php: None,
         php_asked: false,
+        greeted: false,
         told_unaccounted: false,
         reply: None,
         patient: false,

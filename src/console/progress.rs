@@ -32,6 +32,8 @@ pub struct Console {
     to_stderr: bool,
     bar: Option<ProgressBar>,
     scenario: Sums,
+    /// Versions that the last launch named.
+    named: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Default)]
@@ -57,7 +59,7 @@ impl Console {
             );
             bar
         });
-        Self { style, detail, to_stderr, bar, scenario: Sums::default() }
+        Self { style, detail, to_stderr, bar, scenario: Sums::default(), named: BTreeMap::new() }
     }
 
     fn stay(&self, text: &str) {
@@ -90,6 +92,7 @@ impl Console {
                 self.scenario.seconds += tally.seconds;
                 self.scenario.refused_or_failed += tally.errors.values().sum::<u64>();
             }
+            Event::Launch(launch) => self.named.clone_from(&launch.versions),
             Event::Look(look) => {
                 self.scenario.looks.insert(look.metric, look.clone());
             }
@@ -103,23 +106,22 @@ impl Console {
                 let name = format!("profile-run {}", env!("CARGO_PKG_VERSION"));
                 self.stay(&format!("{} · {}", self.style.bold(&name), plan.command.join(" ")));
             }
-            Event::Ready(Ready { address, pid, seconds, others, .. }) => {
+            Event::Ready(Ready { address, pid, seconds, others, versions, .. }) => {
                 let others = match others.as_slice() {
                     [] => String::new(),
                     others => format!("; it listens on {} too: choose with --target", others.join(", ")),
                 };
-                self.step(
-                    "ready",
-                    &format!("{address} in {}, pid {pid}{others}", phrase::duration(Duration::from_secs_f64(*seconds))),
-                );
+                // Named where the launch could not name it yet.
+                let found = versions.as_ref().filter(|found| !found.is_empty() && **found != self.named);
+                let php = found.map_or(String::new(), |found| format!(", {}", phrase::versions(found)));
+                let seconds = phrase::duration(Duration::from_secs_f64(*seconds));
+                self.step("ready", &format!("{address} in {seconds}, pid {pid}{php}{others}"));
             }
             Event::Launch(Launch { versions, pass, .. }) => {
-                let versions: Vec<String> =
-                    versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
                 let with = match (pass, versions.is_empty()) {
                     (_, true) => String::new(),
-                    (Pass::Measure, false) => format!(" ({}, Xdebug off)", versions.join(", ")),
-                    (Pass::Profile, false) => format!(" ({}, profiler on)", versions.join(", ")),
+                    (Pass::Measure, false) => format!(" ({}, Xdebug off)", phrase::versions(versions)),
+                    (Pass::Profile, false) => format!(" ({}, profiler on)", phrase::versions(versions)),
                 };
                 self.step(pass.name(), &format!("launched{with}"));
             }
@@ -137,6 +139,9 @@ impl Console {
             }
             Event::Warning(Warning { text, advice, .. }) => {
                 self.stay(&format!("  {} {text} {}", self.style.warning("warning  "), self.style.dim(advice)))
+            }
+            Event::NotMeasured(NotMeasured { text }) => {
+                self.stay(&format!("  {} {text}", self.style.warning("not measured")))
             }
             Event::Failure(Failure { sentence, advice, .. }) => {
                 self.stay(&format!("  {} {sentence} {}", self.style.failed("failed   "), self.style.dim(advice)))
@@ -277,7 +282,6 @@ fn detail(event: &Event) -> Option<String> {
             Some(format!("{}: {}: {state}", at(&look.scene), look.metric.name()))
         }
         Event::TargetExit(TargetExit { pid, how, .. }) => Some(format!("pid {pid} ended: {how}")),
-        Event::NotMeasured(NotMeasured { text }) => Some(format!("not measured: {text}")),
         _ => None,
     }
 }

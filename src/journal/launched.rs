@@ -44,6 +44,16 @@ pub struct Ready {
     /// The runtime that it runs in, where it is one that frees memory by collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
+    /// `php`, `xdebug`, `memory_limit` of the process that serves; they stand in place of the launch's. Empty for a
+    /// server that is no PHP; none in journals that did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<BTreeMap<String, String>>,
+    /// What its control group (a container) may use of memory, bytes, where that is less than the machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
+    /// How many connections may wait until it accepts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backlog: Option<u32>,
 }
 
 /// A step of the preflight.

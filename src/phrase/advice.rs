@@ -21,6 +21,13 @@ pub fn lost_connections(lost: u64, backlog: u32) -> Option<String> {
     })
 }
 
+/// How a server gets a longer accept queue.
+pub fn longer_queue() -> String {
+    format!(
+        "Connections that come at once are lost beyond it, and opened again. In PHP a longer queue is {PHP_BACKLOG}."
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

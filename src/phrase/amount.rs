@@ -1,5 +1,6 @@
 //! How figures are written: three significant digits, binary units for memory, thousands grouped.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// `n` with its thousands grouped: `12,000`.
@@ -89,6 +90,12 @@ pub fn plural(n: u64, noun: &str) -> String {
 /// How the server's speed under the profiler compares: `3 times slower`, or `no slower` within 5%.
 pub fn slower(times: f64) -> String {
     if times < 1.05 { "no slower".to_owned() } else { format!("{} times slower", significant(times)) }
+}
+
+/// `php 8.2.36, xdebug 3.2.0`.
+pub fn versions(versions: &BTreeMap<String, String>) -> String {
+    let texts: Vec<String> = versions.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    texts.join(", ")
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ mod load;
 mod redact;
 mod state;
 
-pub use advice::lost_connections;
-pub use amount::{bytes, duration, grouped, millis, plural, rate, significant, slower};
+pub use advice::{longer_queue, lost_connections};
+pub use amount::{bytes, duration, grouped, millis, plural, rate, significant, slower, versions};
 pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
 pub use judgement::{evidence, would_decide};
 pub use leak::{

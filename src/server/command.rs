@@ -18,6 +18,8 @@ pub struct Invocation {
     pub php_at: Option<usize>,
     /// The php that will run, as far as it can be told before the launch.
     pub php: Option<PathBuf>,
+    /// The command names that php, or its script does; else it is guessed from a shell's text.
+    pub names_php: bool,
 }
 
 impl Invocation {
@@ -36,8 +38,9 @@ impl Invocation {
             Some(at) => find_program(&argv[at], cwd),
             None => interpreter(&program, cwd).filter(|p| is_php(&p.to_string_lossy())),
         };
+        let names_php = php.is_some();
         let php = php.or_else(|| mentions_php(argv).then(|| find_program("php", cwd)).flatten());
-        Ok(Self { argv: argv.to_vec(), program, php_at, php })
+        Ok(Self { argv: argv.to_vec(), program, php_at, php, names_php })
     }
 
     /// The command is php itself, so that `-d` flags work.
@@ -47,23 +50,22 @@ impl Invocation {
 
     /// The options between php and its script, as typed.
     pub fn php_options(&self) -> &[String] {
-        let Some(at) = self.php_at else { return &[] };
-        let options = &self.argv[at + 1..];
-        let mut end = 0;
-        while end < options.len() {
-            let option = &options[end];
-            if !option.starts_with('-') || option == "-" || option == "--" {
-                break;
-            }
-            end += if takes_value(option) { 2 } else { 1 };
-        }
-        &options[..end.min(options.len())]
+        self.php_at.map_or(&[], |at| php_options(&self.argv[at + 1..]))
     }
 
     /// php was told to read no configuration at all (`-n`).
     pub fn without_configuration(&self) -> bool {
         self.php_options().iter().any(|o| o == "-n" || o == "--no-php-ini")
     }
+}
+
+/// The options that `words`, what follows php on a command line, begins with.
+pub fn php_options(words: &[String]) -> &[String] {
+    let mut end = 0;
+    while let Some(option) = words.get(end).filter(|word| word.starts_with('-') && *word != "-" && *word != "--") {
+        end += if takes_value(option) { 2 } else { 1 };
+    }
+    &words[..end.min(words.len())]
 }
 
 /// The last value that `key` has among the `-d` options anywhere in the command, shell text included.
@@ -192,7 +194,13 @@ mod tests {
 
     #[test]
     fn options_before_the_script() {
-        let of = |line: &str| Invocation { argv: argv(line), program: PathBuf::new(), php_at: Some(0), php: None };
+        let of = |line: &str| Invocation {
+            argv: argv(line),
+            program: PathBuf::new(),
+            php_at: Some(0),
+            php: None,
+            names_php: false,
+        };
         assert_eq!(of("php -d a=1 -dxdebug.mode=off bin/console -v").php_options().len(), 3);
         assert!(of("php -n x").without_configuration());
         assert!(!of("php x -n").without_configuration());

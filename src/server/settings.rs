@@ -160,6 +160,7 @@ mod tests {
             program: PathBuf::from("x"),
             php_at,
             php: None,
+            names_php: php_at.is_some(),
         }
     }
 

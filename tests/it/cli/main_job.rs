@@ -256,3 +256,51 @@ fn a_killed_run_leaves_no_process_and_its_folder_can_be_reported() {
     assert_ne!(run.result()["verdict"], "clean");
     assert!(Path::new(&run.out().join("report.html")).is_file());
 }
+
+/// Both passes, as short as they may be.
+const BOTH: [&str; 4] = ["--load", "smoke", "--budget", "20s"];
+
+#[test]
+fn the_php_that_serves_is_named_and_not_one_of_the_search_path() {
+    let (run, port) = (Run::new(), port());
+    let output = run.run(&BOTH, &["sh", "-c", &format!("php -n {CONSOLE} smtp:serve --port {port}")]);
+    let result = run.result();
+    let versions = &result["target"]["versions"];
+    assert!(versions["php"].is_string() && versions["xdebug"].is_null(), "{versions}: {}", text(&output));
+    // And why there is no profile stands on the console.
+    assert!(text(&output).contains("not measured"), "{}", text(&output));
+    let missing = result["not_measured"].as_array().unwrap();
+    assert!(missing.iter().any(|text| text.as_str().unwrap().contains("has no Xdebug")), "{missing:?}");
+}
+
+#[test]
+fn what_the_first_start_left_behind_is_named_where_it_stops_the_second() {
+    let (run, port) = (Run::new(), port());
+    let server = format!(
+        "if [ -e run.pid ]; then echo 'already running, see run.pid'; exit 1; fi; echo $$ > run.pid; \
+         exec php {CONSOLE} smtp:serve --port {port}"
+    );
+    let output = run.run(&BOTH, &["sh", "-c", &server]);
+    assert!(text(&output).contains("run.pid may be left from it"), "{}", text(&output));
+    assert!(text(&output).contains("--before 'rm -f run.pid'"), "{}", text(&output));
+}
+
+#[test]
+fn doctor_starts_the_server_and_says_what_it_met() {
+    let (run, port) = (Run::new(), port());
+    let doctor = |server: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+        command.args(["doctor", "--"]).args(server).current_dir(run.folder.path()).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let shell = format!("php -n {CONSOLE} smtp:serve --port {port}");
+    let output = doctor(&["sh", "-c", &shell]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    for part in
+        [format!("greets on 127.0.0.1:{port}").as_str(), "it takes a message", "accept queue holds", "has no Xdebug"]
+    {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+    assert!(!run.folder.path().join("profile-run-out").exists(), "it keeps nothing");
+    assert!(nothing_is_left(&port));
+}

@@ -1,0 +1,103 @@
+//! The PHP that really serves: told by its process, as a search path may name another one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::context::Context;
+use crate::heap::Inspector;
+use crate::proc::Process;
+use crate::server::command::{is_php, php_options};
+use crate::server::php::{self, PhpFacts};
+
+/// What is known of the PHP that serves; the facts of `run` are put right where they are another PHP's. `server` is the
+/// process that listens, `tree` all processes below the command.
+pub(super) fn learn(run: &mut Context<'_>, server: i32, tree: &[i32]) {
+    let mut candidates = std::iter::once(server).chain(tree.iter().copied());
+    let Some((pid, found)) = candidates.find_map(|pid| Some((pid, Running::of(pid)?))) else {
+        // Nothing of it may be seen of another user's processes: what the command says stands then.
+        if Process::open(server).and_then(|process| process.exe()).is_ok() {
+            run.php = None;
+            run.php_asked = true;
+        }
+        return;
+    };
+    let asked = run.php.take().filter(|facts| found.is(&facts.binary));
+    let facts = asked.or_else(|| {
+        let binary = found.here.then_some(found.binary.as_path())?;
+        php::ask(binary, &options_of(pid), &run.cwd, &run.environment_added())
+    });
+    run.php = Some(found.correct(pid, facts));
+    run.php_asked = true;
+}
+
+/// `php`, `xdebug`, `memory_limit` as a run tells them.
+pub(super) fn versions(facts: &PhpFacts) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::from([("php".to_owned(), facts.version.clone())]);
+    if let Some(xdebug) = facts.xdebug.clone() {
+        versions.insert("xdebug".to_owned(), xdebug);
+    }
+    if facts.memory_limit > 0 {
+        versions.insert("memory_limit".to_owned(), facts.memory_limit.to_string());
+    }
+    versions
+}
+
+/// A process that runs PHP.
+struct Running {
+    /// Its program, as its own root names it.
+    binary: PathBuf,
+    /// Its root is ours, so that its program can be asked.
+    here: bool,
+    /// Xdebug is loaded.
+    xdebug: bool,
+}
+
+impl Running {
+    fn of(pid: i32) -> Option<Self> {
+        let process = Process::open(pid).ok()?;
+        let binary = process.exe().ok()?;
+        let maps = process.read("maps").unwrap_or_default();
+        let maps = String::from_utf8_lossy(&maps);
+        let maps_file =
+            |start: &str| maps.lines().filter_map(|line| line.rsplit('/').next()).any(|name| name.starts_with(start));
+        if !is_php(&binary.to_string_lossy()) && !maps_file("libphp") {
+            return None;
+        }
+        Some(Self { binary, here: same_root(pid), xdebug: maps_file("xdebug") || maps_file("php_xdebug") })
+    }
+
+    /// Whether it is this program.
+    fn is(&self, binary: &Path) -> bool {
+        self.here && fs::canonicalize(binary).is_ok_and(|binary| binary == self.binary)
+    }
+
+    /// What was said of it, or where nothing was, what its memory says; Xdebug by what it has loaded.
+    fn correct(&self, pid: i32, facts: Option<PhpFacts>) -> PhpFacts {
+        let mut facts = facts.unwrap_or_else(|| PhpFacts {
+            binary: self.binary.clone(),
+            version: Inspector::attach(pid).map(|php| php.php_version().to_owned()).unwrap_or_default(),
+            memory_limit: -1,
+            ..PhpFacts::default()
+        });
+        facts.xdebug = self.xdebug.then(|| facts.xdebug.unwrap_or_else(|| "of unknown version".to_owned()));
+        facts
+    }
+}
+
+/// Whether a process sees the same files by the same names.
+fn same_root(pid: i32) -> bool {
+    let of = |path: String| fs::metadata(path).map(|root| (root.dev(), root.ino())).ok();
+    of(format!("/proc/{pid}/root/")).is_some_and(|root| Some(root) == of("/".to_owned()))
+}
+
+/// The options before its script, where its command line still stands.
+fn options_of(pid: i32) -> Vec<String> {
+    let words = Process::open(pid).and_then(|process| process.cmdline()).unwrap_or_default();
+    let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    match words.first() {
+        Some(name) if is_php(name) => php_options(&words[1..]).to_vec(),
+        _ => Vec::new(),
+    }
+}
