@@ -172,6 +172,7 @@ fn speed_change(earlier: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
 /// What changed, and whether any function could be judged. Another PHP compiles other calls: then none is.
 fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool) {
     let (Some(was), Some(is)) = (&earlier.profile, &now.profile) else { return (Vec::new(), false) };
+    let (was, is) = (&was.figures, &is.figures);
     let php = |result: &RunResult| result.target.versions.get("php").cloned();
     let scenarios = |result: &RunResult| -> BTreeSet<String> {
         let rows = result.profile.iter().flat_map(|profile| &profile.waves);
@@ -181,7 +182,7 @@ fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool
     if !alike || was.messages == 0 || is.messages == 0 {
         return (Vec::new(), false);
     }
-    let by_name = |of: &'_ [FunctionRow]| -> BTreeMap<String, (u64, u64)> {
+    let by_name = |of: &'_ [FunctionRow]| -> BTreeMap<String, (u64, i64)> {
         of.iter().filter(|f| !f.waiting).map(|f| (f.name.clone(), (f.calls, f.own))).collect()
     };
     let (before, after) = (by_name(&was.functions), by_name(&is.functions));
@@ -189,7 +190,7 @@ fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let known =
         |name: &&&String| !name.contains("{closure") || before.contains_key(**name) && after.contains_key(**name);
-    let per = |value: u64, messages: u64| value as f64 / messages as f64;
+    let per = |value: f64, messages: u64| value / messages as f64;
     let mut judged = false;
     let mut changes = Vec::new();
     for name in names.iter().filter(known) {
@@ -199,8 +200,8 @@ fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool
         if matches!(change, Change::Worse | Change::Better) {
             changes.push(FunctionChange {
                 name: (*name).clone(),
-                calls_per_message: [per(old.0, was.messages), per(new.0, is.messages)],
-                self_ns_per_message: [per(old.1, was.messages), per(new.1, is.messages)],
+                calls_per_message: [per(old.0 as f64, was.messages), per(new.0 as f64, is.messages)],
+                self_ns_per_message: [per(old.1 as f64, was.messages), per(new.1 as f64, is.messages)],
                 change,
             });
         }

@@ -14,6 +14,7 @@ mod history;
 mod holders;
 mod load;
 pub mod profile;
+pub mod profile_figures;
 pub mod result;
 mod settings;
 mod settings_read;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::flame::{self, Busy, Flame};
-use super::result::{FunctionRow, ProfileSummary};
+use super::profile_figures::ProfileFigures;
+use super::result::ProfileSummary;
 use super::slices::{self, WaveAt};
 use super::waiting::Waiting;
 use crate::phrase::grouped;
@@ -53,52 +54,30 @@ pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Resu
 
 /// Makes a profile ready to be shown.
 pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Shown {
-    let messages = recording.messages;
     let tick = tick(profile);
-    let nanoseconds = |ticks: i64| u64::try_from(ticks.saturating_mul(tick)).unwrap_or(0);
+    let nanoseconds = |time: i64| u64::try_from(time).unwrap_or(0);
     let waits = waiting.of(profile);
-    let drift = slices::drift(profile, &waits, &recording.waves, messages, tick);
-    let busy = flame::busy(profile, &waits, tick.unsigned_abs());
-    let busy_of = |at: usize| busy.as_ref().map_or(0, |busy| busy.inclusive[at]);
-    let row = |function: &profile::FunctionCost| FunctionRow {
-        name: function.name.clone(),
-        file: function.file.clone(),
-        own: nanoseconds(function.own.time),
-        inclusive: nanoseconds(function.inclusive.time),
-        calls: function.calls,
-        allocation: function.own.memory,
-        calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
-        waiting: waits[function.id as usize],
-        drift: drift.change.get(&function.id).copied(),
-    };
-    let mut rows: Vec<(FunctionRow, u64)> =
-        profile.functions.iter().enumerate().map(|(at, function)| (row(function), busy_of(at))).collect();
-    rows.sort_by(|(a, _), (b, _)| b.own.cmp(&a.own).then_with(|| a.name.cmp(&b.name)));
-    let (functions, inclusive): (Vec<FunctionRow>, Vec<u64>) = rows.into_iter().unzip();
-    let waited: i64 = profile.functions.iter().filter(|f| waits[f.id as usize]).map(|f| f.own.time).sum();
-    let total = profile.tree.total();
+    let figures = ProfileFigures::of(profile, &waits, recording.messages, &recording.waves, tick);
+    let functions = &figures.functions;
     let summary = ProfileSummary {
         files: profile.files.iter().map(|file| name(&file.path)).collect(),
-        records: profile.records(),
-        complete: profile.complete(),
-        recovered_share: profile.recovered_share(),
         top: functions.iter().filter(|f| !f.waiting).take(TOP).map(|f| f.name.clone()).collect(),
-        messages,
         overhead: None,
-        total_ns: nanoseconds(total.time),
-        waiting_ns: nanoseconds(waited),
-        total_allocation: total.memory,
-        tenths: slices::tenths(profile, &waits, tick),
+        total_ns: nanoseconds(profile.tree.total().time.saturating_mul(tick)),
+        waiting_ns: nanoseconds(figures.waiting()),
         waves: slices::waves(profile, &waits, &recording.waves, tick),
-        drift: drift.rows,
-        drift_looked_for: drift.looked,
-        functions,
+        figures,
     };
-    let waiting =
-        summary.functions.iter().filter(|function| function.waiting).map(|function| function.name.clone()).collect();
+    let waiting = summary
+        .figures
+        .functions
+        .iter()
+        .filter(|function| function.waiting)
+        .map(|function| function.name.clone())
+        .collect();
     Shown {
         flames: flame::flames(profile, &waits, &recording.waves, tick.unsigned_abs()),
-        busy: busy.map(|busy| Busy { inclusive, ..busy }),
+        busy: flame::busy(profile, &waits, tick.unsigned_abs()),
         notes: notes(profile),
         summary,
         waiting,

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::verdict::Bounds;
 
 pub use super::drift::{DriftRow, Grows};
+pub use super::profile_figures::{FunctionRow, ProfileFigures};
 pub use super::slices::PartRow;
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
@@ -62,53 +63,13 @@ pub struct WaveRow {
     pub parallel: u32,
 }
 
-/// One function of the profile. Costs in nanoseconds and bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FunctionRow {
-    /// As the profile names it.
-    pub name: String,
-    /// File.
-    pub file: String,
-    /// Own time.
-    #[serde(rename = "self")]
-    pub own: u64,
-    /// With callees, recursion counted once.
-    pub inclusive: u64,
-    /// Calls.
-    pub calls: u64,
-    /// Growth of PHP's heap while it ran, itself: pressure, never retained memory. Below 0 in files of old
-    /// versions, for calls that gave memory back.
-    pub allocation: i64,
-    /// Calls for each accepted message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub calls_per_message: Option<f64>,
-    /// It waits rather than works.
-    #[serde(default)]
-    pub waiting: bool,
-    /// Change of the self time of a call from the first tenth to the last of the wave with most of its
-    /// calls, as a share (0.38: +38%), as measured: whether it is more than noise, `drift` of the profile says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drift: Option<f64>,
-}
-
 /// The profile pass in figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProfileSummary {
     /// The files read.
     pub files: Vec<String>,
-    /// Records: one for each finished call.
-    pub records: u64,
-    /// Every file was closed properly.
-    pub complete: bool,
-    /// Share of the bytes that could be used, 0 to 1.
-    pub recovered_share: f64,
-    /// By self time, largest first.
-    pub functions: Vec<FunctionRow>,
     /// The names of the largest by self time, without waiting.
     pub top: Vec<String>,
-    /// Messages accepted while it was recorded.
-    #[serde(default)]
-    pub messages: u64,
     /// How many times slower the server was than in the measure pass, by messages a second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<f64>,
@@ -118,21 +79,12 @@ pub struct ProfileSummary {
     /// The part of it spent waiting.
     #[serde(default)]
     pub waiting_ns: u64,
-    /// Sum of the allocation of all calls, signed, bytes.
-    #[serde(default)]
-    pub total_allocation: i64,
-    /// The recording in tenths of equally many records, times in nanoseconds.
-    #[serde(default)]
-    pub tenths: Vec<PartRow>,
     /// The waves of the load, times in nanoseconds.
     #[serde(default)]
     pub waves: Vec<PartRow>,
-    /// Functions whose cost grows with the messages served, the dearest first; nanoseconds.
-    #[serde(default)]
-    pub drift: Vec<DriftRow>,
-    /// Some stretch of the recording was long enough for drift to be looked for.
-    #[serde(default)]
-    pub drift_looked_for: bool,
+    /// Everything else, in nanoseconds.
+    #[serde(flatten)]
+    pub figures: ProfileFigures,
 }
 
 /// A command and how it ran in one pass.

@@ -141,7 +141,7 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
     if let Some(profile) = &result.profile {
         let slower =
             profile.overhead.map_or(String::new(), |times| format!(", {} than without", phrase::slower(times)));
-        lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.records, "call"))));
+        lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.figures.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
     Closing { verdict: result.verdict, sentence: plain(&result.sentence), lines, report }
@@ -167,5 +167,39 @@ fn point_latest(root: &Path) {
     let part = root.with_file_name(format!(".latest.{}", std::process::id()));
     if std::os::unix::fs::symlink(name, &part).is_ok() && std::fs::rename(&part, &link).is_err() {
         let _ = std::fs::remove_file(&part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closing_table_of_recorded_runs() {
+        let plain = Style { color: false, motion: false };
+        let colored = Style { color: true, motion: false };
+        for name in ["leak", "clean", "failed", "interrupted"] {
+            let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs").join(name);
+            let view = analysis::analyse(&Folder::open(&run).unwrap(), None, false).unwrap();
+            let table = summary(&view, Some(Path::new("/srv/run/report.html")));
+            let text = closing(&table, plain, false) + "\n";
+            let path = run.join("closing.txt");
+            if std::env::var_os("PROFILE_RUN_BLESS").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(
+                text,
+                std::fs::read_to_string(&path).unwrap_or_default(),
+                "{name}: PROFILE_RUN_BLESS=1 writes it anew"
+            );
+            // Colour changes no word of it.
+            let painted = closing(&table, colored, false);
+            assert!(painted.contains("\u{1b}["), "{painted:?}");
+            assert_eq!(console::strip_ansi_codes(&painted) + "\n", text);
+            // What was asked to be quiet says the verdict and where the report is.
+            let quiet = closing(&table, plain, true);
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(quiet.lines().collect::<Vec<_>>(), [lines[1], lines[lines.len() - 1]]);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::words;
 use crate::analysis::flame::Busy;
-use crate::analysis::result::{DriftRow, FunctionRow, Grows, ProfileSummary};
+use crate::analysis::result::{DriftRow, FunctionRow, Grows, ProfileFigures, ProfileSummary};
 use crate::phrase::{bytes, duration, grouped, significant};
 use std::time::Duration;
 
@@ -85,20 +85,22 @@ pub(super) struct Share {
 /// Lays out the functions of a profile, which stand by self time. `busy` has their busy time in the same order;
 /// `counts`: the costs are events and no time.
 pub(super) fn functions(summary: &ProfileSummary, busy: Option<&Busy>, counts: bool) -> Functions {
-    let (rows, drifting, messages) = (&summary.functions, &summary.drift, summary.messages);
+    let ProfileFigures { functions: rows, drift: drifting, messages, .. } = &summary.figures;
+    // Of the difference of two profiles; no share has a meaning below nothing.
+    let own = |row: &FunctionRow| row.own.max(0).unsigned_abs();
     let total = summary.total_ns;
-    let total = if total > 0 { total } else { rows.iter().map(|row| row.own).sum() };
-    let waits: u64 = rows.iter().filter(|row| row.waiting).map(|row| row.own).sum();
+    let total = if total > 0 { total } else { rows.iter().map(own).sum() };
+    let waits: u64 = rows.iter().filter(|row| row.waiting).map(own).sum();
     let busy_total = total.saturating_sub(waits);
     let widest = |test: &dyn Fn(&FunctionRow) -> bool| {
-        rows.iter().filter(|row| test(row)).map(|row| row.own).max().unwrap_or(0).max(1) as f64
+        rows.iter().filter(|row| test(row)).map(own).max().unwrap_or(0).max(1) as f64
     };
     let (widest_wall, widest_busy) = (widest(&|_| true), widest(&|row| !row.waiting));
     let share = |value: u64, of: u64| if of == 0 { 0.0 } else { value as f64 / of as f64 };
     let cell = |share: f64| Cell { text: words::percent(share), key: share };
     let shown = rows.iter().take(MOST).enumerate().map(|(at, row)| {
         let own_busy =
-            if row.waiting { Cell { text: String::new(), key: -1.0 } } else { cell(share(row.own, busy_total)) };
+            if row.waiting { Cell { text: String::new(), key: -1.0 } } else { cell(share(own(row), busy_total)) };
         let with_busy = match busy {
             Some(busy) if !row.waiting => {
                 busy.inclusive.get(at).map_or_else(Cell::default, |cost| cell(share(*cost, busy.total)))
@@ -119,18 +121,22 @@ pub(super) fn functions(summary: &ProfileSummary, busy: Option<&Busy>, counts: b
             waiting: row.waiting,
             class,
             own: Share {
-                wall: cell(share(row.own, total)),
+                wall: cell(share(own(row), total)),
                 busy: own_busy,
-                bar_wall: format!("{:.1}", row.own as f64 / widest_wall * 100.0),
-                bar_busy: format!("{:.1}", if row.waiting { 0.0 } else { row.own as f64 / widest_busy * 100.0 }),
+                bar_wall: format!("{:.1}", own(row) as f64 / widest_wall * 100.0),
+                bar_busy: format!("{:.1}", if row.waiting { 0.0 } else { own(row) as f64 / widest_busy * 100.0 }),
             },
-            inclusive: Share { wall: cell(share(row.inclusive, total)), busy: with_busy, ..Share::default() },
+            inclusive: Share {
+                wall: cell(share(row.inclusive.max(0).unsigned_abs(), total)),
+                busy: with_busy,
+                ..Share::default()
+            },
             calls: Cell { text: grouped(row.calls), key: row.calls as f64 },
             per_message: row
                 .calls_per_message
                 .map_or_else(Cell::default, |calls| Cell { text: significant(calls), key: calls }),
             each: each(row, counts),
-            allocation: allocation(row, messages),
+            allocation: allocation(row, *messages),
             drift: drift(row, named),
             drifts: named.is_some(),
         }
@@ -162,7 +168,7 @@ fn each(row: &FunctionRow, counts: bool) -> Cell {
     if row.calls == 0 {
         return Cell::default();
     }
-    let each = row.own as f64 / row.calls as f64;
+    let each = row.own.max(0) as f64 / row.calls as f64;
     Cell { text: if counts { significant(each) } else { nanoseconds(each) }, key: each }
 }
 

@@ -88,7 +88,7 @@ fn held(out: &mut String, view: &RunView) {
 }
 
 fn slower(out: &mut String, view: &RunView) {
-    for drift in view.result.profile.iter().flat_map(|profile| &profile.drift).take(5) {
+    for drift in view.result.profile.iter().flat_map(|profile| &profile.figures.drift).take(5) {
         let row = drift::row(drift);
         let load = if row.scenario.is_empty() { String::new() } else { format!(" of {}", plain(&row.scenario)) };
         let _ = writeln!(

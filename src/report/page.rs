@@ -140,10 +140,10 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
             notes: shown.notes.iter().map(|note| words::pieces(note)).collect(),
             waiting: waiting_words(graphs.as_ref()),
             flames: graphs,
-            drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
+            drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),
             functions: functions(summary, shown.busy.as_ref(), counted(&shown.flames).is_some()),
             // Counts of events come without allocation.
-            allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.messages) },
+            allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.figures.messages) },
         },
         version: env!("CARGO_PKG_VERSION"),
     };
@@ -188,15 +188,15 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
     let Some(summary) = &view.result.profile else {
         return Ok(Profile { waiting: waiting_words(graphs.as_ref()), flames: graphs, ..Profile::default() });
     };
-    let mut facts = vec![format!("{} calls under the profiler.", grouped(summary.records))];
+    let mut facts = vec![format!("{} calls under the profiler.", grouped(summary.figures.records))];
     let estimated = graphs.as_ref().is_some_and(|graphs| graphs.estimated);
     facts.push(if estimated {
         "The stacks are estimates: this kind of file holds only who called whom.".to_owned()
     } else {
         "The stacks are exact, nothing was sampled.".to_owned()
     });
-    if !summary.complete {
-        let share = words::percent(summary.recovered_share);
+    if !summary.figures.complete {
+        let share = words::percent(summary.figures.recovered_share);
         facts.push(format!("A profile ends in the middle; {share} of what it holds could be used."));
     }
     if let Some(overhead) = summary.overhead.filter(|times| times.is_finite() && *times > 1.05) {
@@ -207,9 +207,9 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         notes: Vec::new(),
         waiting: waiting_words(graphs.as_ref()),
         flames: graphs,
-        drift: drift(&summary.drift, !summary.waves.is_empty(), summary.drift_looked_for),
+        drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),
         functions: functions(summary, view.busy.as_ref(), counted(&view.flames).is_some()),
-        allocated: allocated(summary.messages),
+        allocated: allocated(summary.figures.messages),
     })
 }
 

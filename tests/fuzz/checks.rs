@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use profile_run::profile::export::{callgrind as callgrind_file, folded, json, pprof, speedscope};
+use profile_run::analysis::analyze_json::Analyzed;
+use profile_run::analysis::waiting::Waiting;
+use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, speedscope};
 use profile_run::profile::{Dialect, Metric, Options, Pattern, Profile, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
@@ -31,7 +33,7 @@ fn show(profile: Profile) {
     speedscope::write(&profile, Metric::Time, &mut sink).unwrap();
     pprof::write(&profile, Metric::Time, &mut sink).unwrap();
     callgrind_file::write(&profile, &mut sink).unwrap();
-    serde_json::to_vec(&json::ProfileJson::from(&profile)).unwrap();
+    serde_json::to_vec(&Analyzed::of(&profile, 0, &Waiting::default())).unwrap();
     profile.hide(&Pattern::new("a")).focus(&Pattern::new("m"));
 }
 

@@ -374,13 +374,16 @@ fn profile(view: &mut RunView) {
         let calls = time * 6 + 1;
         functions.push(FunctionRow {
             file: if name.starts_with("php::") { "php:internal".into() } else { "/srv/app/src/Smtp/Server.php".into() },
-            own: time * 100_000,
-            inclusive: inclusive * 100_000,
+            own: (time * 100_000) as i64,
+            inclusive: (inclusive * 100_000) as i64,
             calls,
             allocation: (bytes * 1024) as i64,
             calls_per_message: Some(calls as f64 / 1000.0),
             waiting: name == "php::stream_select",
             drift: Some(if name == "php::in_array" { 0.38 } else { 0.01 }),
+            object: String::new(),
+            costs: Vec::new(),
+            parts: Vec::new(),
             name,
         });
     }
@@ -388,16 +391,10 @@ fn profile(view: &mut RunView) {
     let top = functions.iter().filter(|f| !f.waiting).take(5).map(|f| f.name.clone()).collect();
     view.result.profile = Some(ProfileSummary {
         files: vec!["profile/cachegrind.out.4711".into()],
-        records: 2_650_938,
-        complete: true,
-        recovered_share: 1.0,
         top,
-        messages: 1000,
         overhead: Some(2.41),
-        total_ns: functions.iter().map(|f| f.own).sum(),
+        total_ns: functions.iter().map(|f| f.own.unsigned_abs()).sum(),
         waiting_ns: 310_000_000,
-        total_allocation: functions.iter().map(|f| f.allocation).sum(),
-        tenths: Vec::new(),
         waves: vec![PartRow {
             scenario: Some("sequential".into()),
             wave: Some(1),
@@ -406,20 +403,28 @@ fn profile(view: &mut RunView) {
             time: 2_000_000_000,
             waiting: 300_000_000,
         }],
-        drift: vec![DriftRow {
-            name: "php::in_array".into(),
-            file: "php:internal".into(),
-            caller: Some("App\\Smtp\\Session->command".into()),
-            grows: Grows::CostPerCall,
-            scenario: Some("sequential".into()),
-            first: 2100.0,
-            last: 19_800.0,
-            tenths: (0..10).map(|tenth| 2100.0 + 1966.7 * f64::from(tenth)).collect(),
-            calls: [204, 198],
-            share: 0.11,
-        }],
-        drift_looked_for: true,
-        functions,
+        figures: ProfileFigures {
+            records: 2_650_938,
+            complete: true,
+            recovered_share: 1.0,
+            messages: 1000,
+            total_allocation: functions.iter().map(|f| f.allocation).sum(),
+            tenths: Vec::new(),
+            drift: vec![DriftRow {
+                name: "php::in_array".into(),
+                file: "php:internal".into(),
+                caller: Some("App\\Smtp\\Session->command".into()),
+                grows: Grows::CostPerCall,
+                scenario: Some("sequential".into()),
+                first: 2100.0,
+                last: 19_800.0,
+                tenths: (0..10).map(|tenth| 2100.0 + 1966.7 * f64::from(tenth)).collect(),
+                calls: [204, 198],
+                share: 0.11,
+            }],
+            drift_looked_for: true,
+            functions,
+        },
     });
 }
 
@@ -990,7 +995,7 @@ pub fn hostile() -> RunView {
             put(flame, &format!("{{main}};{};{} {value}", at(n).replace(';', ":"), at(n + 1).replace(';', ":")));
         }
     }
-    let functions = &mut result.profile.as_mut().expect("the leak has a profile").functions;
+    let functions = &mut result.profile.as_mut().expect("the leak has a profile").figures.functions;
     for n in 0..8 {
         let mut row = functions[n].clone();
         row.name = at(n);

@@ -4,7 +4,6 @@ mod text;
 
 pub mod callgrind;
 pub mod folded;
-pub mod json;
 pub mod pprof;
 pub mod speedscope;
 

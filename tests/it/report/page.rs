@@ -434,7 +434,7 @@ fn the_profile_part_stands_alone() {
     std::fs::write(&path, &html).expect("the folder is writable");
     assert!(html.contains("Functions that get slower") && html.contains("19.8 µs"), "the drift");
     shown.flames.clear();
-    shown.summary.functions.clear();
+    shown.summary.figures.functions.clear();
     assert!(profile_html("nothing", &shown).expect("a page").contains("No profile was recorded"));
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open(&path, Screen::wide(1280));

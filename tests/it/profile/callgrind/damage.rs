@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use profile_run::profile::export::{callgrind, folded, json, pprof, speedscope};
+use profile_run::analysis::analyze_json::Analyzed;
+use profile_run::analysis::waiting::Waiting;
+use profile_run::profile::export::{callgrind, folded, pprof, speedscope};
 use profile_run::profile::{Metric, Pattern, Profile};
 use proptest::prelude::*;
 
@@ -43,7 +45,7 @@ fn show(profile: Profile) {
     speedscope::write(&profile, Metric::Time, &mut sink).unwrap();
     pprof::write(&profile, Metric::Time, &mut sink).unwrap();
     callgrind::write(&profile, &mut sink).unwrap();
-    serde_json::to_vec(&json::ProfileJson::from(&profile)).unwrap();
+    serde_json::to_vec(&Analyzed::of(&profile, 0, &Waiting::default())).unwrap();
     let last = profile.events().last().cloned().unwrap_or_default();
     let profile = profile.by_event(&last).unwrap();
     profile.hide(&Pattern::new("a")).focus(&Pattern::new("m"));
