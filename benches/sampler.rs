@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use profile_run::model::Clock;
-use profile_run::sampler::{Effort, Rates, Sample, Sampler, Sink, SocketSample};
+use profile_run::model::Sample;
+use profile_run::sampler::{Effort, Rates, Sampler, Sink, SocketSample};
 
 const CONNECTIONS: usize = 5000;
 const SECONDS: u64 = 30;

@@ -56,8 +56,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         RunHistory::of(&journal).map_err(|source| AnalysisError::Settings { path: folder.journal(), source })?;
     let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
     let findings = findings(&journal, &plan, &history, &day(&history.header.started));
-    // A run without samples (cut off at once) still has its journal.
-    let samples = folder.read_samples().and_then(read_samples).unwrap_or_default();
+    let samples = read_samples(folder)?;
     let rows = load::rows(&history);
     let summary = timeline::summary(&samples, &history);
     let mut not_measured = history.not_measured.clone();

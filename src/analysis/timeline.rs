@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::history::RunHistory;
 use super::view::{Timeline, Track};
-use crate::journal::{Floor, Row};
+use crate::journal::Floor;
 use crate::matrix::server_figure;
-use crate::model::Pass;
+use crate::model::{Pass, Sample};
 
 /// Points that a track keeps: more than a wide chart has pixels.
 const POINTS: usize = 1600;
@@ -24,12 +24,12 @@ struct Moment {
 }
 
 /// Draws the tracks of the measure pass (of all, where there was no other).
-pub fn timeline(rows: &[Row], history: &RunHistory) -> Timeline {
+pub fn timeline(samples: &[Sample], history: &RunHistory) -> Timeline {
     let until = match history.floors.is_empty() {
         true => f64::INFINITY,
         false => history.profile_from.unwrap_or(f64::INFINITY),
     };
-    let moments = moments(rows, until);
+    let moments = moments(samples, until);
     let track = |name: &str, unit: &str, of: &dyn Fn(&Moment) -> Option<f64>| Track {
         name: name.to_owned(),
         unit: unit.to_owned(),
@@ -61,24 +61,21 @@ fn heap(history: &RunHistory) -> Vec<(f64, f64)> {
 
 /// The samples in rounds: each reads every process once. A process that comes again begins another round, however short
 /// after the last one, for its memory is not there twice.
-fn moments(rows: &[Row], until: f64) -> Vec<(f64, Moment)> {
+fn moments(samples: &[Sample], until: f64) -> Vec<(f64, Moment)> {
     let mut moments: Vec<(f64, Moment)> = Vec::new();
-    let mut read: Vec<Option<f64>> = Vec::new();
-    for row in rows {
-        let Some(seconds) = row.get("seconds").filter(|seconds| *seconds < until) else { continue };
-        let pid = row.get("pid");
-        if read.contains(&pid) || moments.last().is_none_or(|(last, _)| seconds - last > ROUND) {
-            moments.push((seconds, Moment::default()));
+    let mut read: Vec<i32> = Vec::new();
+    for sample in samples.iter().filter(|sample| sample.seconds < until) {
+        if read.contains(&sample.pid) || moments.last().is_none_or(|(last, _)| sample.seconds - last > ROUND) {
+            moments.push((sample.seconds, Moment::default()));
             read.clear();
         }
-        read.push(pid);
+        read.push(sample.pid);
         let Some((_, moment)) = moments.last_mut() else { continue };
-        moment.rss += row.get("rss").unwrap_or(0.0);
-        moment.fds += row.get("fds").unwrap_or(0.0);
-        for (sum, field) in [(&mut moment.established, "established"), (&mut moment.close_wait, "close_wait")] {
-            if let Some(value) = row.get(field) {
-                *sum = Some(sum.unwrap_or(0.0) + value);
-            }
+        moment.rss += sample.rss as f64;
+        moment.fds += f64::from(sample.fds);
+        if let Some(sockets) = sample.sockets {
+            *moment.established.get_or_insert(0.0) += f64::from(sockets.established);
+            *moment.close_wait.get_or_insert(0.0) += f64::from(sockets.close_wait);
         }
     }
     moments
@@ -119,22 +116,23 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// Peaks and counts of the samples.
-pub fn summary(rows: &[Row], history: &RunHistory) -> BTreeMap<String, f64> {
+pub fn summary(samples: &[Sample], history: &RunHistory) -> BTreeMap<String, f64> {
     let sampling = &history.sampling;
     let until = if history.floors.is_empty() { f64::INFINITY } else { history.profile_from.unwrap_or(f64::INFINITY) };
     let mut summary: BTreeMap<String, f64> = BTreeMap::new();
-    summary.insert("samples".to_owned(), rows.len() as f64);
-    for (name, field) in [
-        ("rss_peak", "rss"),
-        ("rss_anon_peak", "rss_anon"),
-        ("vsz_peak", "vsz"),
-        ("fd_peak", "fds"),
-        ("threads_peak", "threads"),
-        ("established_peak", "established"),
-        ("close_wait_peak", "close_wait"),
-    ] {
-        let clean = rows.iter().filter(|row| row.get("seconds").is_some_and(|seconds| seconds < until));
-        if let Some(peak) = clean.filter_map(|row| row.get(field)).max_by(f64::total_cmp) {
+    summary.insert("samples".to_owned(), samples.len() as f64);
+    let peaks: [(&str, fn(&Sample) -> Option<f64>); 7] = [
+        ("rss_peak", |s| Some(s.rss as f64)),
+        ("rss_anon_peak", |s| Some(s.rss_anon as f64)),
+        ("vsz_peak", |s| Some(s.vsz as f64)),
+        ("fd_peak", |s| Some(s.fds.into())),
+        ("threads_peak", |s| Some(s.threads.into())),
+        ("established_peak", |s| Some(s.sockets?.established.into())),
+        ("close_wait_peak", |s| Some(s.sockets?.close_wait.into())),
+    ];
+    for (name, of) in peaks {
+        let measured = samples.iter().filter(|sample| sample.seconds < until);
+        if let Some(peak) = measured.filter_map(of).max_by(f64::total_cmp) {
             summary.insert(name.to_owned(), peak);
         }
     }
@@ -153,14 +151,8 @@ mod tests {
 
     #[test]
     fn two_rounds_within_a_moment_are_not_summed() {
-        let row = |seconds: f64, pid: f64| {
-            let mut row = Row::default();
-            for (field, value) in [("seconds", seconds), ("pid", pid), ("rss", 50.0), ("fds", 5.0)] {
-                row.set(field, value);
-            }
-            row
-        };
-        let rows = [row(1.0, 7.0), row(1.0, 8.0), row(1.004, 7.0), row(1.004, 8.0), row(1.2, 7.0), row(1.201, 8.0)];
+        let row = |seconds: f64, pid: i32| Sample { seconds, pid, rss: 50, fds: 5, ..Sample::default() };
+        let rows = [row(1.0, 7), row(1.0, 8), row(1.004, 7), row(1.004, 8), row(1.2, 7), row(1.201, 8)];
         let rss: Vec<f64> = moments(&rows, f64::INFINITY).iter().map(|(_, moment)| moment.rss).collect();
         assert_eq!(rss, [100.0, 100.0, 100.0]);
     }

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::journal::{Row, SampleWriter};
+use crate::journal::SampleWriter;
+use crate::model::{Sample, SocketCounts};
 use crate::proc::State;
-use crate::sampler::{Sample, Sink, SocketSample};
+use crate::sampler::{Sink, SocketSample};
 
 /// What the load does at this moment, and the peaks of the wave; shared with the sampler's thread.
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ pub struct SampleLog {
     writer: Arc<Mutex<SampleWriter>>,
     /// What the load does.
     pub load: Arc<LiveLoad>,
-    sockets: BTreeMap<i32, [u32; 3]>,
+    sockets: BTreeMap<i32, SocketCounts>,
 }
 
 impl SampleLog {
@@ -63,30 +64,14 @@ impl Sink for SampleLog {
         let peak = peaks.entry(s.pid).or_default();
         *peak = (*peak).max(s.rss_anon);
         drop(peaks);
-        let mut row = Row::default();
-        for (field, value) in [
-            ("seconds", s.seconds),
-            ("pid", f64::from(s.pid)),
-            ("rss", s.rss as f64),
-            ("rss_anon", s.rss_anon as f64),
-            ("rss_file", s.rss_file as f64),
-            ("rss_shmem", s.rss_shmem as f64),
-            ("vsz", s.vsz as f64),
-            ("threads", f64::from(s.threads)),
-            ("cpu", s.cpu()),
-            ("fds", f64::from(s.fds)),
-            ("messages", self.load.messages.load(Ordering::Relaxed) as f64),
-            ("open", self.load.open.load(Ordering::Relaxed) as f64),
-        ] {
-            row.set(field, value);
-        }
-        // The newest count stands until the next: they are read less often.
-        if let Some([established, close_wait, other]) = self.sockets.get(&s.pid) {
-            row.set("established", f64::from(*established));
-            row.set("close_wait", f64::from(*close_wait));
-            row.set("other_sockets", f64::from(*other));
-        }
-        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(&row);
+        let sample = Sample {
+            // The newest count stands until the next: they are read less often.
+            sockets: self.sockets.get(&s.pid).copied(),
+            messages: self.load.messages.load(Ordering::Relaxed),
+            open: self.load.open.load(Ordering::Relaxed),
+            ..*s
+        };
+        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(&sample);
     }
 
     fn sockets(&mut self, sample: &SocketSample) {
@@ -94,7 +79,7 @@ impl Sink for SampleLog {
         let all: u32 = sample.states.values().sum();
         let (established, close_wait) = (of(State::Established), of(State::CloseWait));
         let other = all - established - close_wait - of(State::Listen);
-        self.sockets.insert(sample.pid, [established, close_wait, other]);
+        self.sockets.insert(sample.pid, SocketCounts { established, close_wait, other });
     }
 
     fn ended(&mut self, _seconds: f64, pid: i32) {

@@ -119,7 +119,7 @@ impl Session {
 
     /// CPU seconds of all processes so far.
     pub fn cpu(&self) -> f64 {
-        self.sampler.latest().iter().map(crate::sampler::Sample::cpu).sum()
+        self.sampler.latest().iter().map(|sample| sample.cpu).sum()
     }
 
     /// Resident memory of all processes.

@@ -20,7 +20,7 @@ pub use folder::{Folder, FolderError, Readers};
 pub use launched::{Failure, Launch, Preflight, PreflightStep, Ready, Sampled, TargetExit};
 pub use reader::{Damage, Journal, JournalError};
 pub use run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
-pub use samples::{FIELDS, Row, SampleWriter, read_samples};
+pub use samples::{SampleWriter, read_samples};
 pub use worked::{
     Asked, CensusTaken, CodeRead, Floor, HolderCount, Look, Marked, ProcessFloor, Rest, ScenarioBegin, ScenarioEnd,
     Scene, WaveBegin, WaveEnd,

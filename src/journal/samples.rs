@@ -3,42 +3,56 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 
-/// Fields of a row and their units, in order.
-pub const FIELDS: [(&str, &str); 16] = [
-    ("seconds", "s"),
-    ("pid", "pid"),
-    ("rss", "bytes"),
-    ("rss_anon", "bytes"),
-    ("rss_file", "bytes"),
-    ("rss_shmem", "bytes"),
-    ("vsz", "bytes"),
-    ("threads", "count"),
-    ("cpu", "s"),
-    ("fds", "count"),
-    ("established", "sockets"),
-    ("close_wait", "sockets"),
-    ("other_sockets", "sockets"),
-    ("heap", "bytes"),
-    ("messages", "count"),
-    ("open", "sessions"),
+use serde::Deserialize;
+
+use super::{Folder, JournalError, SCHEMA};
+use crate::model::{Sample, SocketCounts};
+
+/// A field of a row: its name, its unit, and how a sample gives and takes it.
+struct Field {
+    name: &'static str,
+    unit: &'static str,
+    get: fn(&Sample) -> Option<f64>,
+    set: fn(&mut Sample, f64),
+}
+
+const fn field(
+    name: &'static str,
+    unit: &'static str,
+    get: fn(&Sample) -> Option<f64>,
+    set: fn(&mut Sample, f64),
+) -> Field {
+    Field { name, unit, get, set }
+}
+
+fn counts(sample: &mut Sample) -> &mut SocketCounts {
+    sample.sockets.get_or_insert_default()
+}
+
+/// The fields, in order.
+const FIELDS: [Field; 15] = [
+    field("seconds", "s", |s| Some(s.seconds), |s, v| s.seconds = v),
+    field("pid", "pid", |s| Some(s.pid.into()), |s, v| s.pid = v as i32),
+    field("rss", "bytes", |s| Some(s.rss as f64), |s, v| s.rss = v as u64),
+    field("rss_anon", "bytes", |s| Some(s.rss_anon as f64), |s, v| s.rss_anon = v as u64),
+    field("rss_file", "bytes", |s| Some(s.rss_file as f64), |s, v| s.rss_file = v as u64),
+    field("rss_shmem", "bytes", |s| Some(s.rss_shmem as f64), |s, v| s.rss_shmem = v as u64),
+    field("vsz", "bytes", |s| Some(s.vsz as f64), |s, v| s.vsz = v as u64),
+    field("threads", "count", |s| Some(s.threads.into()), |s, v| s.threads = v as u32),
+    field("cpu", "s", |s| Some(s.cpu), |s, v| s.cpu = v),
+    field("fds", "count", |s| Some(s.fds.into()), |s, v| s.fds = v as u32),
+    field("established", "sockets", |s| Some(s.sockets?.established.into()), |s, v| counts(s).established = v as u32),
+    field("close_wait", "sockets", |s| Some(s.sockets?.close_wait.into()), |s, v| counts(s).close_wait = v as u32),
+    field("other_sockets", "sockets", |s| Some(s.sockets?.other.into()), |s, v| counts(s).other = v as u32),
+    field("messages", "count", |s| Some(s.messages as f64), |s, v| s.messages = v as u64),
+    field("open", "sessions", |s| Some(s.open as f64), |s, v| s.open = v as u64),
 ];
 
-/// One sample of one process; absent figures are null.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Row(pub [Option<f64>; FIELDS.len()]);
-
-impl Row {
-    /// The value of a field by its name.
-    pub fn get(&self, field: &str) -> Option<f64> {
-        FIELDS.iter().position(|(name, _)| *name == field).and_then(|at| self.0[at])
-    }
-
-    /// Sets a field by its name; unknown names are ignored.
-    pub fn set(&mut self, field: &str, value: f64) {
-        if let Some(at) = FIELDS.iter().position(|(name, _)| *name == field) {
-            self.0[at] = Some(value);
-        }
-    }
+/// The first line.
+#[derive(Deserialize)]
+struct Header {
+    schema: u32,
+    fields: Vec<(String, String)>,
 }
 
 /// Writes samples, buffered; flushed at each [`SampleWriter::flush`] and at the end.
@@ -55,25 +69,25 @@ impl SampleWriter {
     /// It cannot be written.
     pub fn begin(file: File) -> io::Result<Self> {
         let mut out = BufWriter::new(file);
-        let fields: Vec<_> = FIELDS.iter().map(|(name, unit)| serde_json::json!([name, unit])).collect();
-        writeln!(out, "{}", serde_json::json!({ "schema": super::SCHEMA, "fields": fields }))?;
+        let fields: Vec<_> = FIELDS.iter().map(|field| [field.name, field.unit]).collect();
+        writeln!(out, "{}", serde_json::json!({ "schema": SCHEMA, "fields": fields }))?;
         Ok(Self { out, line: String::with_capacity(160) })
     }
 
-    /// Appends one row.
+    /// Appends one sample.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub fn write(&mut self, sample: &Sample) -> io::Result<()> {
         use std::fmt::Write as _;
         self.line.clear();
         self.line.push('[');
-        for (at, value) in row.0.iter().enumerate() {
+        for (at, field) in FIELDS.iter().enumerate() {
             if at > 0 {
                 self.line.push(',');
             }
-            match value {
-                Some(value) if value.fract() == 0.0 => _ = write!(self.line, "{}", *value as i64),
+            match (field.get)(sample) {
+                Some(value) if value.fract() == 0.0 => _ = write!(self.line, "{}", value as i64),
                 Some(value) => _ = write!(self.line, "{value:.3}"),
                 None => self.line.push_str("null"),
             }
@@ -91,32 +105,39 @@ impl SampleWriter {
     }
 }
 
-/// Reads samples back; a torn last line is left out. Fields are found by the header's names.
+/// Reads the samples of a run back, by the names in their header: fields that are not known and lines that are torn are
+/// passed over. A run that was cut off before its first sample has none.
 ///
 /// # Errors
-/// The file cannot be read.
-pub fn read_samples(file: File) -> io::Result<Vec<Row>> {
-    let mut lines = BufReader::new(file).lines();
-    let Some(header) = lines.next().transpose()? else { return Ok(Vec::new()) };
-    let header: serde_json::Value = serde_json::from_str(&header).unwrap_or_default();
-    let places: Vec<Option<usize>> = header["fields"]
-        .as_array()
-        .map(|fields| {
-            fields.iter().map(|field| FIELDS.iter().position(|(name, _)| Some(*name) == field[0].as_str())).collect()
-        })
-        .unwrap_or_default();
-    let mut rows = Vec::new();
-    for line in lines {
-        let Ok(values) = serde_json::from_str::<Vec<Option<f64>>>(&line?) else { continue };
-        let mut row = Row::default();
-        for (place, value) in places.iter().zip(values) {
-            if let Some(place) = place {
-                row.0[*place] = value;
-            }
-        }
-        rows.push(row);
+/// A newer program wrote them.
+pub fn read_samples(folder: &Folder) -> Result<Vec<Sample>, JournalError> {
+    let Ok(file) = folder.read_samples() else { return Ok(Vec::new()) };
+    read(BufReader::new(file)).map_err(|found| JournalError::Newer { path: folder.samples(), found })
+}
+
+/// The samples, or the schema that is too new.
+fn read(file: impl BufRead) -> Result<Vec<Sample>, u32> {
+    // What cannot be read any further, or is no text, ends what there is.
+    let mut lines = file.lines().map_while(Result::ok);
+    let header = lines.next().and_then(|line| serde_json::from_str::<Header>(&line).ok());
+    let Some(header) = header else { return Ok(Vec::new()) };
+    if header.schema > SCHEMA {
+        return Err(header.schema);
     }
-    Ok(rows)
+    let known = |(name, _): &(String, String)| FIELDS.iter().find(|field| field.name == name);
+    let fields: Vec<Option<&Field>> = header.fields.iter().map(known).collect();
+    let rows = lines.filter_map(|line| serde_json::from_str::<Vec<Option<f64>>>(&line).ok());
+    Ok(rows
+        .map(|values| {
+            let mut sample = Sample::default();
+            for (field, value) in fields.iter().zip(values) {
+                if let Some((field, value)) = field.zip(value) {
+                    (field.set)(&mut sample, value);
+                }
+            }
+            sample
+        })
+        .collect())
 }
 
 #[cfg(test)]
@@ -124,17 +145,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_come_back_as_they_were() {
+    fn samples_come_back_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("samples.jsonl");
         let mut writer = SampleWriter::begin(File::create(&path).unwrap()).unwrap();
-        let mut row = Row::default();
-        row.set("seconds", 1.25);
-        row.set("rss", 4096.0);
-        writer.write(&row).unwrap();
+        let bare = Sample { seconds: 1.25, pid: 4242, rss: 5 << 20, vsz: 1 << 40, cpu: 0.75, ..Sample::default() };
+        let sockets = Some(SocketCounts { established: 3, close_wait: 0, other: 1 });
+        let whole = Sample {
+            rss_anon: 1,
+            rss_file: 2,
+            rss_shmem: 3,
+            threads: 4,
+            fds: 5,
+            messages: 6,
+            open: 7,
+            sockets,
+            ..bare
+        };
+        writer.write(&bare).unwrap();
+        writer.write(&whole).unwrap();
         writer.flush().unwrap();
-        assert_eq!(read_samples(File::open(&path).unwrap()).unwrap(), vec![row]);
-        assert_eq!(row.get("rss"), Some(4096.0));
-        assert_eq!(row.get("heap"), None);
+        assert_eq!(read(BufReader::new(File::open(&path).unwrap())), Ok(vec![bare, whole]));
+    }
+
+    #[test]
+    fn fields_are_found_by_name_and_a_newer_file_is_refused() {
+        let text = "{\"schema\":2,\"fields\":[[\"pid\",\"pid\"],[\"heap\",\"bytes\"],[\"rss\",\"bytes\"]]}\n[7,null,4096]\n[7,1,";
+        assert_eq!(read(text.as_bytes()), Ok(vec![Sample { pid: 7, rss: 4096, ..Sample::default() }]));
+        assert_eq!(read(text.replace(":2", ":3").as_bytes()), Err(3));
+        assert_eq!(read(&b"no header\n[1]\n"[..]), Ok(Vec::new()));
     }
 }

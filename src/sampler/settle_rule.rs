@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Sample, SocketSample};
+use super::SocketSample;
+use crate::model::Sample;
 use crate::proc::State;
 
 /// What is asked of a server at rest.
@@ -79,7 +80,7 @@ impl Moment {
         };
         Self {
             seconds: samples.iter().map(|s| s.seconds).fold(0.0, f64::max),
-            cpu: samples.iter().map(Sample::cpu).sum(),
+            cpu: samples.iter().map(|s| s.cpu).sum(),
             rss_anon: samples.iter().map(|s| s.rss_anon).sum(),
             fds: samples.iter().map(|s| u64::from(s.fds)).sum(),
             threads: samples.iter().map(|s| u64::from(s.threads)).sum(),
@@ -336,16 +337,8 @@ mod tests {
 
     #[test]
     fn moments_are_sums() {
-        let sample = |pid, fds| Sample {
-            seconds: 1.0,
-            pid,
-            fds,
-            rss_anon: 10,
-            utime: 0.5,
-            stime: 0.25,
-            threads: 2,
-            ..Sample::default()
-        };
+        let sample =
+            |pid, fds| Sample { seconds: 1.0, pid, fds, rss_anon: 10, cpu: 0.75, threads: 2, ..Sample::default() };
         let sockets = SocketSample { seconds: 1.0, pid: 1, states: [(State::Listen, 2), (State::CloseWait, 3)].into() };
         let moment = Moment::of(&[sample(1, 5), sample(2, 6)], &[sockets], 4);
         let expected = Moment {

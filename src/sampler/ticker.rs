@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{Error, Sample, SocketSample, Trackers};
+use super::{Error, SocketSample, Trackers};
 use crate::model::Clock;
+use crate::model::Sample;
 use crate::proc::{self, Process, Stat, Status, Tree};
 
 /// How often what is read.
@@ -366,9 +367,9 @@ fn read(
         rss_shmem: status.rss_shmem,
         vsz: status.vsz,
         threads: status.threads,
-        utime: stat.utime as f64 / ticks,
-        stime: stat.stime as f64 / ticks,
+        cpu: (stat.utime + stat.stime) as f64 / ticks,
         fds: w.fds,
+        ..Sample::default()
     })
 }
 

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use profile_run::diagnose::{Cause, Ended, Observations, Witness, diagnose};
 use profile_run::model::Clock;
+use profile_run::model::Sample;
 use profile_run::proc::{Process, SocketTable, State, held_tcp, states};
-use profile_run::sampler::{Rates, Reader, Sample, Sampler, Sink, SocketSample, Trackers, survivors};
+use profile_run::sampler::{Rates, Reader, Sampler, Sink, SocketSample, Trackers, survivors};
 use profile_run::server::listeners::{listening, outside_mail_connections};
 use proptest::prelude::*;
 
