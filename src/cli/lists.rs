@@ -1,85 +1,78 @@
 //! Lists of names as typed: what may stand in them is known to help and completions.
 
-use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 
 use crate::model::plan::scenario::BUILT_IN;
 use crate::model::plan::{Engine, FailOn, Pass};
 
+/// Names, what help says of them, and what they mean; an old name has no help.
+type Names<T> = &'static [(&'static str, &'static str, T)];
+
 /// Who makes the load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum EngineName {
-    /// This program
-    Builtin,
-    /// Postfix's smtp-source, with its limits
-    SmtpSource,
-    /// What --load-command says, once for each message or session
-    Command,
+const ENGINES: Names<Engine> = &[
+    ("builtin", "This program", Engine::Builtin),
+    ("smtp-source", "Postfix's smtp-source, with its limits", Engine::SmtpSource),
+    ("command", "What --load-command says, once for each message or session", Engine::Command),
+];
+
+const PASSES: Names<Pass> = &[
+    ("measure", "The server as it is: all verdicts come from here", Pass::Measure),
+    ("profile", "With Xdebug's profiler on: the flamegraph comes from here", Pass::Profile),
+    ("clean", "", Pass::Measure),
+];
+
+/// What may make the exit code non-zero.
+const FAIL_ON: Names<Option<FailOn>> = &[
+    ("leak", "The verdict is leak", Some(FailOn::Leak)),
+    ("failed", "The verdict is failed", Some(FailOn::Failed)),
+    ("inconclusive", "The verdict is inconclusive", Some(FailOn::Inconclusive)),
+    ("errors", "Any refusal or failure under load", Some(FailOn::Errors)),
+    ("threshold", "A threshold of the configuration was crossed", Some(FailOn::Threshold)),
+    ("regression", "Worse than the baseline", Some(FailOn::Regression)),
+    ("none", "Nothing", None),
+];
+
+/// The parser of one name of a table.
+fn named<T: Copy + Send + Sync + 'static>(table: Names<T>) -> impl TypedValueParser<Value = T> {
+    let shown = |(name, help, _): &(&'static str, &'static str, T)| {
+        let value = PossibleValue::new(*name);
+        if help.is_empty() { value.hide(true) } else { value.help(*help) }
+    };
+    PossibleValuesParser::new(table.iter().map(shown)).map(|typed| {
+        let known = table.iter().find(|(name, ..)| *name == typed);
+        known.map(|(.., value)| *value).expect("the parser takes no other name")
+    })
 }
 
-impl From<EngineName> for Engine {
-    fn from(name: EngineName) -> Self {
-        match name {
-            EngineName::Builtin => Engine::Builtin,
-            EngineName::SmtpSource => Engine::SmtpSource,
-            EngineName::Command => Engine::Command,
-        }
-    }
+/// The parser of an engine's name.
+pub fn engine() -> impl TypedValueParser<Value = Engine> {
+    named(ENGINES)
 }
 
-/// A pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum PassName {
-    /// The server as it is: all verdicts come from here
-    #[value(alias = "clean")]
-    Measure,
-    /// With Xdebug's profiler on: the flamegraph comes from here
-    Profile,
+/// The parser of a pass's name.
+pub fn pass() -> impl TypedValueParser<Value = Pass> {
+    named(PASSES)
+}
+
+/// The parser of a word of `--fail-on`; `none` is none.
+pub fn fail_on_word() -> impl TypedValueParser<Value = Option<FailOn>> {
+    named(FAIL_ON)
 }
 
 /// The passes named, each once, in the order in which they run.
-pub fn passes(names: &[PassName]) -> Vec<Pass> {
-    let has = |name| names.contains(&name);
-    let pass = |name, pass| has(name).then_some(pass);
-    [pass(PassName::Measure, Pass::Measure), pass(PassName::Profile, Pass::Profile)].into_iter().flatten().collect()
-}
-
-/// What may make the exit code non-zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum FailOnName {
-    /// The verdict is leak
-    Leak,
-    /// The verdict is failed
-    Failed,
-    /// The verdict is inconclusive
-    Inconclusive,
-    /// Any refusal or failure under load
-    Errors,
-    /// A threshold of the configuration was crossed
-    Threshold,
-    /// Worse than the baseline
-    Regression,
-    /// Nothing
-    None,
+pub fn passes(named: &[Pass]) -> Vec<Pass> {
+    [Pass::Measure, Pass::Profile].into_iter().filter(|pass| named.contains(pass)).collect()
 }
 
 /// What was named; `none` stands alone.
 ///
 /// # Errors
 /// `none` beside another.
-pub fn fail_on(names: &[FailOnName]) -> Result<Vec<FailOn>, String> {
-    if names.contains(&FailOnName::None) && names.len() > 1 {
+pub fn fail_on(named: &[Option<FailOn>]) -> Result<Vec<FailOn>, String> {
+    if named.contains(&None) && named.len() > 1 {
         return Err("--fail-on: `none` stands alone".to_owned());
     }
-    let meant = |name: &FailOnName| match name {
-        FailOnName::Leak => Some(FailOn::Leak),
-        FailOnName::Failed => Some(FailOn::Failed),
-        FailOnName::Inconclusive => Some(FailOn::Inconclusive),
-        FailOnName::Errors => Some(FailOn::Errors),
-        FailOnName::Threshold => Some(FailOn::Threshold),
-        FailOnName::Regression => Some(FailOn::Regression),
-        FailOnName::None => None,
-    };
-    Ok(names.iter().filter_map(meant).collect())
+    Ok(named.iter().copied().flatten().collect())
 }
 
 /// A scenario's name: the built-in ones are shown, those of the configuration are known only when it is read.
@@ -109,12 +102,12 @@ mod tests {
 
     #[test]
     fn passes_run_in_their_order() {
-        assert_eq!(passes(&[PassName::Profile, PassName::Measure]), [Pass::Measure, Pass::Profile]);
+        assert_eq!(passes(&[Pass::Profile, Pass::Measure]), [Pass::Measure, Pass::Profile]);
     }
 
     #[test]
     fn none_stands_alone() {
-        assert_eq!(fail_on(&[FailOnName::None]), Ok(Vec::new()));
-        assert!(fail_on(&[FailOnName::None, FailOnName::Leak]).is_err());
+        assert_eq!(fail_on(&[None]), Ok(Vec::new()));
+        assert!(fail_on(&[None, Some(FailOn::Leak)]).is_err());
     }
 }

@@ -7,11 +7,11 @@ use anyhow::bail;
 
 use super::config::Config;
 use super::exit::Exit;
-use super::lists::{self, EngineName, FailOnName, PassName, ScenarioName};
+use super::lists::{self, ScenarioName};
 use super::parse;
 use super::run::Show;
 use crate::load::Tool;
-use crate::model::plan::{Engine, Mail, Plan};
+use crate::model::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
 #[derive(Debug, Clone, clap::Args)]
@@ -37,10 +37,10 @@ pub struct Args {
         value_name = "LIST",
         default_value = "measure,profile",
         value_delimiter = ',',
-        value_enum,
+        value_parser = lists::pass(),
         help_heading = "Load"
     )]
-    pub passes: Vec<PassName>,
+    pub passes: Vec<Pass>,
     /// Envelope sender; "" is the null sender
     #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
     pub from: String,
@@ -81,8 +81,8 @@ pub struct Args {
     #[arg(long, value_name = "CMD", help_heading = "Server")]
     pub after: Option<String>,
     /// Who makes the load
-    #[arg(long, value_name = "NAME", value_enum, default_value_t = EngineName::Builtin, help_heading = "Load")]
-    pub engine: EngineName,
+    #[arg(long, value_name = "NAME", default_value = "builtin", value_parser = lists::engine(), help_heading = "Load")]
+    pub engine: Engine,
     /// Command of `--engine command`; {host} and {port} are replaced
     #[arg(long, value_name = "CMD", help_heading = "Load")]
     pub load_command: Option<String>,
@@ -113,10 +113,10 @@ pub struct Args {
         value_name = "LIST",
         default_value = "leak,failed,inconclusive,threshold,regression",
         value_delimiter = ',',
-        value_enum,
+        value_parser = lists::fail_on_word(),
         help_heading = "Verdict"
     )]
-    pub fail_on: Vec<FailOnName>,
+    pub fail_on: Vec<Option<FailOn>>,
     /// Seed of every random choice
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Load")]
     pub seed: u64,
@@ -154,7 +154,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         .into_iter()
         .map(|scenario| parse::with_file_length(scenario.scaled(args.scale)))
         .collect();
-    let engine = Engine::from(args.engine);
+    let engine = args.engine;
     if engine == Engine::Command && args.load_command.is_none() {
         bail!(
             "--engine command needs --load-command, as in\n  --load-command 'swaks --server {{host}} --port {{port}} --to test@localhost'"

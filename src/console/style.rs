@@ -2,15 +2,10 @@
 
 use std::io::IsTerminal;
 
+use console::Style as Look;
+
 use crate::model::{State, Verdict};
 use crate::phrase;
-
-const BOLD: &str = "1";
-const DIM: &str = "2";
-const RED: &str = "31";
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const BLUE: &str = "34";
 
 /// How text may look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,52 +28,53 @@ impl Style {
 
     /// The word for a state, in the state's colour.
     pub fn state(self, state: State, word: &str) -> String {
-        let code = match state {
-            State::Leak => RED,
-            State::Clean => GREEN,
-            State::Plateau => BLUE,
-            State::Inconclusive => YELLOW,
-            State::NotJudged => DIM,
+        let look = Look::new();
+        let look = match state {
+            State::Leak => look.red(),
+            State::Clean => look.green(),
+            State::Plateau => look.blue(),
+            State::Inconclusive => look.yellow(),
+            State::NotJudged => look.dim(),
         };
-        self.paint(word, code)
+        self.paint(word, look)
     }
 
     /// The verdict's word, in the verdict's colour.
     pub fn verdict(self, verdict: Verdict) -> String {
-        let code = match verdict {
-            Verdict::Leak | Verdict::Failed => RED,
-            Verdict::Inconclusive => YELLOW,
-            Verdict::Clean => GREEN,
+        let look = match verdict {
+            Verdict::Leak | Verdict::Failed => Look::new().red(),
+            Verdict::Inconclusive => Look::new().yellow(),
+            Verdict::Clean => Look::new().green(),
         };
-        self.paint(phrase::verdict(verdict), code)
+        self.paint(phrase::verdict(verdict), look)
     }
 
     /// A word for what is in order.
     pub fn good(self, word: &str) -> String {
-        self.paint(word, GREEN)
+        self.paint(word, Look::new().green())
     }
 
     /// A word that warns.
     pub fn warning(self, word: &str) -> String {
-        self.paint(word, YELLOW)
+        self.paint(word, Look::new().yellow())
     }
 
     /// A word for what failed.
     pub fn failed(self, word: &str) -> String {
-        self.paint(word, RED)
+        self.paint(word, Look::new().red())
     }
 
     /// Quiet text.
     pub fn dim(self, text: &str) -> String {
-        self.paint(text, DIM)
+        self.paint(text, Look::new().dim())
     }
 
     /// Loud text.
     pub fn bold(self, text: &str) -> String {
-        self.paint(text, BOLD)
+        self.paint(text, Look::new().bold())
     }
 
-    fn paint(self, text: &str, code: &str) -> String {
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    fn paint(self, text: &str, look: Look) -> String {
+        look.force_styling(self.color).apply_to(text).to_string()
     }
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::lists::{EngineName, ScenarioName};
+use super::super::lists::{self, ScenarioName};
 use super::super::parse;
 use crate::load::{Address, Auth, Mechanism};
+use crate::model::plan::Engine;
 
 /// Send SMTP load to a server, in smtp-source's place
 ///
@@ -143,8 +144,8 @@ pub struct Args {
     #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Connection")]
     pub connect_tries: u32,
     /// Who makes the load: this program, postfix's smtp-source, or --load-command
-    #[arg(long, value_name = "ENGINE", value_enum, default_value_t = EngineName::Builtin, help_heading = "Connection")]
-    pub engine: EngineName,
+    #[arg(long, value_name = "ENGINE", default_value = "builtin", value_parser = lists::engine(), help_heading = "Connection")]
+    pub engine: Engine,
     /// Run this by the shell for each message (or session); {host} {port} {from} {to} {number} are filled in
     #[arg(long, value_name = "COMMAND", required_if_eq("engine", "command"), help_heading = "Connection")]
     pub load_command: Option<String>,

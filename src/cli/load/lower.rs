@@ -5,11 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use super::super::config::Config;
-use super::super::lists::EngineName;
 use super::args::Args;
 use crate::load::{Auth, Family, Job, Rate, Recording, SessionOptions, Tool};
-use crate::model::plan::Mail;
 use crate::model::plan::scenario::{Delay, Depth, Greeting, Length, Payload, PerConnection, Scenario};
+use crate::model::plan::{Engine, Mail};
 
 /// Bodies above this are counted as long (the default of --bodies-at-once applies).
 const LONG: u64 = 64 * 1024;
@@ -40,7 +39,7 @@ pub fn jobs(args: &Args, tool: Option<&Tool>) -> anyhow::Result<Vec<Job>> {
 
 /// The program that makes the load, where it is not this one.
 pub fn tool(args: &Args) -> anyhow::Result<Option<Tool>> {
-    if args.load_command.is_some() && args.engine != EngineName::Command {
+    if args.load_command.is_some() && args.engine != Engine::Command {
         bail!("--load-command is what --engine command runs: add that");
     }
     if let Some(path) = &args.script {
@@ -48,7 +47,7 @@ pub fn tool(args: &Args) -> anyhow::Result<Option<Tool>> {
         let recording = Recording::parse(&text).with_context(|| format!("--script {}", path.display()))?;
         return Ok(Some(Tool::Script(recording)));
     }
-    Ok(Tool::of(args.engine.into(), args.load_command.as_deref()))
+    Ok(Tool::of(args.engine, args.load_command.as_deref()))
 }
 
 /// Scenarios by name.

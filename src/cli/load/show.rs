@@ -30,7 +30,7 @@ impl Show {
         }
         let scenario = &job.scenario;
         self.event(json!({"event": "begin", "scenario": scenario.name, "target": job.target.to_string(),
-            "address": resolved.endpoint.to_string(), "count": job.count, "unit": scenario.unit(),
+            "address": resolved.endpoint.to_string(), "count": (job.count < u64::MAX).then_some(job.count), "unit": scenario.unit(),
             "sessions": scenario.sessions}));
     }
 
