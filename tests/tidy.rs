@@ -1,6 +1,9 @@
 //! The few rules that keep the source readable: arrows between rooms, short files that say what they hold, nothing
 //! left undone, nothing of the machine that it was written on.
 
+#[path = "support/reach.rs"]
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -171,6 +174,87 @@ fn a_forbidden_arrow_and_a_stale_one_are_found() {
     assert!(wrong_arrows(arrows, &of(&[("load", &["model"]), ("model", &[])])).is_empty());
     assert_eq!(wrong_arrows(arrows, &of(&[("load", &["model", "proc"])])), ["`load` may not import `proc`"]);
     assert_eq!(wrong_arrows(arrows, &of(&[("load", &[])])), ["`load` never imports `model`: strike it"]);
+}
+
+/// What runs on Linux alone: rooms that read or steer processes.
+const LINUX_ROOMS: [&str; 6] = ["capture", "conductor", "diagnose", "proc", "sampler", "server"];
+
+/// Calls that Linux alone has. A file with one of them has another way for other systems.
+const LINUX_CALLS: [&str; 8] =
+    ["memfd_create", "timerfd", "prctl", "tcp_info", "sendfile", "/proc/", "pidfd", "process_vm_readv"];
+
+/// The files that have none yet.
+const LINUX_CALLS_IN: &[&str] = &["src/journal/folder.rs", "src/load/external/process.rs"];
+
+/// What `roots` reach of the Linux-only rooms and calls.
+fn linux_only(sources: &reach::Sources, roots: &[&str]) -> Vec<String> {
+    let found = reach::reached(sources, roots);
+    let mut wrong = Vec::new();
+    for file in found.keys() {
+        let code = sources[file].split("#[cfg(test)]").next().unwrap_or("");
+        let call =
+            LINUX_CALLS.iter().find(|call| code.contains(**call) && !code.contains("not(target_os = \"linux\")"));
+        let room_of = |file: &str| LINUX_ROOMS.contains(&file.split('/').nth(1).unwrap_or(""));
+        if room_of(file) {
+            // Where the way enters is enough.
+            if !room_of(&found[file]) {
+                wrong.push(reach::chain(&found, file));
+            }
+        } else if let Some(call) = call.filter(|_| !LINUX_CALLS_IN.contains(&file.as_str())) {
+            wrong.push(format!("{}: {call} has no other way", reach::chain(&found, file)));
+        }
+    }
+    wrong
+}
+
+/// The load, and what `analyze` does, could run elsewhere: no path of their code leads to what Linux alone has.
+#[test]
+fn analyze_and_load_reach_nothing_that_linux_alone_has() {
+    let sources: reach::Sources = files()
+        .iter()
+        .filter(|path| is_rust(path) && path.starts_with("src") && !path.ends_with("tests.rs"))
+        .map(|path| (path.to_string_lossy().into_owned(), read(path)))
+        .collect();
+    let is_root = |path: &&String| {
+        ["src/load/", "src/analysis/", "src/profile/", "src/report/", "src/verdict/", "src/cli/analyze"]
+            .iter()
+            .any(|root| path.starts_with(root))
+    };
+    let roots: Vec<&str> = sources.keys().filter(is_root).map(String::as_str).collect();
+    let found = reach::reached(&sources, &roots);
+    // The census's values are reached, through the names that the room hands on.
+    assert!(found.contains_key("src/heap/census/values.rs") && found.contains_key("src/model/metric.rs"));
+    none(linux_only(&sources, &roots));
+    // The whole run reaches them, so they are found where they are reached.
+    assert!(!linux_only(&sources, &["src/cli/run.rs"]).is_empty());
+}
+
+#[test]
+fn a_planted_way_to_linux_is_found() {
+    let plant = |value: &str, room: &str| -> reach::Sources {
+        [
+            ("src/load/mod.rs", "mod run;\npub use run::run;\n"),
+            ("src/load/run.rs", "use super::super::model::{self, plan::Plan};\n"),
+            ("src/model/mod.rs", "mod value;\npub mod plan;\npub use value::Value;\n"),
+            ("src/model/plan.rs", "use crate::model::{Value};\n"),
+            ("src/model/value.rs", value),
+            ("src/heap/mod.rs", room),
+            ("src/heap/census.rs", "pub struct Census;\n"),
+            ("src/heap/read.rs", "use crate::proc::Process;\n"),
+            ("src/proc/mod.rs", "pub struct Process;\n"),
+        ]
+        .map(|(path, source)| (path.to_owned(), source.to_owned()))
+        .into()
+    };
+    let handed_on = "mod census;\nmod read;\npub use census::Census;\npub use read::Inspector;\n";
+    let found = |value: &str| linux_only(&plant(value, handed_on), &["src/load/run.rs"]);
+    assert!(found("pub struct Value;\n// crate::proc::Process\n").is_empty());
+    assert!(found("use crate::heap::Census;\npub struct Value;\n").is_empty());
+    assert_eq!(found("fn pid() { crate::proc::Process }\n").len(), 1);
+    let way = &found("use crate::heap::{Census, Inspector};\n")[0];
+    assert!(way.ends_with("src/model/value.rs -> src/heap/read.rs -> src/proc/mod.rs"), "{way}");
+    assert_eq!(found("use crate::heap;\n").len(), 1, "all that the room hands on");
+    assert_eq!(found("fn f() { nix::sys::memfd::memfd_create() }\n").len(), 1);
 }
 
 /// Where the text of others is read and has words with spaces between them: protocols, other programs' files and messages,
