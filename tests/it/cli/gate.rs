@@ -137,3 +137,63 @@ fn a_threshold_that_breaks_or_was_never_measured_fails_the_run_and_no_page_is_gr
         assert!(page.contains(&format!("<section class=\"verdict {class}\"")), "{figure} {scenario} {most}");
     }
 }
+
+/// The heap's finding of the recorded leak, under these settings.
+fn heap_of_the_leak(settings: Value, length: u64) -> Value {
+    let run = Recorded::run("leak").with_plan(|line| {
+        for (key, value) in settings.as_object().expect("settings") {
+            line["settings"][key] = value.clone();
+        }
+        if length > 0 {
+            line["plan"]["scenarios"][0]["payload"] = json!({ "generated": { "fixed": length } });
+        }
+    });
+    let result = run.report();
+    let mut heap =
+        result["findings"].as_array().expect("findings").iter().find(|f| f["metric"] == "heap").expect("heap").clone();
+    heap["started"] = result["started"].clone();
+    heap
+}
+
+#[test]
+fn a_leak_is_accepted_until_the_end_of_its_last_day_whenever_the_report_is_written() {
+    let plain = heap_of_the_leak(json!({}), 0);
+    assert_eq!((&plain["state"], &plain["accepted"]), (&"leak".into(), &Value::Null));
+    let holders: Vec<&str> =
+        plain["holders"].as_array().expect("holders").iter().filter_map(|holder| holder["path"].as_str()).collect();
+    assert!(!holders.is_empty(), "{plain}");
+    let day: jiff::civil::Date = plain["started"].as_str().expect("a time")[..10].parse().expect("a day");
+    let entries = |limit: f64, expires: jiff::civil::Date| {
+        let entry = |holder: &&str| {
+            json!({ "metric": "heap", "holder": holder, "limit": limit, "reason": "ticket 12",
+                "expires": expires.to_string() })
+        };
+        json!({ "accepted": holders.iter().map(entry).collect::<Vec<Value>>() })
+    };
+    // Today is the day of the run: one that ended long ago is judged by what was accepted then.
+    for (expires, accepted) in [
+        (day, true),
+        (day.tomorrow().expect("a day"), true),
+        (day.yesterday().expect("a day"), false),
+        ("2000-02-29".parse().expect("a day"), false),
+    ] {
+        let heap = heap_of_the_leak(entries(1e9, expires), 0);
+        let reason = heap["accepted"].as_str().is_some_and(|reason| reason.contains("ticket 12"));
+        assert_eq!(reason, accepted, "{expires}, the run is of {day}: {heap}");
+    }
+    // Less than it grows by is not enough, however long.
+    let heap = heap_of_the_leak(entries(1.0 / holders.len() as f64, day), 0);
+    assert!(heap["accepted"].is_null(), "{heap}");
+}
+
+#[test]
+fn a_mail_is_as_long_when_a_report_is_written_anew_as_it_was_in_the_run() {
+    // For long mails a bound that nothing can break: a leak then only where the mail is short of `from`.
+    // Its containers, which are counted and not measured, are left out.
+    let heavy = json!({ "from": 262_144.0, "heap_leak": 1e9, "heap_clean": 1e9 });
+    let settings = json!({ "bounds": { "heavy": heavy, "heap": { "elements": 1e9 } } });
+    for (length, leaks) in [(0, true), (262_143, true), (262_144, false), (5_000_000, false)] {
+        let heap = heap_of_the_leak(settings.clone(), length);
+        assert_eq!(heap["state"] == "leak", leaks, "{length} bytes: {heap}");
+    }
+}

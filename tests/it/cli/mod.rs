@@ -1,6 +1,7 @@
 //! The commands as they are typed.
 
 mod compare;
+mod console;
 mod gate;
 mod kinds;
 mod main_job;
