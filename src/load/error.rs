@@ -49,8 +49,8 @@ pub enum LoadError {
         reason: String,
     },
     /// The scenario or the options ask for what cannot be.
-    #[error("{0}")]
-    Plan(String),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
     /// `--hold` asks for more connections than this process may have.
     #[error(
         "--hold opens {wanted} connections at once, but `ulimit -n` allows {limit} descriptors: raise the hard limit \
@@ -64,7 +64,7 @@ pub enum LoadError {
     },
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
-    Tls(String),
+    Tls(#[from] TlsError),
     /// The operating system refused something that a load cannot do without.
     #[error("{what}: {source}")]
     System {
@@ -72,6 +72,93 @@ pub enum LoadError {
         what: &'static str,
         /// Why not.
         source: std::io::Error,
+    },
+}
+
+/// What was asked for and cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// No messages a second.
+    #[error("the rate must be above 0")]
+    Rate,
+    /// More conversations than there are threads for.
+    #[error("--script plays at most {most} conversations at once (-s)")]
+    AtOnce {
+        /// As many as may be.
+        most: u64,
+    },
+    /// It would break out of its line.
+    #[error("the {what} {text:?} contains a control character")]
+    Control {
+        /// What it is.
+        what: &'static str,
+        /// As it was given.
+        text: String,
+    },
+    /// A mailbox in other words than SMTP's.
+    #[error("the {what} {text:?} is no address: leave out `<`, `>` and spaces")]
+    Mailbox {
+        /// Sender or recipient.
+        what: &'static str,
+        /// As it was given.
+        text: String,
+    },
+    /// Only a sender may be the null address.
+    #[error("the recipient is empty")]
+    NoRecipient,
+    /// The name to greet with.
+    #[error("the name in HELO {name:?} is no host name")]
+    HostName {
+        /// As it was given.
+        name: String,
+    },
+    /// What is said in a greeting, without one.
+    #[error("without HELO there is no STARTTLS, AUTH, PIPELINING or LMTP")]
+    NoGreeting,
+    /// What only EHLO offers, after HELO.
+    #[error("STARTTLS, AUTH and PIPELINING need EHLO")]
+    NeedsEhlo,
+    /// Another program makes the load, and cannot make this one.
+    #[error("--engine smtp-source: it {lacks}; scenario `{scenario}` needs --engine builtin")]
+    SmtpSource {
+        /// What it cannot do.
+        lacks: &'static str,
+        /// The scenario that asks for it.
+        scenario: String,
+    },
+    /// A wait of less than a second.
+    #[error("--engine smtp-source: it waits whole seconds alone")]
+    WholeSeconds,
+    /// Nothing to run.
+    #[error("--load-command is empty: write what is to be run, `{{host}}` and `{{port}}` in it")]
+    NoCommand,
+}
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The library has none of its protocols.
+    #[error(transparent)]
+    Protocols(#[from] rustls::Error),
+    /// The host's name can be in no certificate.
+    #[error("`{host}` is no name that a certificate could bear")]
+    Name {
+        /// As it was typed.
+        host: String,
+    },
+    /// The file of trusted certificates holds none.
+    #[error("{}: no certificate in this file", path.display())]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file of trusted certificates cannot be used.
+    #[error("{}: {source}", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 

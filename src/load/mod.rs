@@ -27,7 +27,7 @@ mod wire;
 pub use crate::model::load_stats::{Count, Latency, LoadStats, Stall, Step};
 pub use address::{Address, Endpoint, Family, Resolved};
 pub use engine::run;
-pub use error::LoadError;
+pub use error::{LoadError, PlanError, TlsError};
 pub use external::{Tool, run_external};
 pub use job::{AskKernel, Auth, Control, HANDSHAKES, Job, Live, Mechanism, Rate, SessionOptions, Sources};
 pub use play::{Move, Recording};

@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 
 use crate::model::plan::scenario::{Depth, Ending, Expect, Greeting, PerConnection, Scenario, TlsMode};
 
-use super::error::LoadError;
+use super::error::{LoadError, PlanError};
 use super::job::{Mechanism, SessionOptions};
 
 /// A command, or several in one write.
@@ -117,29 +117,27 @@ impl Script {
             ("password", password),
         ] {
             if text.contains(|c: char| c.is_control()) {
-                return Err(LoadError::Plan(format!("the {what} {text:?} contains a control character")));
+                return Err(PlanError::Control { what, text: text.to_owned() }.into());
             }
         }
         for (what, text) in [("sender", from), ("recipient", to)] {
             if text.contains(['<', '>', ' ']) {
-                return Err(LoadError::Plan(format!(
-                    "the {what} {text:?} is no address: leave out `<`, `>` and spaces"
-                )));
+                return Err(PlanError::Mailbox { what, text: text.to_owned() }.into());
             }
         }
         if to.is_empty() {
-            return Err(LoadError::Plan("the recipient is empty".into()));
+            return Err(PlanError::NoRecipient.into());
         }
         if options.helo.is_empty() || options.helo.contains(' ') {
-            return Err(LoadError::Plan(format!("the name in HELO {:?} is no host name", options.helo)));
+            return Err(PlanError::HostName { name: options.helo.clone() }.into());
         }
         let tls = scenario.tls.unwrap_or(options.tls);
         let needs_ehlo = scenario.pipelining || tls == TlsMode::Starttls || options.auth.is_some();
         if options.bare && (needs_ehlo || options.lmtp) {
-            return Err(LoadError::Plan("without HELO there is no STARTTLS, AUTH, PIPELINING or LMTP".into()));
+            return Err(PlanError::NoGreeting.into());
         }
         if scenario.greeting == Greeting::Helo && needs_ehlo {
-            return Err(LoadError::Plan("STARTTLS, AUTH and PIPELINING need EHLO".into()));
+            return Err(PlanError::NeedsEhlo.into());
         }
         let ehlo = needs_ehlo || scenario.greeting == Greeting::Ehlo;
         let word = if options.lmtp {

@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::error::LoadError;
+use super::error::{LoadError, TlsError};
 
 /// A client's configuration: the certificates of `authority` (PEM) are the only ones trusted, as authorities or, for a
 /// self-signed server, as its own; without a file nothing is checked, which is right for a test server and wrong for
@@ -22,7 +22,7 @@ pub fn config(authority: Option<&Path>) -> Result<Arc<ClientConfig>, LoadError> 
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| LoadError::Tls(error.to_string()))?;
+        .map_err(TlsError::from)?;
     let trust = authority.map(|path| Trust::read(path, &provider)).transpose()?;
     let check = Arc::new(Check { provider, trust });
     Ok(Arc::new(builder.dangerous().with_custom_certificate_verifier(check).with_no_client_auth()))
@@ -31,7 +31,7 @@ pub fn config(authority: Option<&Path>) -> Result<Arc<ClientConfig>, LoadError> 
 /// The name to ask for and to check: the host as typed, without a trailing dot.
 pub fn server_name(host: &str) -> Result<ServerName<'static>, LoadError> {
     ServerName::try_from(host.trim_end_matches('.').to_owned())
-        .map_err(|_| LoadError::Tls(format!("`{host}` is no name that a certificate could bear")))
+        .map_err(|_| TlsError::Name { host: host.to_owned() }.into())
 }
 
 /// What a file of certificates makes trusted.
@@ -42,23 +42,26 @@ struct Trust {
 }
 
 impl Trust {
-    fn read(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, LoadError> {
-        let failed = |error: String| LoadError::Tls(format!("{}: {error}", path.display()));
-        let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect)
-            .map_err(|error| failed(error.to_string()))?;
+    fn read(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        let certificates: Vec<_> =
+            CertificateDer::pem_file_iter(path).and_then(Iterator::collect).map_err(unusable(path))?;
         if certificates.is_empty() {
-            return Err(failed("no certificate in this file".into()));
+            return Err(TlsError::NoCertificate { path: path.to_owned() });
         }
         let mut roots = RootCertStore::empty();
         for certificate in &certificates {
-            roots.add(certificate.clone()).map_err(|error| failed(error.to_string()))?;
+            roots.add(certificate.clone()).map_err(unusable(path))?;
         }
         let chains = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
-            .map_err(|error| failed(error.to_string()))?;
+            .map_err(unusable(path))?;
         Ok(Self { chains, certificates })
     }
+}
+
+/// For `map_err`: the file of trusted certificates cannot be used.
+fn unusable<E: std::error::Error + Send + Sync + 'static>(path: &Path) -> impl FnOnce(E) -> TlsError {
+    move |error| TlsError::Authority { path: path.to_owned(), source: Box::new(error) }
 }
 
 /// Checks the server's certificate where there is something to check it by; signatures of the handshake always.

@@ -28,7 +28,7 @@ use self::session::{Session, State, Timer};
 use super::address::{Address, Endpoint};
 use super::alarm::Alarm;
 use super::cpu;
-use super::error::LoadError;
+use super::error::{LoadError, PlanError};
 use super::job::{Control, Job};
 use super::limits::Descriptors;
 use super::link::{COPY_LIMIT, Files};
@@ -158,7 +158,7 @@ impl<'a> Engine<'a> {
         if let Some(rate) = options.rate
             && !(rate.per_second.is_finite() && rate.per_second > 0.0)
         {
-            return Err(LoadError::Plan("the rate must be above 0".into()));
+            return Err(PlanError::Rate.into());
         }
         let sessions = scenario.sessions.min(job.count).max(1);
         let descriptors = Descriptors::raise(sessions + sessions.min(CLOSING_BESIDE) + SPARE_DESCRIPTORS);

@@ -1,7 +1,7 @@
 //! Postfix's smtp-source: which arguments a scenario comes to, what it cannot do, and what its output tells. Pure.
 
 use crate::load::address::{Address, Family};
-use crate::load::error::LoadError;
+use crate::load::error::{LoadError, PlanError};
 use crate::load::job::Job;
 use crate::model::plan::scenario::{Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, TlsMode};
 
@@ -39,10 +39,7 @@ pub fn arguments(job: &Job) -> Result<Vec<String>, LoadError> {
         ),
     ] {
         if asked {
-            return Err(LoadError::Plan(format!(
-                "--engine smtp-source: it {what}; scenario `{}` needs --engine builtin",
-                scenario.name
-            )));
+            return Err(PlanError::SmtpSource { lacks: what, scenario: scenario.name.clone() }.into());
         }
     }
     let mut arguments: Vec<String> = Vec::new();
@@ -67,7 +64,7 @@ pub fn arguments(job: &Job) -> Result<Vec<String>, LoadError> {
     let Delay { time, random } = scenario.message_delay;
     if !time.is_zero() {
         if time.subsec_nanos() > 0 {
-            return Err(LoadError::Plan("--engine smtp-source: it waits whole seconds alone".into()));
+            return Err(PlanError::WholeSeconds.into());
         }
         with(if random { "-R" } else { "-w" }, &time.as_secs());
     }

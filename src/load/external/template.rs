@@ -1,7 +1,7 @@
 //! A load command with its places filled in: pure text.
 
 use crate::load::address::Address;
-use crate::load::error::LoadError;
+use crate::load::error::{LoadError, PlanError};
 use crate::load::job::Job;
 use crate::model::shell;
 
@@ -14,9 +14,7 @@ pub const PLACES: [&str; 5] = ["{host}", "{port}", "{from}", "{to}", "{number}"]
 /// A command that is empty.
 pub fn fill(command: &str, job: &Job, number: u64) -> Result<String, LoadError> {
     if command.trim().is_empty() {
-        return Err(LoadError::Plan(
-            "--load-command is empty: write what is to be run, `{host}` and `{port}` in it".into(),
-        ));
+        return Err(PlanError::NoCommand.into());
     }
     let (host, port) = match &job.target {
         Address::Tcp { host, port } => (host.clone(), port.to_string()),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::script::{Move, Recording};
 use crate::load::address::Endpoint;
 use crate::load::engine::Cause;
-use crate::load::error::LoadError;
+use crate::load::error::{LoadError, PlanError};
 use crate::load::job::{Control, Job, Live};
 use crate::load::wire::{Wire, secure};
 use crate::model::load_stats::{LoadStats, Stall, Step};
@@ -31,7 +31,7 @@ pub fn run(job: &Job, recording: &Recording, control: &Control) -> Result<LoadSt
     let endpoint = job.target.resolve(job.options.family, job.options.allow_remote)?.endpoint;
     let parallel = job.scenario.sessions.min(job.count).max(1);
     if parallel > MOST_AT_ONCE {
-        return Err(LoadError::Plan(format!("--script plays at most {MOST_AT_ONCE} conversations at once (-s)")));
+        return Err(PlanError::AtOnce { most: MOST_AT_ONCE }.into());
     }
     let began = Instant::now();
     let shared =
