@@ -115,13 +115,16 @@ fn thin(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     kept
 }
 
+/// A figure of a sample, where it was read.
+type Read = fn(&Sample) -> Option<f64>;
+
 /// Peaks and counts of the samples.
 pub fn summary(samples: &[Sample], history: &RunHistory) -> BTreeMap<String, f64> {
     let sampling = &history.sampling;
     let until = if history.floors.is_empty() { f64::INFINITY } else { history.profile_from.unwrap_or(f64::INFINITY) };
     let mut summary: BTreeMap<String, f64> = BTreeMap::new();
     summary.insert("samples".to_owned(), samples.len() as f64);
-    let peaks: [(&str, fn(&Sample) -> Option<f64>); 7] = [
+    let peaks: [(&str, Read); 7] = [
         ("rss_peak", |s| Some(s.rss as f64)),
         ("rss_anon_peak", |s| Some(s.rss_anon as f64)),
         ("vsz_peak", |s| Some(s.vsz as f64)),
