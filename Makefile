@@ -13,7 +13,7 @@ RUNS ?= 5
 # Runs at a time.
 LANES ?= 1
 
-.PHONY: demo build tools tools-demo tools-bench test lint truth faults bench
+.PHONY: demo build tools tools-demo tools-truth tools-bench test lint truth faults bench
 
 demo: tools-demo build
 	@SMTP_FAULT='$(FAULT)' sh tests/demo.sh target/release/profile-run '$(BUDGET)'
@@ -40,7 +40,10 @@ lint:
 test: tools lint
 	$(CARGO) test --locked
 
-truth: tools build
+tools-truth:
+	@sh tests/install-tools.sh truth
+
+truth: tools-truth build
 	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
 	sh tests/truth/heap.sh

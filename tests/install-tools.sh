@@ -3,6 +3,7 @@
 #
 #   install-tools.sh demo      a C linker for cargo, php, Xdebug
 #   install-tools.sh test      these, and what the tests compare with, count or look through
+#   install-tools.sh truth     these, and Node and Java for small servers in them
 #   install-tools.sh bench     these, and peers that only a bench runs
 #
 # Does nothing where all is there. Otherwise it uses apt-get, as root or through sudo; where neither
@@ -33,6 +34,7 @@ missing() {
     has strace || echo strace
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
+    [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; }
     has npm || [ -d target/peers/package ] || echo npm
 }
 
@@ -53,9 +55,9 @@ peers() {
 }
 
 case ${1-} in
-demo | test | bench) ;;
+demo | test | truth | bench) ;;
 *)
-    echo "usage: install-tools.sh demo|test|bench" >&2
+    echo "usage: install-tools.sh demo|test|truth|bench" >&2
     exit 2
     ;;
 esac

@@ -1,6 +1,7 @@
 //! From the findings to the verdict, its sentence and the exit code.
 
 use super::history::RunHistory;
+use super::holders::garbage_holders;
 use super::result::{Finding, Metric, State, Verdict};
 use crate::journal::{End, Failure, Interrupted};
 use crate::model::plan::FailOn;
@@ -112,7 +113,9 @@ fn is_covered(finding: &Finding, findings: &[Finding]) -> bool {
     let heap_holds = |f: &Finding| {
         f.metric == Metric::Heap && f.scenario == finding.scenario && is_clean(f) && (f.steady || !finding.steady)
     };
-    finding.metric == Metric::Rss && findings.iter().any(heap_holds)
+    let garbage =
+        |f: &Finding| f.metric == Metric::Heap && f.scenario == finding.scenario && is_clean(f) && finding.is_garbage();
+    finding.metric == Metric::Rss && findings.iter().any(|f| heap_holds(f) || garbage(f))
 }
 
 fn is_clean(finding: &Finding) -> bool {
@@ -156,6 +159,7 @@ fn failed(history: &RunHistory, passes: &[Pass]) -> Option<(String, Vec<String>)
     if let Some(failure) = history.failures.iter().find(|failure| passes.contains(&failure.scene.pass)) {
         let mut evidence: Vec<String> =
             Some(failure.advice.clone()).filter(|advice| !advice.is_empty()).into_iter().collect();
+        evidence.extend(garbage_before(history, &failure.scene.scenario));
         if !failure.scene.scenario.is_empty() {
             evidence.insert(
                 0,
@@ -175,6 +179,16 @@ fn failed(history: &RunHistory, passes: &[Pass]) -> Option<(String, Vec<String>)
         .fold((0, 0), |(asked, meant), (_, tally)| (asked + tally.asked.asked, meant + tally.as_meant));
     (asked > 0 && meant == 0).then(|| {
         ("It accepted nothing: not one session of the run went as its scenario means it to.".to_owned(), Vec::new())
+    })
+}
+
+/// Where most of PHP's heap was garbage at the last census before it failed.
+fn garbage_before(history: &RunHistory, scenario: &str) -> Option<String> {
+    let census = &history.censuses.iter().rev().find(|at| at.scene.scenario == scenario)?.census;
+    let (size, collector) = (census.figures?.size, census.collector?);
+    let class = garbage_holders(history, scenario).into_iter().next().map(|holder| holder.path);
+    (census.garbage.bytes > size / 2).then(|| {
+        phrase::garbage_before(census.garbage.bytes, size, (collector.roots, collector.threshold), class.as_deref())
     })
 }
 

@@ -1,10 +1,11 @@
 //! Every metric in every scenario, judged: the cells of the journal, replayed, with holders and causes added.
 
 use super::history::RunHistory;
-use super::holders::{heap_growths, holders};
+use super::holders::{garbage_holders, heap_growths, holders};
 use super::result::{Finding, GrowthSource, State};
 use crate::journal::Journal;
 use crate::matrix::{Cell, Cells, judged};
+use crate::model::Why;
 use crate::model::plan::Plan;
 use crate::phrase;
 use crate::verdict::accepted::{Acceptance, acceptance};
@@ -20,9 +21,12 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
     for line in &journal.lines {
         cells.take(&line.event, line.t);
     }
+    // PHP's heap is no figure of a server that is not PHP.
+    let php = history.versions.contains_key("php") || cells.all().iter().any(Cell::is_php);
     cells
         .all()
         .iter()
+        .filter(|cell| php || cell.metric != Metric::Heap)
         .map(|cell| {
             let judgement = cells.outcome(cell);
             // Growth that goes with time alone is told by the hour.
@@ -65,9 +69,13 @@ fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds, judgement: Judgem
 
 fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str) -> Finding {
     let grew = matches!(judgement.state, State::Leak | State::Inconclusive) || judgement.is_bounded_by_restarts();
-    let holders = if grew { holders(history, &cell.scenario, cell.metric, cell.per) } else { Vec::new() };
-    let mut evidence = phrase::evidence(cell.metric, &judgement);
     let source = if grew { source(cell, &judgement, history) } else { None };
+    let holders = match source {
+        _ if !grew => Vec::new(),
+        Some(GrowthSource::Garbage) => garbage_holders(history, &cell.scenario),
+        _ => holders(history, &cell.scenario, cell.metric, cell.per),
+    };
+    let mut evidence = phrase::evidence(cell.metric, &judgement);
     if cell.metric.is_resident() && source == Some(GrowthSource::OutsideHeap) {
         evidence.push_str(phrase::OUTSIDE_HEAP_EVIDENCE);
     }
@@ -108,6 +116,9 @@ fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str)
 
 /// Where memory grows; none where no heap could be read that would tell.
 fn source(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Option<GrowthSource> {
+    if judgement.why.iter().any(|why| matches!(why, Why::CollectorOff | Why::CollectorLate { .. } | Why::Garbage)) {
+        return Some(GrowthSource::Garbage);
+    }
     match cell.metric {
         Metric::Heap => return Some(GrowthSource::Heap),
         Metric::Rss => {}
@@ -120,9 +131,13 @@ fn source(cell: &Cell, judgement: &Judgement, history: &RunHistory) -> Option<Gr
     if done == 0 {
         return None;
     }
-    let heap: i64 = heaps.iter().map(|(heap, _)| heap.without_garbage()).sum();
-    let heap_per_1000 = heap as f64 / done as f64 * 1000.0;
-    Some(if heap_per_1000 < growth.value * HEAP_EXPLAINS { GrowthSource::OutsideHeap } else { GrowthSource::Heap })
+    let sum = |of: &dyn Fn(&crate::heap::Growth) -> i64| heaps.iter().map(|(heap, _)| of(heap) as f64).sum::<f64>();
+    let explains = |bytes: f64| bytes / done as f64 * 1000.0 >= growth.value * HEAP_EXPLAINS;
+    Some(match explains(sum(&|heap| heap.without_garbage())) {
+        true => GrowthSource::Heap,
+        false if explains(sum(&|heap| heap.heap)) => GrowthSource::Garbage,
+        false => GrowthSource::OutsideHeap,
+    })
 }
 
 /// How long until the limit.

@@ -29,6 +29,22 @@ pub fn heap_growths(history: &RunHistory, scenario: &str) -> Vec<(Growth, Vec<u6
     enough.map(|series| (growth(&series), series.iter().map(|(work, _)| *work).collect())).collect()
 }
 
+/// Classes of the objects that grow and that nothing but garbage holds, with the bytes of all garbage at each census.
+pub fn garbage_holders(history: &RunHistory, scenario: &str) -> Vec<Holder> {
+    let Some((growth, work)) = heap_growth(history, scenario) else { return Vec::new() };
+    let done = work.last().zip(work.first()).map_or(0, |(last, first)| last.saturating_sub(*first)).max(1) as f64;
+    let explains = (growth.heap > 0).then(|| (growth.garbage as f64 / growth.heap as f64).clamp(0.0, 1.0));
+    let holder = |class: String| Holder {
+        path: class,
+        kind: "garbage".to_owned(),
+        what: HolderKind::Garbage,
+        per_1000: growth.garbage as f64 / done * 1000.0,
+        explains,
+        ..Holder::default()
+    };
+    growth.classes.into_iter().take(1).map(holder).collect()
+}
+
 /// Who holds the growth of a metric in a scenario.
 pub fn holders(history: &RunHistory, scenario: &str, metric: Metric, per: Per) -> Vec<Holder> {
     match metric {

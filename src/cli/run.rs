@@ -144,7 +144,9 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.figures.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
-    Closing { verdict: result.verdict, sentence: plain(&result.sentence), lines, report }
+    // What could not be run was not judged, whatever it fell over.
+    let verdict = result.verdict.filter(|_| result.exit_code != Exit::CouldNotRun);
+    Closing { verdict, sentence: plain(&result.sentence), lines, report }
 }
 
 /// Opens the report with what the desktop has for it.

@@ -14,6 +14,7 @@ use super::stop_reason::Halt;
 use crate::heap::{Census, Code, CopyMode, Error, Inspector};
 use crate::journal::{self, CensusTaken, CodeRead, Event, HolderCount, ProcessFloor, Scene, Warning};
 use crate::model::{TreeFloor, WarningKind};
+use crate::proc::Meminfo;
 use crate::sampler::{Floor, Reader};
 
 /// The PHP stack of a process, the innermost call first; empty where it cannot be read.
@@ -30,6 +31,8 @@ pub struct Floors {
     /// Containers at the scenario's first census.
     first: BTreeMap<i32, BTreeMap<String, u64>>,
     told: Option<String>,
+    /// Bytes of the machine's memory.
+    machine: Option<u64>,
     /// Processes whose census was refused, and how.
     refused: BTreeSet<(i32, &'static str)>,
     /// Processes whose code was read in this scenario.
@@ -65,6 +68,9 @@ impl Floors {
             let pid = floor.pid;
             let server = servers.contains(&pid);
             let mut figures = figures(&floor);
+            let machine = *self.machine.get_or_insert_with(|| Meminfo::read().map_or(u64::MAX, |memory| memory.total));
+            let group = floor.cgroup.as_ref().and_then(|group| group.max);
+            figures.insert("limit".to_owned(), machine.min(group.unwrap_or(u64::MAX)) as f64);
             if let Some(peak) = load.peak(pid) {
                 figures.insert("rss_anon_peak".to_owned(), peak as f64);
             }
@@ -172,6 +178,9 @@ fn insert_heap(figures: &mut BTreeMap<String, f64>, heap: &crate::heap::Figures)
     figures.insert("heap".to_owned(), heap.size as f64);
     figures.insert("heap_real".to_owned(), heap.real_size as f64);
     figures.insert("heap_max".to_owned(), heap.peak as f64);
+    if let Some(limit) = heap.limit {
+        figures.insert("heap_limit".to_owned(), limit as f64);
+    }
 }
 
 /// Everything that /proc tells of a process, by name.

@@ -24,6 +24,9 @@ const FOR_LATER: f64 = 0.5;
 /// Waves after which growth may be told from a start.
 const FEWEST: u32 = 5;
 
+/// Waves after which what rises evenly gets its rest: a quarter of their work is still to come before two looks can agree.
+const EARLY: u32 = 7;
+
 /// Seconds between two waves where nothing was measured yet: settling and a floor.
 const BETWEEN: f64 = 0.6;
 
@@ -89,14 +92,25 @@ pub(super) fn for_waves(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f6
     Some(left - rest.min(left * FOR_REST).max(0.0))
 }
 
+/// Something of the scenario rises wave by wave, as what it keeps of each message would.
+fn rises_evenly(run: &Context<'_>, state: &ScenarioRun<'_>) -> bool {
+    let cells = &run.recorder.cells;
+    cells.of(&state.scenario.name).any(|cell| !cells.outcome(cell).state.holds() && cell.rises_evenly())
+}
+
 /// Seconds of a rest that must be kept now, as after another wave there would be no time for it: without one no growth
-/// could be called a leak in the end.
+/// could be called a leak in the end. What rises evenly gets it early, so that the waves which are needed in any case are
+/// those that follow it.
 pub(super) fn rest_now(run: &Context<'_>, state: &ScenarioRun<'_>, wave: Wave) -> Option<f64> {
     let left = left(run, state).filter(|_| !state.rested && state.known.waves_run >= FEWEST && grows(run, state))?;
     let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
     let rest = run.plan.rest.as_secs_f64();
     // A wave may take twice as long as the last one did.
     let last_chance = left < rest + (after_rest(state) + 2.0) * each;
+    let early = state.known.waves_run >= EARLY && rises_evenly(run, state);
+    if early && left > rest + (after_rest(state) + 2.0) * each {
+        return Some(rest);
+    }
     (last_chance && left > rest + state.known.settle).then_some(rest)
 }
 

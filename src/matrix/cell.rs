@@ -3,6 +3,12 @@
 use crate::model::Why;
 use crate::verdict::{Bounds, Budget, Case, Collected, Floor, Judgement, Looks, Metric, Next, Per, Reason};
 
+/// Floors running that rise evenly where a rest will be asked for.
+const EVEN_FLOORS: usize = 6;
+
+/// Of their mean growth, what each of them brings at least: a leak of a block for each message brings nearly all.
+const EVEN: f64 = 0.7;
+
 /// What a cell wants next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
@@ -109,6 +115,24 @@ impl Cell {
         let (Some(last), Some(middle)) = (floors.last(), floors.get(floors.len() / 2)) else { return false };
         let (grown, work) = (last.value - middle.value, last.work(self.per) as f64 - middle.work(self.per) as f64);
         grown > 2.0 * self.metric.grain() && grown > work * self.bounds.for_case(&self.case()).leak
+    }
+
+    /// It rose at each of its last floors, evenly and by more than what a leak may be: a rest will be asked for.
+    pub fn rises_evenly(&self) -> bool {
+        let floors = self.looks.floors();
+        let Some(late) = floors.len().checked_sub(EVEN_FLOORS).map(|from| &floors[from..]) else { return false };
+        let rate = |from: &Floor, to: &Floor| {
+            let work = to.work(self.per) as f64 - from.work(self.per) as f64;
+            (to.value - from.value) / work.max(1.0)
+        };
+        let mean = rate(&late[0], &late[EVEN_FLOORS - 1]);
+        let least = late.windows(2).map(|pair| rate(&pair[0], &pair[1])).fold(f64::INFINITY, f64::min);
+        mean > self.bounds.for_case(&self.case()).leak && least > EVEN * mean && self.has_grown()
+    }
+
+    /// PHP's heap was read at one of its floors.
+    pub fn is_php(&self) -> bool {
+        self.metric == Metric::Heap && !self.floors().is_empty()
     }
 
     /// What it wants next.

@@ -8,7 +8,7 @@ use super::lives::Lives;
 use crate::journal::{self, Event, ProcessFloor, WaveBegin, WaveEnd};
 use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::plan::{Pass, Plan};
-use crate::model::{MetricKind, Runtime, TreeFloor, Why};
+use crate::model::{Decides, MetricKind, Runtime, State, TreeFloor, Why};
 use crate::verdict::{Bounds, Budget, Collected, Collector, Floor, Judgement, Metric, Per, Reason};
 
 /// Mails from this many bytes on are judged by the mail.
@@ -16,6 +16,9 @@ const LARGE_MAIL: u64 = 100_000;
 
 /// Of the sessions of a wave, at least this share must go as the scenario means them to.
 const AS_MEANT: f64 = 0.95;
+
+/// Of the growth of resident memory, the part that garbage of the heap must explain before it is taken for its.
+const GARBAGE_EXPLAINS: f64 = 0.5;
 
 /// Floors of resident memory after which a clean heap decides that no further wave is worth its time.
 const WEARY: usize = 20;
@@ -96,6 +99,7 @@ impl Cells {
         let first = *self.first.entry(scene.scenario.clone()).or_insert(counted);
         let collector = collector(processes);
         let (forced, rest) = (self.forced, self.budget.rest_seconds);
+        let grain = at_rest.tree.map(|tree| tree.grain as f64).filter(|grain| *grain > 0.0);
         let collected = self.runtime.map(|_| if forced { Collected::Forced } else { Collected::AtWill });
         for cell in self.cells.iter_mut().filter(|cell| cell.scenario == scene.scenario) {
             let read = match &at_rest.tree {
@@ -114,6 +118,8 @@ impl Cells {
                     collector: collector.filter(|_| cell.metric == Metric::Heap),
                     elements: elements(processes, "heap").filter(|_| cell.metric == Metric::Heap),
                     peak_in_wave: figure.peak,
+                    grain: grain.filter(|_| cell.metric.is_resident()),
+                    limit: limit(processes).filter(|_| cell.metric == Metric::Heap),
                     ..Floor::new(scene.wave, *messages, *sessions, figure.value)
                 })),
                 Reading::None => cell.feed(None),
@@ -172,8 +178,39 @@ impl Cells {
     pub fn outcome(&self, cell: &Cell) -> Judgement {
         match self.refused.get(&cell.scenario) {
             Some(why) => Judgement::not_judged(Reason::Refused, why.clone()),
-            None => cell.outcome(),
+            None => self.without_garbage(cell, cell.outcome()),
         }
+    }
+
+    /// Resident memory that grows by what PHP's heap holds as garbage, and its collector will free, is no leak of it.
+    fn without_garbage(&self, cell: &Cell, judgement: Judgement) -> Judgement {
+        let grows = matches!(judgement.state, State::Leak | State::Inconclusive) && cell.metric.is_resident();
+        let heap = || self.of(&cell.scenario).find(|cell| cell.metric == Metric::Heap);
+        let Some(heap) = grows.then(heap).flatten().filter(|heap| heap.outcome().state.holds()) else {
+            return judgement;
+        };
+        let late = |cell: &Cell, value: &dyn Fn(&Floor) -> Option<f64>| {
+            let floors = cell.floors();
+            Some(value(floors.last()?)? - value(floors.get(floors.len() / 4)?)?)
+        };
+        let (garbage, memory) = (late(heap, &|floor| floor.garbage), late(cell, &|floor| Some(floor.value)));
+        match garbage.zip(memory) {
+            Some((garbage, memory)) if garbage > GARBAGE_EXPLAINS * memory => {
+                let why = [vec![Why::Garbage], judgement.why].concat();
+                let would_decide = self.until_collected(heap).or(judgement.would_decide);
+                Judgement { state: State::Inconclusive, why, would_decide, ..judgement }
+            }
+            _ => judgement,
+        }
+    }
+
+    /// The work until the collector of cycles runs.
+    fn until_collected(&self, heap: &Cell) -> Option<Decides> {
+        let last = heap.floors().last()?;
+        let collector = last.collector.filter(|collector| collector.roots > 0)?;
+        let left = collector.threshold.saturating_sub(collector.roots) as f64;
+        let more = left * last.work(heap.per) as f64 / collector.roots as f64;
+        Some(Decides::Work { more: more.ceil() as u64 })
     }
 
     /// Why the scenario is not judged, where too few sessions went as meant.
@@ -196,6 +233,15 @@ fn collector(processes: &[ProcessFloor]) -> Option<Collector> {
     let all: Vec<Collector> = processes.iter().filter_map(of).collect();
     let off = all.iter().find(|collector| !collector.on);
     off.or_else(|| all.iter().max_by_key(|collector| collector.roots)).copied()
+}
+
+/// Bytes of PHP's heap at which the server is ended: `memory_limit` of all its processes that are PHP, or the memory of the
+/// container or the machine that they share.
+fn limit(processes: &[ProcessFloor]) -> Option<f64> {
+    let php = || processes.iter().filter(|process| process.figures.contains_key("heap"));
+    let own: Option<f64> = php().map(|process| process.figures.get("heap_limit")).sum();
+    let shared = php().filter_map(|process| process.figures.get("limit").copied()).reduce(f64::min);
+    own.into_iter().chain(shared).reduce(f64::min).filter(|_| php().next().is_some())
 }
 
 /// A figure of a floor, ready to be judged.

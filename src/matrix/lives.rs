@@ -9,6 +9,10 @@ use crate::journal::ProcessFloor;
 /// the memory is not.
 const SURVIVES: f64 = 0.5;
 
+/// So many processes that went, and came in their place, between two floors are a pool, whose workers are of all ages: there
+/// is no life that all of it shares, and what the pool as a whole keeps shows in its sum. Who starts them lives on.
+const POOL: usize = 2;
+
 /// Counts the lives of one tree, floor after floor.
 #[derive(Debug, Clone, Default)]
 pub struct Lives {
@@ -23,7 +27,10 @@ impl Lives {
         let now: BTreeMap<i32, f64> = processes.iter().map(|process| (process.pid, memory(process))).collect();
         let all: f64 = self.before.values().sum();
         let left: f64 = self.before.iter().filter(|(pid, _)| now.contains_key(pid)).map(|(_, memory)| memory).sum();
-        if self.life == 0 || left < all * SURVIVES {
+        let gone = self.before.keys().filter(|pid| !now.contains_key(pid)).count();
+        let come = now.keys().filter(|pid| !self.before.contains_key(pid)).count();
+        let pool = left > 0.0 && gone >= POOL && come >= POOL;
+        if self.life == 0 || (left < all * SURVIVES && !pool) {
             self.life += 1;
         }
         if !now.is_empty() {
@@ -59,6 +66,10 @@ mod tests {
         assert_eq!(lives.take(&tree(&[(1, 10e6), (3, 12e6)])), 2, "the worker was replaced");
         assert_eq!(lives.take(&tree(&[(1, 10e6), (3, 12e6), (9, 1e6)])), 2);
         assert_eq!(lives.take(&tree(&[(1, 10e6), (3, 12e6), (10, 1e6)])), 2, "a helper came and went");
+        let whole = |first: i32| tree(&[(1, 8e6), (first, 9e6), (first + 1, 9e6), (first + 2, 9e6)]);
+        let mut lives = Lives::default();
+        let counts: Vec<u32> = (20..30).map(|wave| lives.take(&whole(wave * 10))).collect();
+        assert_eq!(counts, [1; 10], "a pool whose workers are all replaced between two floors");
         let pool = |first: i32| -> Vec<(i32, f64)> { (first..first + 8).map(|pid| (pid, 5e6)).collect() };
         let mut lives = Lives::default();
         let counts: Vec<u32> = (20..30).map(|first| lives.take(&tree(&pool(first)))).collect();

@@ -13,6 +13,8 @@ pub enum GrowthSource {
     Heap,
     /// PHP's heap does not: an extension, the C library.
     OutsideHeap,
+    /// Garbage in cycles that PHP's collector has not freed.
+    Garbage,
 }
 
 /// What kind of thing holds on to what grew.
@@ -24,6 +26,8 @@ pub enum HolderKind {
     Container,
     /// A string of PHP, counted by its bytes.
     String,
+    /// Objects of a class of PHP that nothing but themselves holds, counted by their bytes.
+    Garbage,
     /// Sockets of one kind.
     Sockets,
     /// Files whose paths are alike.
@@ -64,7 +68,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// What holds on to the memory or descriptors that grew.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Holder {
     /// As PHP writes it: `App\Server->sessions[]`, or `sockets in CLOSE_WAIT`.
     pub path: String,
@@ -140,5 +144,10 @@ impl Finding {
     /// It grows inside the lives of a worker, and each is replaced before that shows.
     pub fn is_bounded_by_restarts(&self) -> bool {
         self.state == State::Plateau && self.steady
+    }
+
+    /// It grows by garbage that PHP's collector has not freed.
+    pub fn is_garbage(&self) -> bool {
+        self.source == Some(GrowthSource::Garbage)
     }
 }

@@ -110,6 +110,19 @@ pub enum Why {
         /// Seconds without load that were watched.
         idle_seconds: f64,
     },
+    /// It is garbage, and the collector that would free it is off.
+    CollectorOff,
+    /// It is garbage, and memory is used up before its collector comes.
+    CollectorLate {
+        /// Bytes of garbage at the collector's next run.
+        at_run: f64,
+        /// Bytes at which the server is ended.
+        limit: f64,
+        /// Work until then.
+        more: u64,
+    },
+    /// It is garbage of PHP that its collector will free.
+    Garbage,
     /// A leak is not said before a rest through which it holds.
     NoRest,
     /// It was judged over so many lives of a process that is replaced, laid end to end.

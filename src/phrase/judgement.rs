@@ -86,6 +86,16 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
         Why::WithTime { idle_seconds } => {
             format!("it grows with time, not with the work; {} s without load were watched", significant(*idle_seconds))
         }
+        Why::CollectorOff => {
+            "it is garbage in cycles, and PHP's collector is off (gc_disable(), zend.enable_gc)".to_owned()
+        }
+        Why::CollectorLate { at_run, limit, more } => format!(
+            "it is garbage in cycles, and {} are reached after {} more {work}, before PHP's collector comes at {}",
+            bytes(*limit),
+            grouped(*more),
+            bytes(*at_run)
+        ),
+        Why::Garbage => "it is garbage in cycles that PHP's collector has still to free".to_owned(),
         Why::NoRest => "there was no rest through which it held".to_owned(),
         Why::Lives { lives } => format!("over {lives} lives of its process, laid end to end"),
         Why::EndsWithLives => "it ends with each life of its process".to_owned(),
@@ -122,7 +132,7 @@ pub fn would_decide(judgement: &Judgement) -> Option<String> {
         Decides::Rest => "a rest without load, and more waves after it".to_owned(),
         Decides::Idle { seconds } => format!("{} s more without load", significant(*seconds)),
         Decides::UnequalWaves => "waves of unequal size".to_owned(),
-        Decides::ForcedCollection => "a collection that is forced before each floor".to_owned(),
+        Decides::ForcedCollection => "a collection that is forced before each floor (--settle)".to_owned(),
         Decides::LongLife { waves } => format!("a process that is not replaced for {waves} waves"),
         Decides::Unit => "the unit of its figures (--unit kB)".to_owned(),
     })

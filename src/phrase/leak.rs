@@ -1,10 +1,10 @@
 //! The verdict in one sentence, its evidence, and where to look.
 
-use super::amount::{bytes, plural, significant};
+use super::amount::{bytes, grouped, plural, significant};
 use super::growth::{growth_of, per_one, work};
 use super::lines::holder_lines;
 use super::state::{metric_noun, metric_one};
-use crate::model::{Finding, GrowthPer as Per, GrowthSource, Holder, HolderKind, Metric, State, Unit};
+use crate::model::{Finding, GrowthPer as Per, GrowthSource, Holder, HolderKind, Metric, Reason, State, Unit};
 
 /// What the evidence says of memory that grows where PHP's heap does not.
 pub const OUTSIDE_HEAP_EVIDENCE: &str =
@@ -61,6 +61,10 @@ pub fn leak(finding: &Finding) -> String {
 fn held(finding: &Finding) -> String {
     if finding.source == Some(GrowthSource::OutsideHeap) {
         return " outside PHP's heap (an extension or the C library).".to_owned();
+    }
+    let of = finding.holders.first().map_or(String::new(), |holder| format!(" of `{}`", short_class(&holder.path)));
+    if finding.source == Some(GrowthSource::Garbage) {
+        return format!(": garbage{of} that PHP's collector does not free.");
     }
     let Some(holder) = finding.holders.first() else { return ".".to_owned() };
     let name = short(&holder.path);
@@ -140,6 +144,9 @@ pub fn finding_evidence(finding: &Finding) -> String {
 
 /// Where to look for a leak.
 pub fn where_to_look(finding: &Finding) -> String {
+    if finding.source == Some(GrowthSource::Garbage) {
+        return break_the_circle(finding.holders.first().map(|holder| holder.path.as_str()));
+    }
     match finding.holders.first() {
         Some(holder) if finding.metric.is_memory() && !holder_lines(holder).is_empty() => {
             format!("Where to look: `{}` is {}.", holder.path, holder_lines(holder))
@@ -161,6 +168,29 @@ pub fn where_to_look(finding: &Finding) -> String {
     }
 }
 
+/// What helps against garbage in cycles, mostly of a class.
+fn break_the_circle(class: Option<&str>) -> String {
+    format!(
+        "{} hold one another in a circle: take one of the references back (unset, WeakReference), or call \
+         gc_collect_cycles() after each session; gc_disable() and zend.enable_gc=0 keep the collector off.",
+        class.map_or("Objects".to_owned(), |class| format!("Objects of `{class}`"))
+    )
+}
+
+/// What a server's heap was before it failed: garbage, and how far its collector was from its next run, which comes at so
+/// many possible roots.
+pub fn garbage_before(garbage: u64, heap: u64, (roots, threshold): (u32, u32), class: Option<&str>) -> String {
+    format!(
+        "At the last floor {} of PHP's {} were garbage in cycles, with {} of the {} possible roots at which the collector \
+         runs. {}",
+        bytes(garbage as f64),
+        bytes(heap as f64),
+        grouped(u64::from(roots)),
+        grouped(u64::from(threshold)),
+        break_the_circle(class)
+    )
+}
+
 /// The sentence of a clean run: what was done, and scenario by scenario what it could not have seen.
 pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String {
     let holds = |f: &&Finding| f.state == State::Clean || f.state == State::Plateau;
@@ -178,7 +208,11 @@ pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> Stri
     let judged: Vec<&Finding> = scenarios.iter().filter_map(memory).collect();
     let Some(most) = judged.iter().max_by_key(|f| work_of(&f.scenario)) else { return "No leak found.".to_owned() };
     let name = if most.metric == Metric::Heap { "the heap" } else { "memory" };
-    let hidden = hidden(&judged, work_of);
+    let unread = |f: &Finding| f.metric == Metric::Heap && f.reason == Some(Reason::NotReadable);
+    let mut hidden = hidden(&judged, work_of);
+    if findings.iter().any(unread) && !findings.iter().any(|f| f.metric == Metric::Heap && !unread(f)) {
+        hidden.push_str(" PHP's heap could not be read.");
+    }
     match (most.state, most.growth) {
         (_, Some(growth)) if most.is_bounded_by_restarts() => format!(
             "Growth is bounded by worker restarts: within one worker's lifetime {name} grows by {} per {}{}.",
@@ -252,7 +286,7 @@ pub fn never_judged(missing: &[&str], would_decide: Option<&str>) -> String {
             [one] => format!("{one} {}", if *one == "memory" { "was" } else { "were" }),
             many => format!("{} were", many.join(" and ")),
         },
-        would_decide.map_or("A longer run (--budget 5m) or more messages".to_owned(), capital)
+        would_decide.map_or("More messages (--load sequential)".to_owned(), capital)
     )
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::garbage::garbage_risk;
 pub use crate::model::Metric;
 use crate::model::{GrowthPer, MetricKind};
 
@@ -37,6 +38,12 @@ pub struct Floor {
     /// The metric's highest value within the wave: what was in flight is this less the floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_in_wave: Option<f64>,
+    /// The unit in which the kernel hands this memory out, in bytes: a page, or a huge page where some of it lies in such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grain: Option<f64>,
+    /// Bytes of the metric at which the server is ended: `memory_limit`, the container's, the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<f64>,
 }
 
 impl Floor {
@@ -54,6 +61,8 @@ impl Floor {
             collector: None,
             elements: None,
             peak_in_wave: None,
+            grain: None,
+            limit: None,
         }
     }
 
@@ -163,13 +172,14 @@ impl<'a> Case<'a> {
     }
 
     /// Whether garbage is taken out of each floor: it is known at every floor, and the collector is on, has not passed the
-    /// roots at which it would have run, and did run or is still waited for. Else it is memory like any other.
+    /// roots at which it would have run, and did run or is still waited for, before a limit of memory is reached. Else it is
+    /// memory like any other.
     pub fn counts_garbage(&self) -> bool {
         let taken = |floor: &Floor| {
             let comes = |collector: Collector| collector.on && collector.roots <= collector.threshold;
             floor.garbage.is_some() && floor.collector.is_none_or(comes)
         };
-        !self.floors.is_empty() && self.floors.iter().all(taken)
+        !self.floors.is_empty() && self.floors.iter().all(taken) && garbage_risk(self).is_none()
     }
 }
 

@@ -15,15 +15,19 @@ pub struct GarbageRisk {
     pub work: f64,
 }
 
-/// Whether garbage would reach `limit` (bytes) before the collector's next run, at the growth of the later half of the
-/// floors. None where garbage and collector are not known, or the collector comes in time.
-pub fn garbage_risk(case: &Case, limit: f64) -> Option<GarbageRisk> {
+/// Whether garbage would reach the limit of memory before the collector's next run, at the growth of the later half of the
+/// floors. None where garbage, collector or limit are not known, it ran meanwhile, or it comes in time.
+pub fn garbage_risk(case: &Case) -> Option<GarbageRisk> {
     let last = case.floors.last()?;
+    let limit = last.limit?;
     let work = |floor: &Floor| floor.work(case.per) as f64;
     let half = work(last) / 2.0;
     let first = case.floors.iter().find(|floor| floor.garbage.is_some() && work(floor) >= half)?;
     let (collector, garbage) = (last.collector?, last.garbage?);
     let span = work(last) - work(first);
+    if collector.runs > first.collector?.runs {
+        return None;
+    }
     let garbage_each = (garbage - first.garbage?) / span;
     let roots_each = (collector.roots as f64 - first.collector?.roots as f64) / span;
     if span <= 0.0 || garbage_each <= 0.0 {
@@ -45,25 +49,29 @@ mod tests {
     use crate::verdict::{Collector, Metric};
 
     /// 5 MB of garbage in ten roots a message.
-    fn floors(on: bool, bytes: f64) -> Vec<Floor> {
+    fn floors(on: bool, bytes: f64, limit: f64) -> Vec<Floor> {
         let floor = |wave: u32| {
             let messages = u64::from(wave) * 5;
             let collector = Collector { on, roots: 10 * messages, threshold: 10_001, runs: 0 };
             let garbage = bytes * messages as f64;
             let value = 2e6 + garbage;
-            Floor { garbage: Some(garbage), collector: Some(collector), ..Floor::new(wave, messages, 0, value) }
+            let known = Floor { garbage: Some(garbage), limit: Some(limit), ..Floor::new(wave, messages, 0, value) };
+            Floor { collector: Some(collector), ..known }
         };
         (0..=10).map(floor).collect()
     }
 
     #[test]
     fn a_collector_that_waits_for_roots_comes_too_late_for_large_mails() {
-        let floors_of_mails = floors(true, 5e6);
-        let risk = garbage_risk(&Case::new(Metric::Heap, &floors_of_mails), 512e6).unwrap();
-        assert!((risk.work - 52.0).abs() < 1.0 && risk.at_run > 4.9e9, "{risk:?}");
-        let small = floors(true, 320.0);
-        assert_eq!(garbage_risk(&Case::new(Metric::Heap, &small), 512e6), None);
-        let off = floors(false, 320.0);
-        assert!(garbage_risk(&Case::new(Metric::Heap, &off), 512e6).is_some());
+        let risk = |floors: &[Floor]| garbage_risk(&Case::new(Metric::Heap, floors));
+        let late = risk(&floors(true, 5e6, 512e6)).unwrap();
+        assert!((late.work - 52.0).abs() < 1.0 && late.at_run > 4.9e9, "{late:?}");
+        assert_eq!(risk(&floors(true, 320.0, 512e6)), None);
+        assert_eq!(risk(&floors(true, 5e6, 64e9)), None, "there is room for all of it");
+        assert!(risk(&floors(false, 320.0, 512e6)).is_some());
+        let mut ran = floors(true, 5e6, 512e6);
+        ran[9].collector = ran[9].collector.map(|collector| Collector { runs: 1, ..collector });
+        ran[10].collector = ran[9].collector;
+        assert_eq!(risk(&ran), None, "it comes");
     }
 }

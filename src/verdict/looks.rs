@@ -111,20 +111,26 @@ impl Looks {
             decided => usize::from(decided),
         };
         self.last = Some(look.clone());
-        self.rested = false;
         let used = self.used(floor.work(case.per));
-        if self.agreed >= self.bounds.waves.agree {
-            match (look.state == State::Leak).then(|| self.rest_before_leak(&look, case)).flatten() {
-                None => {
-                    self.rested = true;
-                    return Next::Decided(look);
-                }
+        let agreed = self.agreed >= self.bounds.waves.agree;
+        // Two looks ask for a rest; where one was kept, what a single last look says goes through it as well.
+        let leaks = look.state == State::Leak && (agreed || self.rest.is_some());
+        let rest = if leaks { self.rest_before_leak(&look, case) } else { None };
+        self.rested = leaks && rest.is_none();
+        if agreed {
+            match rest {
+                None => return Next::Decided(look),
                 Some(rest) if !used => return rest,
                 Some(_) => {}
             }
         }
         if used {
             return Next::BudgetUsed(self.outcome());
+        }
+        // What grows with time is watched without load, rest by rest.
+        let idle = matches!(look.would_decide, Some(Decides::Idle { .. }));
+        if idle && self.budget.rest {
+            return Next::Rest { seconds: self.budget.rest_seconds, work: 0, each: true };
         }
         match (self.rest, look.would_decide) {
             (Some(Rest { each: true, .. }), more) => Next::Rest {
@@ -255,6 +261,20 @@ mod tests {
         let (judgement, wave, rests) = run(|messages, _| 450_000.0 + 16.0 * messages as f64);
         assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
         assert!(rests >= 1 && wave <= 14, "{rests} rests, {wave} waves: 7,000 messages are enough");
+    }
+
+    #[test]
+    fn the_last_look_alone_says_leak_where_a_rest_was_kept_before_it() {
+        let mut looks = Looks::new(Bounds::default(), Budget::default());
+        let case = Case::new(Metric::Rss, &[]);
+        // Resident memory wants 11,500 messages: the last floor is the first that has them.
+        for wave in 0..=13 {
+            let messages = u64::from(wave) * 890;
+            let value = 9e6 + 4096.0 * messages as f64;
+            let floor = Floor { rested: wave == 8, ..Floor::new(wave, messages, messages, value) };
+            assert!(matches!(looks.feed(floor, &case), Next::MoreWaves { .. }), "wave {wave}");
+        }
+        assert_eq!(looks.outcome().state, State::Leak, "{:?}", looks.outcome().why);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod accepted;
 pub mod baseline;
 pub mod by_time;
+mod contents;
 mod counts;
 mod floor;
 mod garbage;

@@ -3,8 +3,9 @@
 //! First whether they rise as a leak does; then whether they are at rest, and how much growth that leaves room for; what
 //! is neither is not decided. Growth that is seen above the bound of a leak is never clean.
 
+use super::contents;
 use super::counts;
-use super::floor::{Case, Collected, Floor};
+use super::floor::{Case, Collected};
 use super::over_time;
 use super::rests;
 use super::rises::{Rise, growth, rises};
@@ -44,10 +45,11 @@ pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
     {
         return rule.grows_with_time(judgement, &timed);
     }
-    match judgement.state {
+    let judgement = match judgement.state {
         State::Leak => judgement,
-        _ => rule.elements().unwrap_or(judgement),
-    }
+        _ => rule.contents().unwrap_or(judgement),
+    };
+    contents::explained(case, bounds, &rule.series, judgement)
 }
 
 /// Restates a judgement where the floors, those before each rest among them, grow with time and not with the work.
@@ -69,7 +71,10 @@ struct Rule<'a> {
     limits: Limits,
     series: Series,
     waves: usize,
+    /// The steps in which the figure comes.
     grain: f64,
+    /// What can grow unseen: such a step, or the unit in which the kernel hands this memory out.
+    unseen: f64,
 }
 
 /// What was found before it is put into words of a judgement: rates for a unit of work.
@@ -83,7 +88,8 @@ struct Found {
 impl<'a> Rule<'a> {
     fn new(case: &'a Case<'a>, bounds: &'a Bounds, limits: Limits, series: Series, waves: usize) -> Self {
         let grain = grain(case, &series);
-        Rule { case, bounds, limits, series, waves, grain }
+        let unseen = case.floors.iter().filter_map(|floor| floor.grain).fold(grain, f64::max);
+        Rule { case, bounds, limits, series, waves, grain, unseen }
     }
 
     fn judge(&self) -> Judgement {
@@ -106,8 +112,8 @@ impl<'a> Rule<'a> {
                     why.insert(0, Why::Seen);
                 } else if !enough {
                     why.insert(0, Why::LittleWork { need: self.limits.clean_work as u64 });
-                } else if self.grain > 0.5 * self.limits.clean * self.series.end() {
-                    why.insert(0, Why::Coarse { grain: self.grain });
+                } else if self.unseen > 0.5 * self.limits.clean * self.series.end() {
+                    why.insert(0, Why::Coarse { grain: self.unseen });
                 } else {
                     why.insert(0, Why::NotRuledOut { limit: limit * 1000.0 });
                 }
@@ -224,7 +230,8 @@ impl<'a> Rule<'a> {
         if self.case.metric.is_count() {
             return counts::limit(&self.series, rest).map(|limit| (limit, Why::AtRest));
         }
-        let extra = self.in_flight() / self.series.end().max(1.0);
+        let end = self.series.end().max(1.0);
+        let extra = self.in_flight() / end + (self.unseen - self.grain) / (0.5 * end);
         let mut least: Option<(f64, Why)> = None;
         for (limit, why) in self.ways(rest) {
             let limit = limit + extra;
@@ -327,16 +334,17 @@ impl<'a> Rule<'a> {
         let work = self.series.end();
         let times = |factor: f64| Decides::Work { more: (work * factor.clamp(0.1, 100.0)).ceil() as u64 };
         let rate = found.rise.map_or(0.0, |rise| rise.slope);
+        if found.why.iter().any(|why| matches!(why, Why::FewFalls { .. })) {
+            return Decides::ForcedCollection;
+        }
         match found.why.first() {
             Some(Why::LittleWork { need }) => Decides::Work { more: need.saturating_sub(work as u64).max(1) },
             Some(Why::NotRuledOut { limit }) => times(limit / 1000.0 / self.limits.clean - 1.0),
             Some(Why::Coarse { grain }) => times(2.0 * grain / (self.limits.clean * work) - 1.0),
             Some(Why::EqualWaves) => Decides::UnequalWaves,
-            Some(Why::FewFalls { .. }) => Decides::ForcedCollection,
             _ => match found.why.get(1) {
                 Some(Why::LittleWork { need }) => Decides::Work { more: need.saturating_sub(work as u64).max(1) },
                 Some(Why::EqualWaves) => Decides::UnequalWaves,
-                Some(Why::FewFalls { .. }) => Decides::ForcedCollection,
                 Some(Why::Swings { by }) if rate > 0.0 => {
                     times(self.bounds.shape.over_noise * by / (0.75 * rate * work) - 1.0)
                 }
@@ -351,28 +359,10 @@ impl<'a> Rule<'a> {
         window.fall() > 0.5 * (window.growth() / window.len().max(1) as f64).max(0.0)
     }
 
-    /// A container whose memory doubles grows in leaps, and its totals never show a leak; the elements that a census counts
-    /// in it show it at once. They are no garbage, so a collector need not be waited for.
-    fn elements(&self) -> Option<Judgement> {
-        let counted: Option<Vec<Floor>> = self
-            .case
-            .floors
-            .iter()
-            .map(|floor| Some(Floor { value: floor.elements? as f64, garbage: None, elements: None, ..*floor }))
-            .collect();
-        let counted = counted.filter(|_| self.case.metric == super::Metric::Heap)?;
-        let elements = Series::of(&Case { floors: &counted, ..*self.case });
-        let leak = self.bounds.heap.elements / 1000.0;
-        let rise = rises(&elements, 0.25, 60, leak, 1.0, &self.bounds.shape).ok()?;
-        let grew = self.series.growth();
-        if elements.end() < self.bounds.heap.leak_work || grew <= 0.0 {
-            return None;
-        }
-        let rate = grew / self.series.span();
-        // Between two doublings the totals lie between what the elements need and twice that.
-        let memory = Rise { slope: rate, low: rate / 2.0, high: rate * 2.0 };
-        let why = Why::Elements { per_1000: 1000.0 * rise.slope, held: counted.last()?.value as u64 };
-        Some(self.say(Found { state: State::Leak, rise: Some(memory), limit: memory.high, why: vec![why] }, true))
+    /// What a census of the heap tells where its totals do not: garbage that stays, a container's elements.
+    fn contents(&self) -> Option<Judgement> {
+        let (rise, why) = contents::leak(self.case, self.bounds, &self.limits, &self.series)?;
+        Some(self.say(Found { state: State::Leak, rise: Some(rise), limit: rise.high, why: vec![why] }, true))
     }
 
     /// Growth that goes with time: a leak where it was watched without load for long enough, else not decided.

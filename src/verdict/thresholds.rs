@@ -61,7 +61,7 @@ impl Default for HeapLimits {
             leak_work_garbage: 11_500.0,
             hour: 1_048_576.0,
             idle: 60.0,
-            elements: 20.0,
+            elements: 2.0,
             resolution: 500.0,
             step: 16_384.0,
         }
@@ -327,7 +327,8 @@ impl Bounds {
 
     /// The bounds that hold for a case.
     pub fn for_case(&self, case: &Case) -> Limits {
-        let work = |least: f64, garbage: f64| if case.garbage_known { least } else { garbage };
+        let known = case.garbage_known || case.collected == Some(super::floor::Collected::Forced);
+        let work = |least: f64, garbage: f64| if known { least } else { garbage };
         let heavy = case.large_mail.filter(|&bytes| bytes >= self.heavy.from);
         let clean_work = self.waves.clean_work;
         match case.metric.kind() {

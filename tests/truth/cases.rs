@@ -5,7 +5,7 @@
 pub struct Case {
     /// Server.
     pub server: Server,
-    /// Value of SMTP_FAULT.
+    /// Value of SMTP_FAULT; of a small server its kind.
     pub fault: &'static str,
     /// Value of `--load`.
     pub load: &'static str,
@@ -19,6 +19,10 @@ pub struct Case {
     pub short: bool,
     /// Two threads of the suite keep the CPUs busy meanwhile.
     pub loaded: bool,
+    /// What is true of it can hardly be told within its budget: it may stay undecided, and must not be wrong.
+    pub hard: bool,
+    /// Value of `--settle`.
+    pub settle: Option<&'static str>,
 }
 
 /// Which server is run.
@@ -28,6 +32,23 @@ pub enum Server {
     Php,
     /// aiosmtpd: RSS only.
     Python,
+    /// One of `fixtures/servers`, in this language; it keeps what its kind says.
+    Small(Language),
+}
+
+/// What a small server is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// `kinds.php`
+    Php,
+    /// `kinds.py`
+    Python,
+    /// `kinds.c`
+    C,
+    /// `kinds.js`
+    Node,
+    /// `Kinds.java`, in 64 MB by the serial collector
+    Java,
 }
 
 /// What is true of a case.
@@ -53,7 +74,11 @@ pub enum Truth {
 impl Case {
     /// Its name in the table.
     pub fn name(&self) -> String {
-        let server = if self.server == Server::Php { "php" } else { "python" };
+        let server = match self.server {
+            Server::Php => "php".to_owned(),
+            Server::Python => "python".to_owned(),
+            Server::Small(language) => format!("small {language:?}").to_lowercase(),
+        };
         let loaded = if self.loaded { " on a loaded machine" } else { "" };
         format!("{server} {} under {}{loaded}", self.fault, self.load)
     }
@@ -73,6 +98,16 @@ impl Case {
         self
     }
 
+    fn hard(mut self) -> Self {
+        self.hard = true;
+        self
+    }
+
+    fn settled(mut self, command: &'static str) -> Self {
+        self.settle = Some(command);
+        self
+    }
+
     fn budget(mut self, seconds: u32) -> Self {
         self.budget = seconds;
         self
@@ -81,8 +116,13 @@ impl Case {
 
 fn case(server: Server, fault: &'static str, load: &'static str, truth: Truth) -> Case {
     // RSS alone takes twice the messages that the heap takes.
-    let budget = if server == Server::Php { 60 } else { 120 };
-    Case { server, fault, load, budget, truth, doubtful: false, short: false, loaded: false }
+    let budget = if matches!(server, Server::Php | Server::Small(Language::Php)) { 60 } else { 120 };
+    let [doubtful, short, loaded, hard] = [false; 4];
+    Case { server, fault, load, budget, truth, doubtful, short, loaded, hard, settle: None }
+}
+
+fn small(language: Language, kind: &'static str, truth: Truth) -> Case {
+    case(Server::Small(language), kind, "sequential", truth)
 }
 
 fn php(fault: &'static str, load: &'static str, truth: Truth) -> Case {
@@ -116,6 +156,75 @@ const PYTHON: [f64; 2] = [1_056_000.0, 1_350_000.0];
 
 /// All cases; the doubtful ones of each kind last.
 pub fn all() -> Vec<Case> {
+    [faults(), kinds()].into_iter().flatten().collect()
+}
+
+/// A page of shared memory, or of a memfd, for each message; malloc's own for 4 kB.
+const PAGE: [f64; 2] = [4_090_000.0, 4_450_000.0];
+
+/// Small servers, each of a kind that a verdict was once wrong about.
+fn kinds() -> Vec<Case> {
+    use Language::{C, Java, Node, Php, Python};
+    use Truth::{Fails, Sound};
+    const HEAP: &[&str] = &["heap", "rss"];
+    const DESCRIPTORS: &[&str] = &["fd", "sockets"];
+    const RSS: &[&str] = &["rss"];
+    const COLLECT: &str = "jcmd {pid} GC.run";
+    let of = |load, case: Case| Case { load, ..case };
+    let recipe = |case: Case| of("recipe", case);
+    vec![
+        // Garbage, with no collector or with one that comes too late; and with one that comes.
+        small(Php, "cycle10", leak(HEAP, [11_100.0, 15_000.0])).budget(90),
+        small(Php, "cycle", leak(HEAP, [111_000.0, 150_000.0])),
+        of("large", small(Php, "mail_cycle:512M", Fails("memory_limit"))).budget(120),
+        of("large", small(Php, "mail_cycle", Sound)).budget(120).hard(),
+        small(Php, "mixed", leak(HEAP, KILOBYTE)).budget(90),
+        // A list that doubles, with few elements.
+        small(Php, "doubling", leak(HEAP, [2_500.0, 3_300.0])).budget(90),
+        // Memory of the tree that is neither anonymous nor the listening process's.
+        small(Php, "helper", leak(HEAP, KILOBYTE)).budget(90),
+        small(Python, "helper", leak(RSS, PAGE)),
+        small(Python, "shared", leak(RSS, PAGE)),
+        small(Python, "memfd", leak(RSS, PAGE)),
+        small(C, "shared", leak(RSS, PAGE)),
+        // Processes and threads.
+        small(Python, "zombie", leak(&["processes"], [49.0, 51.0])),
+        small(Python, "forking", leak(&["processes"], EACH)),
+        small(C, "thread", leak(&["threads"], [49.0, 51.0])),
+        // Descriptors.
+        small(Python, "rare_socket", leak(DESCRIPTORS, [9.0, 11.0])),
+        small(Python, "close_wait", leak(DESCRIPTORS, EACH)),
+        // Plain leaks, late ones, on one path only, by the client's address.
+        small(C, "leak", leak(RSS, [1_007_000.0, 1_010_000.0])),
+        small(Python, "late", leak(RSS, PYTHON)).hard(),
+        of("refused,sequential", small(Python, "refused", only("refused", RSS, PYTHON))).budget(180),
+        small(Python, "peer", leak(RSS, [1_056_000.0, 1_700_000.0])),
+        small(Python, "timer", Truth::Leak { metrics: RSS, only: None, growth: None }).budget(240).hard(),
+        // What comes in steps that hide it.
+        small(C, "huge", leak(RSS, [170_000.0, 170_000.0])).hard(),
+        small(C, "table", leak(RSS, [63_000.0, 143_000.0])).hard(),
+        // No leak.
+        small(C, "sound", Sound),
+        small(C, "cache", Sound),
+        small(Python, "batch", Sound),
+        small(Python, "sqrt", Sound).hard(),
+        recipe(small(Python, "sound", Sound)),
+        recipe(small(Python, "slow", Sound)).budget(60).hard(),
+        // Workers that come and go, and the process behind them that stays.
+        recipe(small(Python, "prefork", Sound)),
+        small(Python, "prefork_leak", leak(RSS, PAGE)),
+        // Runtimes that collect when they will, and when they are told to.
+        small(Node, "sound", Sound).hard(),
+        small(Node, "leak", leak(RSS, [1_000_000.0, 1_400_000.0])).hard(),
+        small(Node, "cache", Sound).hard(),
+        small(Java, "cache", Sound).hard(),
+        small(Java, "cache", Sound).settled(COLLECT).hard(),
+        small(Java, "leak", leak(RSS, [1_040_000.0, 1_150_000.0])).settled(COLLECT),
+    ]
+}
+
+/// The embedded server and aiosmtpd, each with a fault that is planted in it.
+fn faults() -> Vec<Case> {
     use Truth::{Fails, Masked, Sound};
     const HEAP: &[&str] = &["heap", "rss"];
     const DESCRIPTORS: &[&str] = &["fd", "sockets"];

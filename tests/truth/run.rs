@@ -2,12 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::cases::{Case, Server};
+use crate::cases::{Case, Language, Server};
 
 /// What a run left.
 pub struct Outcome {
@@ -40,10 +41,11 @@ pub fn run(case: &Case, seed: u32) -> Outcome {
             .args(["--passes", "measure", "--load", case.load, "--stall-timeout", "10s"])
             .args(["--budget", &format!("{}s", case.budget), "--seed", &seed.to_string()])
             .args(["--env", &format!("SMTP_FAULT={}", case.fault)])
+            .args(case.settle.iter().flat_map(|command| ["--settle", command]))
             .arg("--out")
             .arg(&out)
             .arg("--")
-            .args(command(case.server))
+            .args(command(case))
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env_remove("SMTP_FAULT")
             .stdin(Stdio::null())
@@ -78,10 +80,37 @@ fn read(out: &Path) -> Value {
         .unwrap_or(Value::Null)
 }
 
-fn command(server: Server) -> Vec<&'static str> {
-    match server {
-        Server::Php => vec!["php", "fixtures/smtp-server/bin/console", "smtp:serve", "--port", "0", "-v"],
+fn command(case: &Case) -> Vec<String> {
+    let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<String>>();
+    let start = match case.server {
+        Server::Php => return words("php fixtures/smtp-server/bin/console smtp:serve --port 0 -v"),
         // Debian's own Python has the module, whatever comes first in the path.
-        Server::Python => vec!["/usr/bin/python3", "fixtures/truth/aiosmtpd_server.py"],
-    }
+        Server::Python => return words("/usr/bin/python3 fixtures/truth/aiosmtpd_server.py"),
+        Server::Small(Language::Php) => words("php fixtures/servers/kinds.php"),
+        Server::Small(Language::Python) => words("python3 fixtures/servers/kinds.py"),
+        Server::Small(Language::Node) => words("node fixtures/servers/kinds.js"),
+        Server::Small(Language::C) => vec![format!("{}/kinds", built(Language::C))],
+        Server::Small(Language::Java) => {
+            words(&format!("java -XX:+UseSerialGC -Xmx64m -cp {} Kinds", built(Language::Java)))
+        }
+    };
+    start.into_iter().chain(["0".to_owned(), case.fault.to_owned()]).collect()
+}
+
+/// The folder of the small servers that must be compiled; each is, once.
+fn built(language: Language) -> &'static str {
+    static C: OnceLock<()> = OnceLock::new();
+    static JAVA: OnceLock<()> = OnceLock::new();
+    const INTO: &str = env!("CARGO_TARGET_TMPDIR");
+    let run = |program: &str, arguments: &[&str]| {
+        let status = Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).status();
+        assert!(status.is_ok_and(|status| status.success()), "{program} {arguments:?}");
+    };
+    match language {
+        Language::C => C.get_or_init(|| {
+            run("cc", &["-O1", "-pthread", "-o", &format!("{INTO}/kinds"), "fixtures/servers/kinds.c"]);
+        }),
+        _ => JAVA.get_or_init(|| run("javac", &["-d", INTO, "fixtures/servers/Kinds.java"])),
+    };
+    INTO
 }
