@@ -96,10 +96,9 @@ fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<
         return (Verdict::Inconclusive, sentence, Vec::new());
     }
     if !missing.is_empty() {
-        let first = first_not_judged(findings);
-        let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
+        let first = first_not_judged(findings, &missing);
         let evidence = first.map(phrase::finding_evidence).into_iter().collect();
-        return (Verdict::Inconclusive, phrase::never_judged(&missing, would_decide), evidence);
+        return (Verdict::Inconclusive, phrase::never_judged(&missing, first), evidence);
     }
     let foremost = phrase::foremost_clean(findings);
     let mut evidence: Vec<String> = foremost.map(phrase::finding_evidence).into_iter().collect();
@@ -128,19 +127,23 @@ fn work(history: &RunHistory, scenario: &str) -> (u64, u64) {
     last.map_or((0, 0), |floor| (floor.messages, floor.sessions))
 }
 
+/// What a clean run must have judged, in one scenario at least.
+const JUDGED: [(&str, &[Metric]); 3] =
+    [("memory", &[Metric::Heap, Metric::Rss]), ("descriptors", &[Metric::Fd]), ("sockets", &[Metric::Sockets])];
+
 /// What was judged clean in no scenario at all.
 fn never_judged(findings: &[Finding]) -> Vec<&'static str> {
     let holds = |metrics: &[Metric]| findings.iter().any(|f| metrics.contains(&f.metric) && is_clean(f));
-    [("memory", &[Metric::Heap, Metric::Rss][..]), ("descriptors", &[Metric::Fd]), ("sockets", &[Metric::Sockets])]
-        .into_iter()
-        .filter(|(_, metrics)| !holds(metrics))
-        .map(|(name, _)| name)
-        .collect()
+    JUDGED.into_iter().filter(|(_, metrics)| !holds(metrics)).map(|(name, _)| name).collect()
 }
 
-/// What was not judged in the first scenario that was tried; what could be read, and knows what would decide, speaks first.
-fn first_not_judged(findings: &[Finding]) -> Option<&Finding> {
-    let missing = || findings.iter().filter(|f| f.state == State::NotJudged && f.scenario != "smoke");
+/// What was not judged in the first scenario that was tried, of what is missing first; what could be read, and knows what
+/// would decide, speaks before all.
+fn first_not_judged<'a>(findings: &'a [Finding], missing: &[&str]) -> Option<&'a Finding> {
+    let of = |finding: &&Finding| {
+        JUDGED.iter().any(|(name, metrics)| missing.contains(name) && metrics.contains(&finding.metric))
+    };
+    let missing = || findings.iter().filter(|f| f.state == State::NotJudged && f.scenario != "smoke").filter(of);
     missing().find(|f| f.would_decide.is_some()).or_else(|| missing().next())
 }
 

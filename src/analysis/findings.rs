@@ -31,8 +31,9 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
             let judgement = cells.outcome(cell);
             // Growth that goes with time alone is told by the hour.
             let judgement = match judgement.state {
-                State::Leak | State::Inconclusive => by_time(cell, history, bounds, judgement),
-                _ => judgement,
+                State::Clean | State::Plateau => judgement,
+                _ if judgement.waves < bounds.waves.least => judgement,
+                _ => by_time(cell, history, bounds, judgement),
             };
             finding(cell, judgement, history, today)
         })

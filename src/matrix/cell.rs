@@ -85,7 +85,9 @@ impl Cell {
         };
         // A rest is kept for all cells of the scenario, whoever asked for it.
         self.rested |= floor.rested;
-        self.garbage_known &= floor.garbage.is_some() || self.metric.is_count();
+        // Of a collector that was not found nobody knows that it is off.
+        let found = floor.collector.is_none_or(|collector| collector.threshold > 0);
+        self.garbage_known &= (floor.garbage.is_some() && found) || self.metric.is_count();
         let case = self.case();
         self.last = Some(self.looks.feed(floor, &case));
     }

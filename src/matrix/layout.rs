@@ -97,7 +97,9 @@ impl Cells {
             elements: elements(processes, "heap"),
         };
         let first = *self.first.entry(scene.scenario.clone()).or_insert(counted);
-        let collector = collector(processes);
+        // One that was never on has set nothing up that could be found.
+        let off = Collector { on: false, roots: 0, threshold: 0, runs: 0 };
+        let collector = collector(processes).or(at_rest.tree.map(|_| off));
         let (forced, rest) = (self.forced, self.budget.rest_seconds);
         let grain = at_rest.tree.map(|tree| tree.grain as f64).filter(|grain| *grain > 0.0);
         let collected = self.runtime.map(|_| if forced { Collected::Forced } else { Collected::AtWill });
@@ -113,9 +115,8 @@ impl Cells {
                     pid: Some(if at_rest.tree.is_some() { life } else { figure.lives }),
                     seconds: Some(t),
                     rested: *rested,
-                    // Where no collector is found, nobody knows that it will come.
-                    garbage: figure.garbage.filter(|_| collector.is_some() || at_rest.tree.is_none()),
-                    collector: collector.filter(|_| cell.metric == Metric::Heap),
+                    garbage: figure.garbage,
+                    collector: collector.filter(|_| cell.metric == Metric::Heap && figure.garbage.is_some()),
                     elements: elements(processes, "heap").filter(|_| cell.metric == Metric::Heap),
                     peak_in_wave: figure.peak,
                     grain: grain.filter(|_| cell.metric.is_resident()),

@@ -81,7 +81,7 @@ impl Metric {
 
     /// All of them by how directly they tell what leaks: a kept socket keeps memory too.
     pub const DIRECT: [Metric; 6] =
-        [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Rss, Metric::Processes, Metric::Threads];
+        [Metric::Sockets, Metric::Fd, Metric::Heap, Metric::Processes, Metric::Threads, Metric::Rss];
 
     /// The one table.
     const fn facts(self) -> Facts {

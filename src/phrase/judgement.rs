@@ -87,7 +87,8 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
             format!("it grows with time, not with the work; {} s without load were watched", significant(*idle_seconds))
         }
         Why::CollectorOff => {
-            "it is garbage in cycles, and PHP's collector is off (gc_disable(), zend.enable_gc)".to_owned()
+            "it is garbage in cycles, and PHP's collector is off or was not found (gc_disable(), zend.enable_gc)"
+                .to_owned()
         }
         Why::CollectorLate { at_run, limit, more } => format!(
             "it is garbage in cycles, and {} are reached after {} more {work}, before PHP's collector comes at {}",

@@ -278,14 +278,21 @@ pub fn undecided(finding: &Finding) -> String {
     format!("Not decided: {name} grew in `{}`.{more}", finding.scenario)
 }
 
-/// The sentence where something was never judged, for want of what `would_decide` says, if it does.
-pub fn never_judged(missing: &[&str], would_decide: Option<&str>) -> String {
+/// The sentence where something was never judged, or looked at and not decided; `first` is of what is missing, and knows
+/// what would decide, if anything does.
+pub fn never_judged(missing: &[&str], first: Option<&Finding>) -> String {
+    let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
+    let looked_at = first.filter(|_| missing.len() == 1).and_then(|finding| {
+        let (limit, growth) = (finding.could_have_missed?, finding.growth?);
+        let limit = growth_of(limit, growth.unit, growth.per);
+        Some(format!("{} may grow by up to {limit} in `{}`", metric_noun(finding.metric), finding.scenario))
+    });
     format!(
-        "Not decided: {} never judged in any scenario. {} would decide.",
-        match missing {
-            [one] => format!("{one} {}", if *one == "memory" { "was" } else { "were" }),
-            many => format!("{} were", many.join(" and ")),
-        },
+        "Not decided: {}. {} would decide.",
+        looked_at.unwrap_or_else(|| match missing {
+            [one] => format!("{one} {} never judged in any scenario", if *one == "memory" { "was" } else { "were" }),
+            many => format!("{} were never judged in any scenario", many.join(" and ")),
+        }),
         would_decide.map_or("More messages (--load sequential)".to_owned(), capital)
     )
 }

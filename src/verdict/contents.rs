@@ -69,7 +69,7 @@ fn garbage_stays(case: &Case) -> Option<Why> {
 
 /// Garbage that nothing frees, by itself.
 fn garbage(case: &Case, bounds: &Bounds, limits: &Limits, series: &Series) -> Option<(Rise, Why)> {
-    let why = garbage_stays(case)?;
+    let why = garbage_stays(case).filter(|_| series.end() >= limits.leak_work)?;
     let garbage = of(case, |floor| floor.garbage)?;
     let grain = case.metric.grain();
     let rise = rises(&garbage, FROM, bounds.shape.thin[0], limits.leak, grain, &bounds.shape).ok()?;
