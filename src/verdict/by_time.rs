@@ -59,6 +59,26 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
         let seconds = pair[1].seconds? - pair[0].seconds?;
         steps.push([work(pair[1]) - work(pair[0]), seconds / 3600.0, own(pair[1]) - own(pair[0])]);
     }
+    let (per_work, per_hour) = fit(&steps, case.metric.grain())?;
+    // One long stretch alone has its own growth for its rate, whatever fell into it by chance: without it time must show too.
+    let longest = (0..steps.len()).max_by(|&a, &b| steps[a][1].total_cmp(&steps[b][1]))?;
+    let others: Vec<[f64; 3]> = (0..steps.len()).filter(|&i| i != longest).map(|i| steps[i]).collect();
+    let hour = bounds.hour(case.metric);
+    let with_work = per_work.low > bounds.for_case(case).leak * 1000.0;
+    let with_time = per_hour.low > hour
+        && fit(&others, case.metric.grain()).is_some_and(|(_, others)| others.low > 0.0 && others.high > hour);
+    let cause = match (with_work, with_time) {
+        (true, true) => Cause::Both,
+        (true, false) => Cause::Work,
+        (false, true) => Cause::Time,
+        (false, false) => Cause::Neither,
+    };
+    Some(Split { per_work, per_hour, cause })
+}
+
+/// Least squares of steps of work, hours and growth: growth per 1,000 units of work, and per hour. None where they are too
+/// few or of one pace.
+fn fit(steps: &[[f64; 3]], grain: f64) -> Option<(Estimate, Estimate)> {
     let n = steps.len();
     if n < 5 {
         return None;
@@ -75,25 +95,14 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
     let per_hour = (sum(1, 2) * ww - sum(0, 2) * wt) / determinant;
     let residual: f64 = steps.iter().map(|[w, t, y]| (y - per_work * w - per_hour * t).powi(2)).sum();
     // A grain of the metric at each end is the least that a step is off by.
-    let grain = case.metric.grain().powi(2) / 6.0;
-    let variance = (residual / (n - 2) as f64).max(grain);
+    let variance = (residual / (n - 2) as f64).max(grain.powi(2) / 6.0);
     let reach = |weight: f64| 2.1 * (variance * weight / determinant).sqrt();
     let estimate = |value: f64, reach: f64, scale: f64| Estimate {
         value: value * scale,
         low: (value - reach) * scale,
         high: (value + reach) * scale,
     };
-    let per_work = estimate(per_work, reach(tt), 1000.0);
-    let per_hour = estimate(per_hour, reach(ww), 1.0);
-    let with_work = per_work.low > bounds.for_case(case).leak * 1000.0;
-    let with_time = per_hour.low > bounds.hour(case.metric);
-    let cause = match (with_work, with_time) {
-        (true, true) => Cause::Both,
-        (true, false) => Cause::Work,
-        (false, true) => Cause::Time,
-        (false, false) => Cause::Neither,
-    };
-    Some(Split { per_work, per_hour, cause })
+    Some((estimate(per_work, reach(tt), 1000.0), estimate(per_hour, reach(ww), 1.0)))
 }
 
 #[cfg(test)]
@@ -133,6 +142,19 @@ mod tests {
             assert!(split.per_work.low <= 1000.0 * per_message && 1000.0 * per_message <= split.per_work.high);
             assert!(split.per_hour.low <= per_hour && per_hour <= split.per_hour.high);
         }
+    }
+
+    #[test]
+    fn what_falls_into_the_one_rest_by_chance_is_no_growth_with_time() {
+        let mut floors = floors(16.0, 0.0);
+        floors.truncate(13);
+        for floor in floors.iter_mut().skip(7) {
+            // A rest of 15 seconds before the seventh, in which a list doubled.
+            floor.seconds = floor.seconds.map(|seconds| seconds + 15.0);
+            floor.value += 6_000.0;
+        }
+        let split = split(&Case::new(Metric::Heap, &floors), &Bounds::default()).unwrap();
+        assert_eq!(split.cause, Cause::Work, "{split:?}");
     }
 
     #[test]

@@ -140,6 +140,37 @@ mod tests {
     }
 
     #[test]
+    fn floors_of_a_running_php_with_such_a_list() {
+        // 128 bytes for each 50th message, PHP 8.2: messages, heap, elements.
+        let recorded = [
+            (0, 413_272, 3),
+            (766, 416_528, 15),
+            (1_578, 418_896, 31),
+            (2_702, 422_480, 54),
+            (3_888, 426_704, 77),
+            (4_680, 428_752, 93),
+            (5_780, 431_568, 115),
+            (6_630, 439_376, 132),
+            (7_714, 442_192, 154),
+            (8_400, 443_984, 168),
+            (9_485, 446_672, 189),
+            (10_285, 448_720, 205),
+        ];
+        let floors: Vec<Floor> = (0..)
+            .zip(recorded)
+            .map(|(wave, (messages, heap, elements))| Floor {
+                elements: Some(elements),
+                garbage: Some(0.0),
+                ..Floor::new(wave, messages, messages, f64::from(heap))
+            })
+            .collect();
+        let judgement = judge(&Case { garbage_known: true, ..Case::new(Metric::Heap, &floors) }, &Bounds::default());
+        assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
+        let [low, high] = judgement.ci95.unwrap();
+        assert!(low < 2_880.0 && 2_880.0 < high && high - low < 1_000.0, "{low} {high}");
+    }
+
+    #[test]
     fn the_interval_of_a_list_that_doubles_is_that_of_its_elements() {
         let judgement = judged(|wave| {
             let floor = floor(wave, |messages| 48.0 * messages as f64 + table(messages as f64, TABLES[0]));

@@ -361,7 +361,7 @@ impl<'a> Rule<'a> {
 
     /// What a census of the heap tells where its totals do not: garbage that stays, a container's elements.
     fn contents(&self) -> Option<Judgement> {
-        let (rise, why) = contents::leak(self.case, self.bounds, &self.limits, &self.series)?;
+        let (rise, why) = contents::leak(self.case, self.bounds, &self.limits, &Series::of(self.case))?;
         Some(self.say(Found { state: State::Leak, rise: Some(rise), limit: rise.high, why: vec![why] }, true))
     }
 
