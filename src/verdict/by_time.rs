@@ -42,6 +42,9 @@ pub struct Split {
     pub cause: Cause,
 }
 
+/// Of the growth with time, the part that must also show without the longest stretch.
+const OTHERS: f64 = 0.5;
+
 /// Takes the growth of floors that carry their seconds apart: least squares of each wave's growth on its work and its
 /// time. `None` where the pace hardly changed, so that the two cannot be told apart, or where seconds are missing.
 pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
@@ -65,8 +68,9 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
     let others: Vec<[f64; 3]> = (0..steps.len()).filter(|&i| i != longest).map(|i| steps[i]).collect();
     let hour = bounds.hour(case.metric);
     let with_work = per_work.low > bounds.for_case(case).leak * 1000.0;
-    let with_time = per_hour.low > hour
-        && fit(&others, case.metric.grain()).is_some_and(|(_, others)| others.low > 0.0 && others.high > hour);
+    let alike = |others: Estimate| others.high > hour && others.value > OTHERS * per_hour.value;
+    let others = fit(&others, case.metric.grain());
+    let with_time = per_hour.low > hour && others.is_some_and(|(_, others)| alike(others));
     let cause = match (with_work, with_time) {
         (true, true) => Cause::Both,
         (true, false) => Cause::Work,
