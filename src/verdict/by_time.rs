@@ -70,7 +70,8 @@ pub fn split(case: &Case, bounds: &Bounds) -> Option<Split> {
     let with_work = per_work.low > bounds.for_case(case).leak * 1000.0;
     let alike = |others: Estimate| others.high > hour && others.value > OTHERS * per_hour.value;
     let others = fit(&others, case.metric.grain());
-    let with_time = per_hour.low > hour && others.is_some_and(|(_, others)| alike(others));
+    // Where the others are of one pace they say nothing: time alone may be the cause then, and not time beside the work.
+    let with_time = per_hour.low > hour && others.map_or(!with_work, |(_, others)| alike(others));
     let cause = match (with_work, with_time) {
         (true, true) => Cause::Both,
         (true, false) => Cause::Work,
