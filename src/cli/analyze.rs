@@ -20,8 +20,20 @@ use crate::profile::export::{callgrind, folded, pprof, speedscope};
 use crate::profile::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
 use crate::report::{profile_html, stream_whole};
 
+const AFTER_HELP: &str = "\
+A CSV of floors (FILE.csv) has a header, then one row a wave:
+  wave,messages,heap,rss_kb,fds
+  0,0,421120,18432,11
+  1,500,427520,18940,11
+`messages` (or `sessions`) are counted from the start; `pid` and `seconds` may be there. Every other column is
+judged by its name: heap, rss, fd, sockets, threads, processes and their like. Memory is in bytes, or as a name
+ends: _kb, _mb. Commas, semicolons or tabs; an empty field was not measured. docs/floors.md has the rest.
+
+Exit codes: 0 profiles were read, or all was judged clean; 1 leak; 2 nothing was readable; 4 not decided";
+
 /// Arguments of `profile-run analyze`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
 pub struct Args {
     /// Profile files (Xdebug's, callgrind's; gzip or not), folders of them, or CSVs of floors
     #[arg(required = true, value_name = "FILE|DIR")]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::exit::Exit;
 use super::super::stdout::{errln, outln};
 use crate::analysis::csv::{ByteUnit, ColumnFinding, FloorTable};
-use crate::model::{Reason, State, Why};
+use crate::model::{Metric, Reason, State, Why};
 use crate::phrase;
 use crate::verdict::Bounds;
 
@@ -83,8 +83,8 @@ fn say_what_is_not_judged(path: &Path, finding: &ColumnFinding) {
     let (path, name) = (path.display(), &finding.metric);
     match finding.why.first() {
         Some(Why::UnknownFigure { .. }) => errln!(
-            "profile-run: {path}: column `{name}` is not judged, its name is not known; call it heap, rss, fds, sockets, \
-             threads or processes"
+            "profile-run: {path}: column `{name}` is not judged, its name is not known; call it one of {}",
+            Metric::ALL.map(Metric::name).join(", ")
         ),
         Some(Why::WrongUnit { odd }) => errln!(
             "profile-run: {path}: column `{name}` is not judged: {odd} of its figures can be no count of bytes \
