@@ -108,13 +108,14 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         baseline: None,
         bounds: history.settings.bounds.clone(),
         findings,
+        thresholds: Vec::new(),
     };
-    let mut worse = Worse {
-        thresholds: thresholds::crossed(&history.settings.thresholds, &result.load, &result.samples_summary),
-        regressions: Vec::new(),
-    };
+    result.thresholds = thresholds::judge(&history.settings.thresholds, &result, baseline);
     let mut comparison = baseline.map(|baseline| compare::compare(baseline, &result));
-    worse.regressions = comparison.as_ref().map(Comparison::regressions).unwrap_or_default();
+    let worse = Worse {
+        threshold: phrase::broken_thresholds(&result.thresholds),
+        regressions: comparison.as_ref().map(Comparison::regressions).unwrap_or_default(),
+    };
     let conclusion = conclude(&result.findings, &history, &worse);
     (result.verdict, result.sentence) = (conclusion.verdict, conclusion.sentence);
     (result.evidence, result.exit_code) = (conclusion.evidence, conclusion.exit_code);
@@ -132,6 +133,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         censuses: censuses(&history),
         asked: load::asked(&history),
         load_notes: load::notes(&history),
+        root: history.header.root.clone(),
         reproduce: reproduce(&plan.typed, history.header.cwd.as_deref()),
         last_words: last_words(&history),
         not_exercised: load::not_exercised(&plan.scenarios, &errors),

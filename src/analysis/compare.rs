@@ -1,18 +1,18 @@
 //! Two runs: what got worse. What a message leaves behind and what it calls is exact and judged whatever the machine was;
 //! times are shown. One run on each side does not know by how much times differ from run to run of one build.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::result::{Finding, FunctionRow, LoadRow, Metric, Per, RunResult, Unit, Verdict};
+pub use super::compare_functions::FunctionChange;
+use super::compare_functions::functions;
+use super::result::{Finding, LoadRow, Metric, Per, RunResult, Unit, Verdict};
+use crate::model::Change;
 use crate::phrase::{self, grouped, significant};
 use crate::verdict::Bounds;
-use crate::verdict::baseline::{self, Change, Decided};
-
-/// Functions that a comparison names, at most.
-const FUNCTIONS: usize = 20;
+use crate::verdict::baseline::{self, Decided};
 
 /// One metric of one scenario in both runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,9 @@ pub struct GrowthChange {
     pub per: Option<Per>,
     /// What became of it.
     pub change: Change,
+    /// Who holds what grows now, where it is worse and that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<String>,
 }
 
 /// The times of one scenario in both runs: shown, not judged.
@@ -50,30 +53,29 @@ pub struct SpeedChange {
     pub p99_ms: [f64; 2],
 }
 
-/// One function in both runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FunctionChange {
-    /// Its name.
-    pub name: String,
-    /// Calls for each message then and now: whole numbers, for nothing else belongs to the message.
-    pub calls_per_message: [f64; 2],
-    /// Own time for each message then and now, nanoseconds; shown, not judged.
-    pub self_ns_per_message: [f64; 2],
-    /// More calls are worse.
-    pub change: Change,
-}
-
 /// Two runs side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// What differs in the conditions of the runs: `PHP: 8.2.1, now 8.3.0`. Times depend on them.
     pub differences: Vec<String>,
+    /// Commit of the project under test then and now.
+    #[serde(default)]
+    pub commits: [Option<String>; 2],
     /// Verdict then and now.
     pub verdict: [Option<Verdict>; 2],
     /// Growth by metric and scenario.
     pub growth: Vec<GrowthChange>,
     /// Functions whose calls for each message changed, the greatest change of their own time first.
     pub functions: Vec<FunctionChange>,
+    /// Functions that the later profile alone has, the dearest first.
+    #[serde(default)]
+    pub new_functions: Vec<FunctionChange>,
+    /// Functions that the earlier profile alone has.
+    #[serde(default)]
+    pub gone_functions: Vec<FunctionChange>,
+    /// Functions of both whose time with all that they call changed most: shown, not judged.
+    #[serde(default)]
+    pub function_times: Vec<FunctionChange>,
     /// Times by scenario.
     pub speed: Vec<SpeedChange>,
     /// At least one figure could be judged.
@@ -86,16 +88,20 @@ pub struct Comparison {
 pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     let change = |is: &Finding| growth_change(earlier.finding(is.metric, &is.scenario), is, &now.bounds);
     let growth: Vec<GrowthChange> = now.findings.iter().map(change).collect();
-    let (functions, calls_judged) = functions(earlier, now);
-    let changes = || growth.iter().map(|growth| growth.change).chain(functions.iter().map(|f| f.change));
+    let functions = functions(earlier, now);
+    let changes = || growth.iter().map(|growth| growth.change).chain(functions.changed.iter().map(|f| f.change));
     Comparison {
         differences: differences(earlier, now),
+        commits: [earlier.source.commit.clone(), now.source.commit.clone()],
         verdict: [earlier.verdict, now.verdict],
-        judged: calls_judged || changes().any(|change| change != Change::Unknown),
+        judged: functions.judged || changes().any(|change| change != Change::Unknown),
         worse: changes().any(|change| change == Change::Worse),
         speed: now.measured_load().filter_map(|row| speed_change(earlier, row)).collect(),
         growth,
-        functions,
+        functions: functions.changed,
+        new_functions: functions.new,
+        gone_functions: functions.gone,
+        function_times: functions.times,
     }
 }
 
@@ -145,6 +151,8 @@ fn differences(earlier: &RunResult, now: &RunResult) -> Vec<String> {
 fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> GrowthChange {
     let bound = bounds.leak(is.metric);
     let decided = |finding: &Finding| Decided::new(finding.state, finding.growth, finding.ci95);
+    let change = baseline::growth(decided(is), was.and_then(decided), bound);
+    let holder = is.holders.first().filter(|_| change == Change::Worse);
     GrowthChange {
         metric: is.metric,
         scenario: is.scenario.clone(),
@@ -152,7 +160,8 @@ fn growth_change(was: Option<&Finding>, is: &Finding, bounds: &Bounds) -> Growth
         is: is.growth.map(|growth| growth.value),
         unit: is.growth.map(|growth| growth.unit),
         per: is.growth.map(|growth| growth.per),
-        change: baseline::growth(decided(is), was.and_then(decided), bound),
+        change,
+        holder: holder.map(|holder| holder.path.clone()),
     }
 }
 
@@ -169,57 +178,13 @@ fn speed_change(earlier: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
     })
 }
 
-/// What changed, and whether any function could be judged. Another PHP compiles other calls: then none is.
-fn functions(earlier: &RunResult, now: &RunResult) -> (Vec<FunctionChange>, bool) {
-    let (Some(was), Some(is)) = (&earlier.profile, &now.profile) else { return (Vec::new(), false) };
-    let (was, is) = (&was.figures, &is.figures);
-    let php = |result: &RunResult| result.target.versions.get("php").cloned();
-    let scenarios = |result: &RunResult| -> BTreeSet<String> {
-        let rows = result.profile.iter().flat_map(|profile| &profile.waves);
-        rows.filter_map(|row| row.scenario.clone()).collect()
-    };
-    let alike = php(earlier) == php(now) && scenarios(earlier) == scenarios(now) && was.complete && is.complete;
-    if !alike || was.messages == 0 || is.messages == 0 {
-        return (Vec::new(), false);
-    }
-    let by_name = |of: &'_ [FunctionRow]| -> BTreeMap<String, (u64, i64)> {
-        of.iter().filter(|f| !f.waiting).map(|f| (f.name.clone(), (f.calls, f.own))).collect()
-    };
-    let (before, after) = (by_name(&was.functions), by_name(&is.functions));
-    // A closure is called after its lines: one that moved is not new.
-    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let known =
-        |name: &&&String| !name.contains("{closure") || before.contains_key(**name) && after.contains_key(**name);
-    let per = |value: f64, messages: u64| value / messages as f64;
-    let mut judged = false;
-    let mut changes = Vec::new();
-    for name in names.iter().filter(known) {
-        let [old, new] = [&before, &after].map(|of| of.get(*name).copied().unwrap_or_default());
-        let change = baseline::calls((new.0, is.messages), (old.0, was.messages));
-        judged |= change != Change::Unknown;
-        if matches!(change, Change::Worse | Change::Better) {
-            changes.push(FunctionChange {
-                name: (*name).clone(),
-                calls_per_message: [per(old.0 as f64, was.messages), per(new.0 as f64, is.messages)],
-                self_ns_per_message: [per(old.1 as f64, was.messages), per(new.1 as f64, is.messages)],
-                change,
-            });
-        }
-    }
-    let size = |change: &FunctionChange| (change.self_ns_per_message[1] - change.self_ns_per_message[0]).abs();
-    changes.sort_by(|a, b| {
-        (b.change == Change::Worse).cmp(&(a.change == Change::Worse)).then(size(b).total_cmp(&size(a)))
-    });
-    changes.truncate(FUNCTIONS);
-    (changes, judged)
-}
-
 impl Comparison {
     /// What is worse, in sentences.
     pub fn regressions(&self) -> Vec<String> {
         let grew = self.growth.iter().filter(|growth| growth.change == Change::Worse).map(|growth| {
+            let holder = growth.holder.as_ref().map_or(String::new(), |path| format!(", held by `{path}`"));
             format!(
-                "Worse than the baseline: {} of `{}` grows by {}, was {}.",
+                "Worse than the baseline: {} of `{}` grows by {}, was {}{holder}.",
                 phrase::metric_noun(growth.metric),
                 growth.scenario,
                 growth.amount(growth.is),
@@ -249,7 +214,7 @@ impl Comparison {
                 growth.scenario,
                 growth.amount(growth.was),
                 growth.amount(growth.is),
-                change_word(growth.change)
+                phrase::change(growth.change)
             );
         }
         for function in &self.functions {
@@ -259,8 +224,27 @@ impl Comparison {
                 out,
                 "calls        {}  {was} -> {is} per message, {own_was} -> {own_is} µs of its own  {}",
                 function.name,
-                change_word(function.change)
+                phrase::change(function.change)
             );
+        }
+        let micros = |ns: f64| grouped((ns / 1000.0).round() as u64);
+        for (word, list, side) in [("new", &self.new_functions, 1), ("gone", &self.gone_functions, 0)] {
+            for function in list {
+                let _ = writeln!(
+                    out,
+                    "{word:<12} {}  {} calls per message, {} µs of its own, {} µs with all that it calls{}",
+                    function.name,
+                    significant(function.calls_per_message[side]),
+                    micros(function.self_ns_per_message[side]),
+                    micros(function.inclusive_ns_per_message[side]),
+                    if function.waiting { ", waits" } else { "" }
+                );
+            }
+        }
+        for function in &self.function_times {
+            let [was, is] = function.inclusive_ns_per_message.map(micros);
+            let _ =
+                writeln!(out, "time         {}  {was} -> {is} µs per message with all that it calls", function.name);
         }
         let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), significant);
         for speed in &self.speed {
@@ -284,7 +268,8 @@ impl Comparison {
 }
 
 impl GrowthChange {
-    fn amount(&self, value: Option<f64>) -> String {
+    /// A growth with its unit; `-` where there is none.
+    pub fn amount(&self, value: Option<f64>) -> String {
         let Some(value) = value else { return "-".to_owned() };
         match (self.unit, self.per) {
             (Some(unit), Some(per)) => phrase::growth_of(value, unit, per),
@@ -293,14 +278,6 @@ impl GrowthChange {
     }
 }
 
-fn change_word(change: Change) -> &'static str {
-    match change {
-        Change::Worse => "worse",
-        Change::Same => "same",
-        Change::Better => "better",
-        Change::Unknown => "not judged",
-    }
-}
 /// A verdict's word, where the run has one.
 fn word(verdict: Option<Verdict>) -> &'static str {
     verdict.map_or("none", phrase::verdict)

@@ -39,7 +39,7 @@ pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Co
     // Without a verdict what failed ends with the code of a failure all the same.
     let fell = verdict == Some(Verdict::Failed) || verdict.is_none() && failed(history, &[Pass::Profile]).is_some();
     let exit_code = exit_code(verdict, fell, history, worse);
-    let mut broken = worse.thresholds.iter().chain(&worse.regressions).cloned();
+    let mut broken = worse.threshold.iter().chain(&worse.regressions).cloned();
     // Where something else than the verdict fails the run, the headline says what.
     if exit_code == ExitCode::Failed
         && verdict != Some(Verdict::Leak)
@@ -62,8 +62,8 @@ fn profiled_alone(history: &RunHistory) -> (Option<Verdict>, String, Vec<String>
 /// What is worse than it may be.
 #[derive(Debug, Clone, Default)]
 pub struct Worse {
-    /// Thresholds that were crossed, in sentences.
-    pub thresholds: Vec<String>,
+    /// Thresholds that are broken, in a sentence.
+    pub threshold: Option<String>,
     /// What is worse than the baseline, in sentences.
     pub regressions: Vec<String>,
 }
@@ -208,7 +208,7 @@ fn exit_code(verdict: Option<Verdict>, fell: bool, history: &RunHistory, worse: 
     match verdict {
         Some(Verdict::Leak) if fails_on(FailOn::Leak) => ExitCode::Failed,
         _ if fell && fails_on(FailOn::Failed) => ExitCode::TargetFailed,
-        _ if fails_on(FailOn::Threshold) && !worse.thresholds.is_empty() => ExitCode::Failed,
+        _ if fails_on(FailOn::Threshold) && worse.threshold.is_some() => ExitCode::Failed,
         _ if fails_on(FailOn::Regression) && !worse.regressions.is_empty() => ExitCode::Failed,
         _ if fails_on(FailOn::Errors) && errors => ExitCode::Failed,
         Some(Verdict::Inconclusive) if fails_on(FailOn::Inconclusive) => ExitCode::Inconclusive,

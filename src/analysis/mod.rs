@@ -3,7 +3,8 @@
 mod analyse;
 pub mod analyze_json;
 mod censuses;
-mod compare;
+pub mod compare;
+mod compare_functions;
 mod conclusion;
 pub mod csv;
 mod csv_columns;
@@ -26,4 +27,5 @@ pub mod waiting;
 
 pub use analyse::{AnalysisError, analyse};
 pub use compare::{Comparison, compare};
-pub use settings::{Figure, Settings, Threshold};
+pub use settings::Settings;
+pub use thresholds::{Condition, ThresholdTable};

@@ -15,7 +15,7 @@ pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{
     ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, Location, Metric, Pass,
-    Reason, Role, State, Unit, Verdict,
+    Reason, Role, State, ThresholdRow, Unit, Verdict,
 };
 
 /// The version of this shape.
@@ -191,6 +191,9 @@ pub struct RunResult {
     /// What stopped, stalled or crashed.
     #[serde(default)]
     pub failures: Vec<Failure>,
+    /// The configuration's thresholds, held or broken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<ThresholdRow>,
     /// Against the baseline, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Value>,

@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::Settings;
+use super::{Condition, Settings, ThresholdTable};
 use crate::verdict::Bounds;
 
 /// A setting of a journal that cannot be obeyed.
@@ -67,11 +67,7 @@ pub fn read(recorded: &Value, schema: u32) -> Result<(Settings, Vec<String>), Se
             }
             "accepted" => settings.accepted = list(value, &named)?,
             "thresholds" => {
-                settings.thresholds = list(value, &named)?;
-                let empty = settings.thresholds.iter().position(|held| held.most.is_none() && held.least.is_none());
-                if let Some(at) = empty {
-                    return Err(SettingsError::new(&format!("{named}[{at}]"), "has neither `most` nor `least`"));
-                }
+                settings.thresholds = thresholds(value, &named)?;
             }
             "waiting" => settings.waiting = list(value, &named)?,
             _ => return Err(SettingsError::new(&named, "is no setting that this program knows")),
@@ -139,6 +135,23 @@ fn list<T: DeserializeOwned>(value: &Value, named: &str) -> Result<Vec<T>, Setti
     entries.iter().enumerate().map(one).collect()
 }
 
+/// Conditions, and the tables that earlier versions kept.
+fn thresholds(value: &Value, named: &str) -> Result<Vec<Condition>, SettingsError> {
+    let entries = value.as_array().ok_or_else(|| SettingsError::new(named, "is no list"))?;
+    let mut conditions = Vec::new();
+    for (at, entry) in entries.iter().enumerate() {
+        let named = format!("{named}[{at}]");
+        let read: Result<Vec<Condition>, String> = match entry {
+            Value::String(text) => text.parse().map(|condition| vec![condition]),
+            _ => serde_json::from_value::<ThresholdTable>(entry.clone())
+                .map_err(|error| error.to_string())
+                .and_then(|table| table.conditions()),
+        };
+        conditions.extend(read.map_err(|why| SettingsError::new(&named, why))?);
+    }
+    Ok(conditions)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -149,6 +162,15 @@ mod tests {
     fn what_was_written_is_read_again() {
         let written = serde_json::to_value(Settings::default()).unwrap();
         assert_eq!(read(&written, 2), Ok((Settings::default(), Vec::new())));
+    }
+
+    #[test]
+    fn thresholds_are_read_as_text_and_as_the_tables_of_earlier_versions() {
+        let listed = json!({ "thresholds": ["rss_peak > 256MB", { "figure": "p99_ms", "scenario": "churn", "most": 5.5, "least": 1 }] });
+        let (settings, _) = read(&listed, 2).unwrap();
+        let written = serde_json::to_value(&settings.thresholds).unwrap();
+        assert_eq!(written, json!(["rss_peak > 256MB", "p99 > 5.5ms in churn", "p99 < 1ms in churn"]));
+        assert_eq!(read(&json!({ "thresholds": written }), 2).unwrap().0, settings);
     }
 
     #[test]
@@ -164,6 +186,7 @@ mod tests {
                 "settings.accepted[0].limit",
             ),
             (json!({ "thresholds": [{ "figure": "p99_ms", "most": null }] }), "settings.thresholds[0]"),
+            (json!({ "thresholds": ["errors > 5", "p98 > 1ms"] }), "settings.thresholds[1]"),
         ] {
             assert_eq!(read(&settings, 1).unwrap_err().key, key);
             assert_eq!(read(&settings, 2).unwrap_err().key, key);

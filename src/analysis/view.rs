@@ -126,6 +126,8 @@ pub struct RunView {
     pub asked: Vec<Asked>,
     /// What went otherwise than asked, in sentences.
     pub load_notes: Vec<String>,
+    /// The root of the project under test.
+    pub root: Option<String>,
     /// The command that makes the run again.
     pub reproduce: String,
     /// The server's last output lines, by pass.

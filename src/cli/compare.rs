@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::outputs::read_result;
-use super::stdout::{out, outln};
-use crate::analysis::compare;
+use super::stdout::out;
+use crate::analysis::compare::compare;
+use crate::report;
 
 /// Arguments of `profile-run compare`.
 #[derive(Debug, clap::Args)]
@@ -14,22 +15,46 @@ pub struct Args {
     base: PathBuf,
     /// The later run
     new: PathBuf,
-    /// Print one JSON object
-    #[arg(long)]
+    /// What to write
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// Write here instead of stdout; the file is replaced whole
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// The formats of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// Lines for a terminal
+    Text,
+    /// A page, one file
+    Html,
+    /// For a comment
+    Markdown,
+    /// One object
+    Json,
 }
 
 /// Runs `profile-run compare`.
 ///
 /// # Errors
-/// One of them is no run.
+/// One of them is no run, or the comparison cannot be written.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let (base, new) = (read_result(&args.base)?, read_result(&args.new)?);
     let comparison = compare(&base, &new);
-    if args.json {
-        outln!("{}", serde_json::to_string_pretty(&comparison)?);
-    } else {
-        out(format_args!("{}", comparison.text()));
+    let text = match if args.json { Format::Json } else { args.format } {
+        Format::Text => comparison.text(),
+        Format::Html => report::comparison_html(&comparison)?,
+        Format::Markdown => report::comparison_markdown(&comparison),
+        Format::Json => serde_json::to_string_pretty(&comparison)? + "\n",
+    };
+    match &args.output {
+        Some(path) => report::write_whole(path, text.as_bytes())?,
+        None => out(format_args!("{text}")),
     }
     Ok(match () {
         () if comparison.worse => Exit::Failed,

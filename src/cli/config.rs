@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::Deserialize;
 
 use super::config_checks;
-use crate::analysis::{Settings, Threshold};
+use crate::analysis::{Condition, Settings, ThresholdTable};
 use crate::model::plan::scenario::Catalog;
 use crate::verdict::Bounds;
 use crate::verdict::accepted::Accepted;
@@ -31,7 +31,8 @@ struct File {
     scenario: toml::Table,
     verdict: Bounds,
     accept: Vec<Accepted>,
-    threshold: Vec<Threshold>,
+    thresholds: Vec<Condition>,
+    threshold: Vec<ThresholdTable>,
     profile: Profile,
 }
 
@@ -63,13 +64,11 @@ impl Config {
         drop(file.scenario);
         config_checks::bounds(&file.verdict, path)?;
         config_checks::accepted(&file.accept, path)?;
-        config_checks::thresholds(&file.threshold, &catalog, path)?;
-        let settings = Settings {
-            bounds: file.verdict,
-            accepted: file.accept,
-            thresholds: file.threshold,
-            waiting: file.profile.waiting,
-        };
+        let tables = config_checks::tables(&file.threshold, path)?;
+        let thresholds: Vec<Condition> = file.thresholds.into_iter().chain(tables).collect();
+        config_checks::thresholds(&thresholds, &catalog, path)?;
+        let settings =
+            Settings { bounds: file.verdict, accepted: file.accept, thresholds, waiting: file.profile.waiting };
         Ok(Self { catalog, settings })
     }
 }
@@ -86,6 +85,7 @@ mod tests {
     fn every_table_is_read() {
         let config = parse(
             r#"
+            thresholds = ["errors > 0.1%", 'calls "php::file_put_contents" > 2 per message', "p99 > 20ms in mine"]
             [scenario.mine]
             like = "churn"
             [verdict.heap]
@@ -108,7 +108,16 @@ mod tests {
         assert!(config.catalog.get("mine").is_ok());
         assert_eq!(config.settings.bounds.heap.leak, 1000.0);
         assert_eq!(config.settings.accepted.len(), 1);
-        assert_eq!(config.settings.thresholds[0].most, Some(50.0));
+        let texts: Vec<&str> = config.settings.thresholds.iter().map(|condition| condition.text.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "errors > 0.1%",
+                "calls \"php::file_put_contents\" > 2 per message",
+                "p99 > 20ms in mine",
+                "p99 > 50ms in mine"
+            ]
+        );
         assert_eq!(config.settings.waiting, ["App\\Loop->idle"]);
     }
 
@@ -116,6 +125,9 @@ mod tests {
     fn a_slip_is_named_with_its_place() {
         for (text, part) in [
             ("[thresholds]\n", "thresholds"),
+            ("thresholds = [\"p99 > 50\"]", "a time, as 50ms"),
+            ("thresholds = [\"p98 > 50ms\"]", "did you mean"),
+            ("thresholds = [\"p99 > 50ms in chrun\"]", "churn"),
             ("[[threshold]]\nfigure = \"p99_ms\"", "most"),
             ("[[threshold]]\nfigure = \"rss_peak\"\nscenario = \"x\"\nmost = 1", "whole run"),
             ("[verdict.heap]\nleek = 1", "did you mean `leak`"),

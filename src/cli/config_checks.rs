@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::Value;
 
-use crate::analysis::Threshold;
+use crate::analysis::{Condition, ThresholdTable};
 use crate::model::Metric;
 use crate::model::plan::scenario::{Catalog, nearest};
 use crate::verdict::Bounds;
@@ -70,27 +70,29 @@ pub fn accepted(list: &[Accepted], path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `[[threshold]]`.
+/// `[[threshold]]` as conditions.
 ///
 /// # Errors
-/// Neither bound, a bound that is no number from 0 on, a scenario that is none or has no say in the figure.
-pub fn thresholds(list: &[Threshold], catalog: &Catalog, path: &Path) -> Result<()> {
-    for threshold in list {
-        let place = format!("{}: [[threshold]] {:?}", path.display(), threshold.figure);
-        if threshold.most.is_none() && threshold.least.is_none() {
-            bail!("{place} needs `most` or `least`");
-        }
-        for bound in [threshold.most, threshold.least].into_iter().flatten() {
-            if !(bound.is_finite() && bound >= 0.0) {
-                bail!("{place}: {bound} is no bound; write a number from 0 on");
-            }
-        }
-        let Some(scenario) = &threshold.scenario else { continue };
-        if !threshold.figure.is_of_a_scenario() {
-            bail!("{place} is of the whole run: leave `scenario` out");
-        }
-        if let Err(unknown) = catalog.get(scenario) {
-            bail!("{place}: {unknown}");
+/// Neither bound, a bound that is no number from 0 on, a scenario where the figure has none.
+pub fn tables(list: &[ThresholdTable], path: &Path) -> Result<Vec<Condition>> {
+    let mut conditions = Vec::new();
+    for table in list {
+        let place = format!("{}: [[threshold]] {:?}", path.display(), table.figure);
+        conditions.extend(table.conditions().map_err(|why| anyhow::anyhow!("{place}: {why}"))?);
+    }
+    Ok(conditions)
+}
+
+/// Every threshold's scenario is there.
+///
+/// # Errors
+/// The first that is not.
+pub fn thresholds(list: &[Condition], catalog: &Catalog, path: &Path) -> Result<()> {
+    for condition in list {
+        if let Some(scenario) = &condition.scenario
+            && let Err(unknown) = catalog.get(scenario)
+        {
+            bail!("{}: threshold `{}`: {unknown}", path.display(), condition.text);
         }
     }
     Ok(())

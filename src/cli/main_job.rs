@@ -7,6 +7,7 @@ use anyhow::bail;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::export::{self, Wanted};
 use super::lists::{self, ScenarioName};
 use super::parse;
 use super::run::Show;
@@ -132,6 +133,12 @@ pub struct Args {
     /// Print JSON lines on stdout, the result last; the console goes to stderr
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Exit as `git bisect run` reads it: 0 good, 1 bad, 125 skip (not decided, did not run)
+    #[arg(long, help_heading = "Verdict")]
+    pub bisect: bool,
+    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot; `-` is stdout
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = export::wanted, help_heading = "Output")]
+    pub export: Vec<Wanted>,
     /// Hide no passwords, tokens, hooks and names in reports and on the console
     #[arg(long, help_heading = "Output")]
     pub no_redact: bool,
@@ -223,6 +230,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         json: args.json,
         open: args.open,
         no_redact: args.no_redact,
+        export: args.export,
     };
     super::run::run(plan, &config, &show)
 }

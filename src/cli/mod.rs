@@ -6,6 +6,7 @@ mod config;
 mod config_checks;
 mod doctor;
 mod exit;
+mod export;
 mod hidden;
 mod lists;
 mod load;
@@ -38,6 +39,7 @@ Exit codes:
   3    the server failed: exited at once, never ready, crashed, stalled, accepted nothing
   4    inconclusive
   130  interrupted
+  125  with --bisect: this commit tells nothing (2, 3, 4 and 130 of above)
 --fail-on chooses what of 1, 3 and 4 counts. After 1, 3, 4 and 130 there is a report all the same.
 load:    0 all that was asked was done, 1 some or all was refused or failed, 3 ended by the stall time-out
 analyze: 0 read, also where a file is incomplete, 2 nothing was readable; for a CSV of floors as in a run
@@ -92,6 +94,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { Exit::CouldNotRun.into() } else { Exit::Held.into() };
         }
     };
+    let bisect = cli.command.is_none() && cli.main_job.bisect;
     let outcome = match cli.command {
         Some(Command::Load(args)) => load::run(args),
         Some(Command::Watch(args)) => watch::run(args),
@@ -101,14 +104,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Doctor(args)) => doctor::run(args),
         None => main_job::run(cli.main_job),
     };
-    outcome
-        .unwrap_or_else(|error| {
-            // A message may repeat what was typed or what a server said.
-            let open = arguments.iter().any(|word| word == "--no-redact");
-            errln!("profile-run: {}", Redactor::new(&hidden::hidden(open), None).text(&chain(&error)));
-            Exit::CouldNotRun
-        })
-        .into()
+    let exit = outcome.unwrap_or_else(|error| {
+        // A message may repeat what was typed or what a server said.
+        let open = arguments.iter().any(|word| word == "--no-redact");
+        errln!("profile-run: {}", Redactor::new(&hidden::hidden(open), None).text(&chain(&error)));
+        Exit::CouldNotRun
+    });
+    if bisect { exit.of_bisection() } else { exit }.into()
 }
 
 /// What was typed with `--` where the command begins, for those who left it out.

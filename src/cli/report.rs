@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
+use super::export::{self, Wanted};
 use super::outputs;
 use super::stdout::{errln, outln};
 use crate::analysis;
@@ -20,6 +21,9 @@ pub struct Args {
     /// Write the reports here instead of into the run's folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot; `-` is stdout
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = export::wanted)]
+    export: Vec<Wanted>,
     /// Hide no passwords, tokens, hooks and names
     #[arg(long)]
     no_redact: bool,
@@ -36,10 +40,11 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let place = args.out.as_deref().map(Folder::for_reports).transpose()?;
     let written = outputs::write(&folder, place.as_ref().unwrap_or(&folder), &view);
     outln!("{}", view.result.sentence);
-    for missing in &written.missing {
+    let unwritten = export::write(&view, &args.export, place.as_ref().unwrap_or(&folder).root());
+    for missing in written.missing.iter().chain(&unwritten) {
         errln!("profile-run: {missing}");
     }
     let Some(report) = written.report else { return Ok(Exit::CouldNotRun) };
     outln!("{}", report.display());
-    Ok(Exit::Held)
+    Ok(if unwritten.is_empty() { Exit::Held } else { Exit::CouldNotRun })
 }

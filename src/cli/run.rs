@@ -7,6 +7,7 @@ use jiff::Zoned;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::export::{self, Wanted};
 use super::hidden::hidden;
 use super::main_job::default_folder;
 use super::outputs;
@@ -38,6 +39,8 @@ pub struct Show {
     pub open: bool,
     /// Hide nothing.
     pub no_redact: bool,
+    /// Formats of other programs to write, too.
+    pub export: Vec<Wanted>,
 }
 
 /// Carries the plan out, and writes and shows what came of it.
@@ -91,7 +94,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     signals.at_once();
     let view = analysis::analyse(&folder, baseline.as_ref(), show.no_redact)?;
     let written = outputs::write(&folder, &folder, &view);
-    for missing in &written.missing {
+    for missing in written.missing.iter().chain(&export::write(&view, &show.export, folder.root())) {
         errln!("profile-run: {missing}");
     }
     if show.json {
@@ -144,9 +147,13 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.figures.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
+    let thresholds = result.thresholds.iter().map(|row| {
+        let place = row.scenario.as_ref().map_or(String::new(), |scenario| format!(" in {scenario}"));
+        (row.held, row.text.clone(), format!("{}{place}", phrase::threshold_figure(row)))
+    });
     // What could not be run was not judged, whatever it fell over.
     let verdict = result.verdict.filter(|_| result.exit_code != Exit::CouldNotRun);
-    Closing { verdict, sentence: plain(&result.sentence), lines, report }
+    Closing { verdict, sentence: plain(&result.sentence), lines, thresholds: thresholds.collect(), report }
 }
 
 /// Opens the report with what the desktop has for it.

@@ -51,12 +51,17 @@ pub async fn source(cwd: &Path) -> (Option<String>, Option<bool>) {
     (commit, dirty.map(|changes| !changes.is_empty()))
 }
 
-/// What git answers; none where there is none, or no repository, or no answer in time.
+/// The root of the work tree of the project under test.
+pub async fn root(cwd: &Path) -> Option<String> {
+    git(cwd, &["rev-parse", "--show-toplevel"]).await.filter(|root| root.starts_with('/'))
+}
+
 /// The branch of the project under test; none where a commit is checked out.
 pub async fn branch(cwd: &Path) -> Option<String> {
     git(cwd, &["symbolic-ref", "--short", "-q", "HEAD"]).await.filter(|branch| !branch.is_empty())
 }
 
+/// What git answers; none where there is none, or no repository, or no answer in time.
 async fn git(cwd: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .args(arguments)

@@ -141,6 +141,7 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidd
         commit,
         dirty,
         branch: environment::branch(&run.cwd).await,
+        root: environment::root(&run.cwd).await,
         cwd: std::env::current_dir().ok().map(|folder| folder.display().to_string()),
     }))?;
     run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings, hidden }))?;

@@ -12,6 +12,8 @@ pub struct Closing {
     pub sentence: String,
     /// Label and figures; the first six are shown.
     pub lines: Vec<(String, String)>,
+    /// Thresholds: held or not, the condition, where and by which figure. All of them are shown.
+    pub thresholds: Vec<(bool, String, String)>,
     /// Where the report is.
     pub report: String,
 }
@@ -29,6 +31,11 @@ pub fn closing(closing: &Closing, style: Style, quiet: bool) -> String {
     if !quiet {
         for (label, figures) in closing.lines.iter().take(6) {
             out.push_str(&format!("  {} {figures}\n", style.dim(&format!("{label:<12}"))));
+        }
+        let width = closing.thresholds.iter().map(|(_, condition, _)| condition.chars().count()).max().unwrap_or(0);
+        for (held, condition, figure) in &closing.thresholds {
+            let state = if *held { style.dim("held        ") } else { style.bold("broken      ") };
+            out.push_str(&format!("  {state} {condition:<width$}  {figure}\n"));
         }
     }
     out.push_str(&format!("  {} {}", style.dim(&format!("{:<12}", "report")), closing.report));

@@ -29,6 +29,9 @@ pub struct Header {
     /// The folder in which the run was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// The root of the work tree of the project under test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root: Option<String>,
 }
 
 /// What was asked.

@@ -16,20 +16,31 @@ pub enum ExitCode {
     TargetFailed,
     /// 4: not decided.
     Inconclusive,
+    /// 125: of a bisection, this commit tells nothing. No result carries it.
+    Skipped,
     /// 130: interrupted.
     Interrupted,
 }
 
 impl ExitCode {
     /// All of them.
-    pub const ALL: [ExitCode; 6] = [
+    pub const ALL: [ExitCode; 7] = [
         ExitCode::Held,
         ExitCode::Failed,
         ExitCode::CouldNotRun,
         ExitCode::TargetFailed,
         ExitCode::Inconclusive,
+        ExitCode::Skipped,
         ExitCode::Interrupted,
     ];
+
+    /// As `git bisect run` reads it: 0 is good, 1 is bad, and every other commit is skipped.
+    pub fn of_bisection(self) -> Self {
+        match self {
+            ExitCode::Held | ExitCode::Failed => self,
+            _ => ExitCode::Skipped,
+        }
+    }
 
     /// The process's exit status.
     pub fn code(self) -> u8 {
@@ -39,6 +50,7 @@ impl ExitCode {
             ExitCode::CouldNotRun => 2,
             ExitCode::TargetFailed => 3,
             ExitCode::Inconclusive => 4,
+            ExitCode::Skipped => 125,
             ExitCode::Interrupted => 130,
         }
     }
@@ -67,6 +79,12 @@ impl From<ExitCode> for std::process::ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bisection_knows_three_answers() {
+        let answers = ExitCode::ALL.map(|exit| exit.of_bisection().code());
+        assert_eq!(answers, [0, 1, 125, 125, 125, 125, 125]);
+    }
 
     #[test]
     fn the_number_is_written_and_read() {

@@ -1,6 +1,7 @@
 //! Plain values that cross rooms: the plan, what a load comes down to, metrics and states, reasons, exit codes, the
 //! run's one clock. Imports nothing of the other rooms.
 
+mod change;
 mod clock;
 mod duration;
 mod exit_code;
@@ -18,10 +19,12 @@ mod runtime;
 mod sample;
 pub mod shell;
 mod stop_reason;
+mod threshold;
 mod tree_floor;
 mod verdict;
 mod visible;
 
+pub use change::Change;
 pub use clock::Clock;
 pub use duration::parse_duration;
 pub use exit_code::ExitCode;
@@ -36,6 +39,7 @@ pub use random::Random;
 pub use runtime::Runtime;
 pub use sample::{Sample, SocketCounts};
 pub use stop_reason::{EarlyEnd, ScenarioStop};
+pub use threshold::{Breaks, ThresholdRow, ThresholdUnit, Unmeasured};
 pub use tree_floor::TreeFloor;
 pub use verdict::{Growth, GrowthPer, Reason, State, Verdict};
 pub use visible::{visible, visible_lines};

@@ -10,6 +10,7 @@ mod lines;
 mod load;
 mod redact;
 mod state;
+mod threshold;
 
 pub use advice::{longer_queue, lost_connections};
 pub use amount::{bytes, duration, grouped, millis, plural, rate, significant, slower, versions};
@@ -22,4 +23,5 @@ pub use leak::{
 pub use lines::{filled_and_emptied, holder_lines, place};
 pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_stop};
 pub use redact::{Redactor, is_secret_name, printable};
-pub use state::{metric, metric_noun, state, verdict};
+pub use state::{change, metric, metric_noun, state, verdict};
+pub use threshold::{broken_thresholds, threshold_figure};

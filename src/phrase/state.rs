@@ -1,6 +1,6 @@
 //! The words for verdicts and states. Each state has one word, wherever it is shown.
 
-use crate::model::{Metric, Reason, State, Verdict};
+use crate::model::{Change, Metric, Reason, State, Verdict};
 
 /// The verdict of a run in a word.
 pub fn verdict(verdict: Verdict) -> &'static str {
@@ -9,6 +9,16 @@ pub fn verdict(verdict: Verdict) -> &'static str {
         Verdict::Failed => "failed",
         Verdict::Inconclusive => "inconclusive",
         Verdict::Clean => "clean",
+    }
+}
+
+/// What became of a figure between two runs, in a word.
+pub fn change(change: Change) -> &'static str {
+    match change {
+        Change::Worse => "worse",
+        Change::Same => "same",
+        Change::Better => "better",
+        Change::Unknown => "not judged",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{drift, facts, holders, load, matrix, words};
+use super::{comparison, drift, facts, holders, load, matrix, thresholds, words};
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
 use crate::model::ExitCode;
@@ -34,10 +34,19 @@ pub fn markdown(view: &RunView) -> String {
     for fact in facts::facts(result) {
         let _ = writeln!(out, "- {}: {}", fact.name, plain(&fact.text));
     }
-    folded(&mut out, "Leaks by scenario", |out| findings(out, view));
-    folded(&mut out, "What grows, and who holds it", |out| held(out, view));
-    folded(&mut out, "Functions that get slower", |out| slower(out, view));
-    folded(&mut out, "Load", |out| loads(out, view));
+    let rows = thresholds::thresholds(result);
+    let broken = rows.iter().filter(|row| !row.held).count();
+    let title = format!("Thresholds: {} held, {broken} broken", rows.len() - broken);
+    folded(&mut out, &title, broken > 0, |out| held_or_broken(out, &rows));
+    folded(&mut out, "Compared with the baseline", false, |out| {
+        for table in comparison::of_baseline(result) {
+            let _ = writeln!(out, "\n**{}**\n{}", table.title, comparison::markdown_table(&table));
+        }
+    });
+    folded(&mut out, "Leaks by scenario", false, |out| findings(out, view));
+    folded(&mut out, "What grows, and who holds it", false, |out| held(out, view));
+    folded(&mut out, "Functions that get slower", false, |out| slower(out, view));
+    folded(&mut out, "Load", false, |out| loads(out, view));
     let command = result.target.command.join(" ");
     if !command.is_empty() {
         let _ = writeln!(out, "\n{} · profile-run {}", code(&command), env!("CARGO_PKG_VERSION"));
@@ -45,12 +54,27 @@ pub fn markdown(view: &RunView) -> String {
     out
 }
 
-/// A part that opens at a click, where there is anything in it.
-fn folded(out: &mut String, title: &str, write: impl FnOnce(&mut String)) {
+/// A part that opens at a click, or stands `open`, where there is anything in it.
+pub(super) fn folded(out: &mut String, title: &str, open: bool, write: impl FnOnce(&mut String)) {
     let mut part = String::new();
     write(&mut part);
     if !part.is_empty() {
-        let _ = writeln!(out, "\n<details><summary>{title}</summary>\n{part}\n</details>");
+        let _ = writeln!(
+            out,
+            "\n<details{}><summary>{title}</summary>\n{part}\n</details>",
+            if open { " open" } else { "" }
+        );
+    }
+}
+
+fn held_or_broken(out: &mut String, rows: &[thresholds::Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n| Broken if | In | Measured | |\n| --- | --- | ---: | --- |");
+    for row in rows {
+        let state = if row.held { row.state().to_owned() } else { format!("**{}**", row.state()) };
+        let _ = writeln!(out, "| {} | {} | {} | {state} |", code(&row.text), plain(&row.scenario), plain(&row.figure));
     }
 }
 
@@ -133,12 +157,12 @@ fn loads(out: &mut String, view: &RunView) {
     }
 }
 
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     words::pieces(text).iter().map(|p| if p.is_code() { code(&p.text) } else { plain(&p.text) }).collect()
 }
 
 /// Text in which nothing is markup.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in words::visible(text).chars() {
         match c {
@@ -157,7 +181,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A code span, also of text with backticks; in a table a pipe would end the cell even there.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = words::visible(text).replace('|', "\u{2758}");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

@@ -5,9 +5,11 @@
 
 mod axis;
 mod censuses;
+mod comparison;
 mod drift;
 mod embed;
 mod error;
+mod exports;
 mod facts;
 mod figures;
 mod flame;
@@ -20,12 +22,15 @@ mod markdown;
 mod matrix;
 mod page;
 mod sheet;
+mod thresholds;
 mod timeline;
 mod whole;
 mod words;
 
+pub use comparison::{comparison_html, comparison_markdown};
 pub use embed::{RESULT_ID, read_result};
 pub use error::Error;
+pub use exports::{Export, export};
 pub use markdown::markdown;
 pub use page::{html, profile_html};
 pub use whole::{stream_whole, write_whole};

@@ -5,7 +5,10 @@ use askama::Template;
 use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
-use super::{Error, censuses, embed, facts, figures, floors, holders, how_it_ran, load, matrix, timeline, words};
+use super::{
+    Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, thresholds,
+    timeline, words,
+};
 use crate::analysis::profile::Shown;
 use crate::analysis::result::{State, Verdict};
 use crate::analysis::view::RunView;
@@ -26,6 +29,8 @@ struct Report {
     facts: Vec<facts::Fact>,
     figures: Vec<figures::Figure>,
     warnings: Vec<[String; 2]>,
+    thresholds: Vec<thresholds::Row>,
+    tables: Vec<comparison::Table>,
     matrix: matrix::Matrix,
     holders: Vec<holders::Row>,
     censuses: Option<censuses::Censuses>,
@@ -49,16 +54,18 @@ struct ProfilePage {
 }
 
 /// Style and script, put into the page whole.
-struct Assets {
-    style: &'static str,
-    script: &'static str,
+pub(super) struct Assets {
+    /// The style sheet.
+    pub style: &'static str,
+    /// The script.
+    pub script: &'static str,
     /// The one script that may run carries it: whatever a name smuggled into the page would not.
-    nonce: String,
+    pub nonce: String,
 }
 
 /// The assets of a page about `content`. The nonce follows from all that the page says, so that a report that is written
 /// anew is the same, and whoever chooses a name in it does not know the nonce.
-fn assets(content: &str) -> Assets {
+pub(super) fn assets(content: &str) -> Assets {
     let mut hasher = std::hash::DefaultHasher::new();
     content.hash(&mut hasher);
     Assets {
@@ -109,6 +116,8 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         facts: facts::facts(result),
         figures: figures::figures(view),
         warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
+        thresholds: thresholds::thresholds(result),
+        tables: comparison::of_baseline(result),
         matrix: matrix::matrix(view),
         holders: holders::holders(result),
         censuses: censuses::censuses(view)?,

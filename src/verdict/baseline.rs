@@ -1,23 +1,7 @@
 //! Growth against growth in an earlier run. Nothing here knows the host: what a message leaves behind does not depend on
 //! how fast the machine was. Times do, and one run on each side says nothing of them; they are not judged.
 
-use serde::{Deserialize, Serialize};
-
-use crate::model::{Growth, State};
-
-/// What became of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// Worse, beyond the intervals of both.
-    Worse,
-    /// No difference that the intervals leave.
-    Same,
-    /// Better, beyond the intervals of both.
-    Better,
-    /// One run has not decided it, or has no figure.
-    Unknown,
-}
+use crate::model::{Change, Growth, State};
 
 /// A growth as one of the runs decided it.
 #[derive(Debug, Clone, Copy)]

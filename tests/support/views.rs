@@ -7,8 +7,8 @@ use std::sync::Arc;
 use profile_run::analysis::flame::{Cost, Flame, Slice};
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
-use profile_run::model::WarningKind;
 use profile_run::model::load_stats::LoadStats;
+use profile_run::model::{Breaks, ThresholdUnit, Unmeasured, WarningKind};
 use profile_run::phrase::grouped;
 use profile_run::profile::ROOT;
 use serde_json::json;
@@ -28,6 +28,7 @@ pub fn all() -> Vec<(&'static str, RunView)> {
         ("failed", failed()),
         ("interrupted", interrupted()),
         ("no-profile", no_profile()),
+        ("broken", broken()),
         ("empty", empty()),
         ("hostile", hostile()),
     ]
@@ -814,6 +815,31 @@ pub fn no_profile() -> RunView {
     view
 }
 
+/// A sound server that is slower than it may be.
+pub fn broken() -> RunView {
+    let mut view = clean();
+    let result = &mut view.result;
+    result.thresholds =
+        vec![threshold("errors > 0.1%", "churn", 0.0, true), threshold("p99 > 300ms in churn", "churn", 381.0, false)];
+    result.exit_code = ExitCode::Failed;
+    result.sentence = "A threshold is broken: `p99 > 300ms in churn`: it is 381 ms.".into();
+    view
+}
+
+fn threshold(text: &str, scenario: &str, measured: f64, held: bool) -> ThresholdRow {
+    let unit = if text.starts_with("p99") { ThresholdUnit::Ms } else { ThresholdUnit::Share };
+    ThresholdRow {
+        text: text.into(),
+        scenario: Some(scenario.into()),
+        held,
+        measured: Some(measured),
+        unit,
+        limit: 300.0,
+        breaks: Breaks::Above,
+        unmeasured: None,
+    }
+}
+
 /// Nothing at all.
 pub fn empty() -> RunView {
     RunView {
@@ -840,6 +866,7 @@ pub fn empty() -> RunView {
             warnings: Vec::new(),
             not_measured: Vec::new(),
             failures: Vec::new(),
+            thresholds: Vec::new(),
             baseline: None,
         },
         timeline: Timeline::default(),
@@ -849,6 +876,7 @@ pub fn empty() -> RunView {
         censuses: Censuses::default(),
         asked: Vec::new(),
         load_notes: Vec::new(),
+        root: Some("/srv/app".into()),
         reproduce: String::new(),
         last_words: Vec::new(),
         not_exercised: Vec::new(),
@@ -871,6 +899,8 @@ pub fn full() -> RunView {
     result.failures = failed().result.failures;
     result.not_measured = vec!["nothing".into()];
     result.baseline = Some(json!({}));
+    let unmeasured = Some(Unmeasured::NoBaseline);
+    result.thresholds = vec![ThresholdRow { unmeasured, ..threshold("p99 > +5%", "churn", 2.0, false) }];
     view
 }
 
@@ -964,6 +994,7 @@ pub fn hostile() -> RunView {
             holder.kept = (0..8).map(at).collect();
         }
     }
+    result.thresholds = (0..HOSTILE.len()).map(|n| threshold(&at(n), &at(n + 1), 0.0, n % 2 == 0)).collect();
     result.findings.push(finding("threads", &at(1), State::Clean));
     for wave in &mut result.waves {
         wave.scenario = rename(&wave.scenario);

@@ -134,3 +134,71 @@ fn the_baseline_in_a_report_knows_the_verdict_that_was_reached() {
     assert_eq!(result["baseline"]["verdict"], json!(["clean", "leak"]));
     assert_eq!((&result["baseline"]["worse"], &result["exit_code"]), (&true.into(), &1.into()));
 }
+
+#[test]
+fn functions_that_are_new_or_gone_are_named_with_their_cost_in_every_format() {
+    let (base, new) = pair("clean");
+    let function = |name: &str, calls: u64, own: u64, inclusive: u64, waiting: bool| json!({ "name": name, "file": "/srv/a.php", "self": own, "inclusive": inclusive, "calls": calls, "allocation": 0, "waiting": waiting });
+    let profile = |functions: Vec<Value>| json!({ "files": [], "records": 1, "complete": true, "recovered_share": 1.0, "top": [], "messages": 100, "total_ns": 50_000_000, "functions": functions });
+    base.edit(|r| {
+        r["profile"] =
+            profile(vec![function("A->put", 100, 1000, 38_000, false), function("A->old", 170, 5, 5, false)]);
+    });
+    new.edit(|r| {
+        elsewhere(r);
+        r["profile"] = profile(vec![
+            function("A->put", 100, 1000, 39_400_000, false),
+            function("php::usleep", 100, 20_000_000, 20_000_000, true),
+            function("A->loop", 33, 10, 10, false),
+        ]);
+    });
+    let (said, json) = compared(&base, &new, 1);
+    let names = |key: &str| -> Vec<String> {
+        json[key].as_array().expect(key).iter().map(|f| f["name"].as_str().expect("a name").to_owned()).collect()
+    };
+    assert_eq!(names("functions"), ["php::usleep"]);
+    assert_eq!(names("new_functions"), ["php::usleep", "A->loop"]);
+    assert_eq!(names("gone_functions"), ["A->old"]);
+    assert_eq!(names("function_times"), ["A->put"]);
+    assert!(
+        said.contains("php::usleep  1 calls per message, 200 µs of its own, 200 µs with all that it calls, waits"),
+        "{said}"
+    );
+    assert!(said.contains("time         A->put  0 -> 394 µs per message"), "{said}");
+    let paths = [base.folder.as_path(), new.folder.as_path()];
+    let markdown = text(&profile_run(&["compare", "--format", "markdown"], &paths));
+    assert!(
+        markdown.starts_with("**compare** · Worse than the baseline: `php::usleep` is called 1 times"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("- Differs: kernel: ") && markdown.contains("| `A->loop` | 0.33 |"), "{markdown}");
+    let page = base.folder.join("comparison.html");
+    let wanted = ["compare", "--format", "html", "-o", page.to_str().expect("a path")];
+    assert_eq!(profile_run(&wanted, &paths).status.code(), Some(1));
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.contains("<section class=\"verdict leak\""));
+    for part in
+        ["<b>Differs</b> kernel: ", "<h3>Growth</h3>", "<h3>New functions</h3>", "<h3>Functions that are gone</h3>"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_new_leak_is_named_with_its_holder_by_page_summary_and_comparison() {
+    let (base, leak) = (Recorded::run("clean"), Recorded::run("leak"));
+    base.report();
+    assert!(profile_run(&["report", "--baseline"], &[&base.folder, &leak.folder]).status.success());
+    let result = leak.result();
+    let worse = |g: &&Value| g["change"] == "worse" && g["metric"] == "heap";
+    let holder =
+        result["baseline"]["growth"].as_array().expect("growth").iter().find(worse).expect("heap")["holder"].clone();
+    assert!(holder.as_str().expect("a holder").ends_with("SessionFault}->sessions[]"), "{holder}");
+    let read = |file: &str| std::fs::read_to_string(leak.folder.join(file)).expect("a report");
+    assert!(read("report.html").contains("<h2>Compared with the baseline</h2>"));
+    assert!(read("summary.md").contains("<details><summary>Compared with the baseline</summary>"));
+    // From the page alone, as from the folder.
+    let pages = [&base, &leak].map(|run| run.folder.join("report.html"));
+    let output = profile_run(&["compare"], &[&pages[0], &pages[1]]);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+}

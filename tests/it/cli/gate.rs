@@ -51,6 +51,19 @@ fn an_empty_list_of_what_fails_a_run_is_a_slip() {
 }
 
 #[test]
+fn a_bisection_skips_what_tells_nothing() {
+    let place = tempfile::tempdir().expect("a folder");
+    for (name, command, code) in [("gone", "nowhere/to/be/found", 125), ("fell", "false", 125)] {
+        let out = place.path().join(name);
+        let output = profile_run(
+            &["--bisect", "--load", "smoke", "--budget", "5s", "--out"],
+            &[&out, "--".as_ref(), command.as_ref()],
+        );
+        assert_eq!(output.status.code(), Some(code), "{name}: {}", text(&output));
+    }
+}
+
+#[test]
 fn settings_of_schema_1_are_kept_with_the_old_bounds_beside_them() {
     let accepted = json!([{ "metric": "heap", "limit": 2e6, "reason": "ticket 12", "expires": "2999-01-01" }]);
     let held = json!([{ "figure": "p99_ms", "scenario": "sequential", "most": 0.001 }]);
@@ -196,4 +209,77 @@ fn a_mail_is_as_long_when_a_report_is_written_anew_as_it_was_in_the_run() {
         let heap = heap_of_the_leak(settings.clone(), length);
         assert_eq!(heap["state"] == "leak", leaks, "{length} bytes: {heap}");
     }
+}
+
+/// Each condition of the configuration is shown with its figure by every output, held or broken.
+#[test]
+fn thresholds_stand_in_every_output() {
+    let conditions = [
+        ("errors > 0.1%", true, "0%"),
+        ("p99 > 50s in sequential", true, " ms"),
+        ("rss_peak > 1MB", false, "MiB"),
+        ("heap > 100 B per message", true, "0 B per message"),
+        ("fd > 20 per 1000 sessions", true, "0 per session"),
+        ("throughput < -10% in sequential", false, "no baseline to hold it against"),
+        ("instructions > +0.5%", false, "not measured"),
+        ("calls \"App\\\\Parser::parse\" > 2 per message", false, "not measured"),
+    ];
+    let texts: Vec<&str> = conditions.iter().map(|(text, ..)| *text).collect();
+    let run = Recorded::run("clean").with_plan(|line| line["settings"]["thresholds"] = json!(texts));
+    let output = profile_run(&["report"], &[&run.folder]);
+    assert!(output.status.success(), "{}", text(&output));
+    let result = run.result();
+    let read = |file: &str| std::fs::read_to_string(run.folder.join(file)).expect("a report");
+    let (page, summary) = (read("report.html"), read("summary.md"));
+    let rows = result["thresholds"].as_array().expect("thresholds");
+    for (condition, held, figure) in conditions {
+        let of: Vec<&Value> = rows.iter().filter(|row| row["text"] == condition).collect();
+        assert!(!of.is_empty() && of.iter().all(|row| row["held"] == held), "{condition}: {of:?}");
+        assert_eq!(of[0]["measured"].is_null(), of[0].get("unmeasured").is_some(), "{condition}: {of:?}");
+        let escaped = condition.replace('>', "&#62;").replace('<', "&#60;").replace('"', "&#34;");
+        let (_, row) = page.split_once(&format!("<code>{escaped}</code>")).unwrap_or_else(|| panic!("{condition}"));
+        let row = row.split_once("</tr>").expect("a row").0;
+        assert!(row.contains(figure) && row.contains(if held { ">held<" } else { ">broken<" }), "{condition}: {row}");
+        let line = summary.lines().find(|line| line.starts_with(&format!("| `{condition}`"))).expect("a line");
+        assert!(line.contains(figure) && line.contains(if held { "held" } else { "**broken**" }), "{line}");
+    }
+    assert_eq!(result["exit_code"], 1);
+    let broken = rows.iter().filter(|row| row["held"] == false).count();
+    let sentence = result["sentence"].as_str().expect("text");
+    assert!(sentence.starts_with(&format!("{broken} of {} thresholds are broken", rows.len())), "{sentence}");
+    assert!(page.contains("<section class=\"verdict failed\""));
+}
+
+/// Changes against a baseline, and `::` for `->`.
+#[test]
+fn relative_thresholds_are_held_against_the_baseline() {
+    let base = Recorded::run("clean");
+    base.report();
+    let function = |name: &str, calls: u64, own: u64| json!({ "name": name, "file": "/srv/a.php", "self": own, "inclusive": own, "calls": calls, "allocation": 0 });
+    base.edit(|result| {
+        let row = result["load"]
+            .as_array_mut()
+            .expect("load")
+            .iter_mut()
+            .find(|row| row["scenario"] == "sequential" && row["wave"].is_null() && row["pass"] == "measure");
+        let row = row.expect("a row");
+        row["seconds"] = json!(row["seconds"].as_f64().expect("seconds") / 2.0);
+        result["profile"] = json!({ "files": [], "records": 1, "complete": true, "recovered_share": 1.0, "top": [],
+            "messages": 100, "total_ns": 100, "functions": [function("A->b", 100, 100)] });
+    });
+    let texts = [
+        "throughput < -10% in sequential",
+        "throughput < -60% in sequential",
+        "p50 > +0% in sequential",
+        "calls \"A::b\" > 1 per message",
+    ];
+    let run = Recorded::run("clean").with_plan(|line| line["settings"]["thresholds"] = json!(texts));
+    let output = profile_run(&["report", "--baseline"], &[&base.folder, &run.folder]);
+    assert!(output.status.success(), "{}", text(&output));
+    let result = run.result();
+    let rows = result["thresholds"].as_array().expect("thresholds");
+    let held: Vec<&Value> = rows.iter().map(|row| &row["held"]).collect();
+    assert_eq!(held, [&json!(false), &json!(true), &json!(true), &json!(false)], "{rows:?}");
+    assert_eq!(rows[0]["measured"], -0.5);
+    assert_eq!((&rows[3]["measured"], &rows[3]["unmeasured"]), (&Value::Null, &json!("not_measured")));
 }

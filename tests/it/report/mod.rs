@@ -1,4 +1,5 @@
 //! The report in a browser.
 
+mod compared;
 mod page;
 mod runs;

@@ -7,6 +7,7 @@ use crate::support::chromium::{Browser, Page, Screen};
 use crate::support::views;
 use profile_run::analysis::profile::Shown;
 use profile_run::analysis::result::{Grows, Per, Reason, State, Unit, Verdict};
+use profile_run::model::{ThresholdUnit, Unmeasured};
 use profile_run::report::{html, markdown, profile_html, read_result};
 use serde_json::Value;
 
@@ -19,7 +20,7 @@ fn written(name: &str) -> PathBuf {
 }
 
 /// Nothing was asked for but the file, and nothing was complained about.
-fn quiet(page: &Page<'_>, name: &str) {
+pub(super) fn quiet(page: &Page<'_>, name: &str) {
     assert_eq!(page.requests.len(), 1, "{name}: {:?}", page.requests);
     assert!(page.requests[0].starts_with("file://"), "{name}: {:?}", page.requests);
     assert!(page.complaints.is_empty(), "{name}: {:?}", page.complaints);
@@ -124,6 +125,8 @@ fn the_document_names_every_key_and_no_other() {
             .unwrap(),
         serde_json::to_value([Reason::TooShort, Reason::Refused, Reason::NotReadable, Reason::NotRunning]).unwrap(),
         serde_json::to_value([Per::Messages, Per::Sessions, Per::Hour]).unwrap(),
+        serde_json::to_value([Unmeasured::NotMeasured, Unmeasured::NothingDone, Unmeasured::NotInBaseline]).unwrap(),
+        serde_json::to_value([ThresholdUnit::Share, ThresholdUnit::Change, ThresholdUnit::BytesPerHour]).unwrap(),
         serde_json::to_value([Grows::CostPerCall, Grows::CallsPerMessage]).unwrap(),
         serde_json::to_value([Unit::Bytes, Unit::Descriptors, Unit::Sockets, Unit::Threads]).unwrap(),
     ];

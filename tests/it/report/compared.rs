@@ -1,0 +1,125 @@
+//! Two runs compared, and a run's exports, with hostile names wherever a name may stand.
+
+use std::path::PathBuf;
+
+use crate::support::chromium::{Browser, Screen};
+use crate::support::views;
+use profile_run::analysis::compare::compare;
+use profile_run::analysis::view::RunView;
+use profile_run::report::{Export, comparison_html, comparison_markdown, export, html};
+
+use super::page::quiet;
+
+fn view(name: &str) -> RunView {
+    views::all().into_iter().find(|(known, _)| *known == name).expect("a known run").1
+}
+
+/// A sound run, and one that leaks and is named after everything that could hurt.
+fn pair() -> [RunView; 2] {
+    let (mut base, mut new) = (view("clean"), view("hostile"));
+    for (view, own) in [(&mut base, views::HOSTILE[1]), (&mut new, views::HOSTILE[2])] {
+        let result = &mut view.result;
+        result.target.versions.insert("php".to_owned(), "8.4".to_owned());
+        let profile = result.profile.as_mut().expect("a profile");
+        profile.waves.clear();
+        let figures = &mut profile.figures;
+        (figures.complete, figures.messages) = (true, 1000);
+        let mut only_here = figures.functions[0].clone();
+        (only_here.name, only_here.calls) = (format!("{own} alone"), 2000);
+        figures.functions.push(only_here);
+    }
+    base.result.target.versions.insert("xdebug".to_owned(), views::HOSTILE[0].to_owned());
+    // The same scenario grows in one of them.
+    for finding in &mut base.result.findings {
+        if let Some(of_new) =
+            new.result.findings.iter().find(|new| new.metric == finding.metric && new.growth.is_some())
+        {
+            finding.scenario = of_new.scenario.clone();
+        }
+    }
+    [base, new]
+}
+
+fn file(name: &str, content: &str) -> PathBuf {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).expect("the folder is writable");
+    path
+}
+
+/// Markdown without its code spans, in which nothing is markup.
+fn without_code(markdown: &str) -> String {
+    let (mut out, mut rest) = (String::new(), markdown);
+    while let Some(at) = rest.find('`') {
+        out.push_str(&rest[..at]);
+        let width = rest[at..].bytes().take_while(|byte| *byte == b'`').count();
+        let (fence, behind) = rest[at..].split_at(width);
+        rest = behind.split_once(fence).unwrap_or_else(|| panic!("a code span that does not end: {behind}")).1;
+    }
+    out + rest
+}
+
+#[test]
+fn a_hostile_comparison_is_silent_and_fits_its_screens() {
+    let [base, new] = pair();
+    let comparison = compare(&base.result, &new.result);
+    assert!(comparison.worse && !comparison.new_functions.is_empty() && !comparison.gone_functions.is_empty());
+    let markdown = comparison_markdown(&comparison);
+    let bare = without_code(&markdown);
+    assert!(!bare.contains("<script") && !bare.contains("<img"), "{bare}");
+    let mut with_baseline = new.clone();
+    with_baseline.result.baseline = serde_json::to_value(&comparison).ok();
+    let page = file("comparison.html", &comparison_html(&comparison).expect("a page"));
+    let report = file("report-compared.html", &html(&with_baseline).expect("a page"));
+    let Some(mut browser) = Browser::start() else { return };
+    for (name, path) in [("comparison", page), ("report", report)] {
+        for (width, dark) in [(1280, false), (390, true)] {
+            let mut page = browser.open(&path, Screen { dark, ..Screen::wide(width) });
+            quiet(&page, name);
+            assert_ne!(page.eval("document.title"), "owned", "{name}");
+            let wide = page.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+            assert!(wide <= u64::from(width), "{name} at {width}: {wide} wide");
+            assert!(
+                page.eval("document.querySelectorAll('table.compared tbody tr').length").as_u64() > Some(2),
+                "{name}"
+            );
+            if let Some(folder) = std::env::var_os("PROFILE_RUN_SCREENSHOTS").map(PathBuf::from) {
+                std::fs::create_dir_all(&folder).expect("a folder for pictures");
+                page.screenshot(&folder.join(format!("compared-{name}-{width}.png")));
+            }
+        }
+    }
+}
+
+#[test]
+fn exports_are_whole_whatever_the_names_are() {
+    let Some(mut browser) = Browser::start() else { return };
+    for (name, view) in views::all() {
+        for to in [Export::Junit, Export::Plot] {
+            let text = export(&view, to).expect("an export");
+            let data = serde_json::to_string(&text).expect("JSON").replace('<', "\\u003c");
+            let path = file(
+                "export.html",
+                &format!(
+                    "<!DOCTYPE html><title>export</title><script type=\"application/json\" id=\"export\">{data}</script>"
+                ),
+            );
+            let mut page = browser.open(&path, Screen::wide(1280));
+            let wrong = page.eval(
+                "(() => { const text = JSON.parse(document.querySelector('#export').textContent);
+                   const error = new DOMParser().parseFromString(text, 'text/xml').querySelector('parsererror');
+                   return error ? error.textContent : ''; })()",
+            );
+            assert_eq!(wrong, "", "{name} {to:?}");
+            drop(page);
+            if to == Export::Plot {
+                let path = file(&format!("plot-{name}.svg"), &text);
+                let page = browser.open(&path, Screen::wide(720));
+                quiet(&page, name);
+            }
+        }
+        let sarif = export(&view, Export::Sarif).expect("an export");
+        serde_json::from_str::<serde_json::Value>(&sarif).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let commands = export(&view, Export::Github).expect("an export");
+        assert!(commands.lines().all(|line| line.starts_with("::")), "{name}: {commands}");
+    }
+}
