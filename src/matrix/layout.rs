@@ -355,6 +355,39 @@ mod tests {
     }
 
     #[test]
+    fn memory_that_grows_by_garbage_alone_is_no_leak() {
+        let bounds = Bounds::default();
+        let cell = |metric| Cell::new(metric, "sequential", Per::Messages, None, &bounds, &Budget::default());
+        let mut cells = Cells {
+            bounds: bounds.clone(),
+            budget: Budget::default(),
+            scenarios: Vec::new(),
+            cells: vec![cell(Metric::Heap), cell(Metric::Rss)],
+            refused: BTreeMap::new(),
+            launches: 1,
+            lives: Lives::default(),
+            first: BTreeMap::new(),
+            runtime: None,
+            forced: false,
+        };
+        for wave in 0..=24 {
+            let messages = u64::from(wave) * 600;
+            let garbage = 4_000.0 * messages as f64;
+            let floor = |value| Floor { rested: wave == 8, ..Floor::new(wave, messages, messages, value) };
+            // A root for each second message: the collector has still to come.
+            let collector = Some(Collector { on: true, roots: messages / 2, threshold: 10_001, runs: 0 });
+            let heap = Floor { garbage: Some(garbage), collector, ..floor(458_000.0 + garbage) };
+            cells.cells[0].feed(Some(heap));
+            cells.cells[1].feed(Some(floor(9e6 + garbage)));
+        }
+        let [heap, memory] = [0, 1].map(|i| cells.outcome(&cells.cells[i]));
+        assert!(heap.state.holds(), "{:?}", heap.why);
+        assert_eq!(cells.cells[1].outcome().state, State::Leak, "by itself it looks like one");
+        assert_eq!((memory.state, &memory.why[0]), (State::Inconclusive, &Why::Garbage));
+        assert_eq!(memory.would_decide, Some(Decides::Work { more: 5_602 }));
+    }
+
+    #[test]
     fn the_server_is_what_listens_and_every_one_of_it_must_be_readable() {
         let both = [process(7, true, Some(10.0)), process(8, true, Some(5.0)), process(9, false, Some(99.0))];
         let (value, garbage, peak, lives) = sum(&both, "heap").unwrap();

@@ -213,6 +213,7 @@ pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> Stri
     if findings.iter().any(unread) && !findings.iter().any(|f| f.metric == Metric::Heap && !unread(f)) {
         hidden.push_str(" PHP's heap could not be read.");
     }
+    hidden.push_str(&below(findings));
     match (most.state, most.growth) {
         (_, Some(growth)) if most.is_bounded_by_restarts() => format!(
             "Growth is bounded by worker restarts: within one worker's lifetime {name} grows by {} per {}{}.",
@@ -226,6 +227,22 @@ pub fn clean(findings: &[Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> Stri
         }
         _ => format!("No leak found in {}.{hidden}", done(&judged, work_of)),
     }
+}
+
+/// ` Descriptors grow by 10 per 1,000 sessions in sequential, below what is called a leak.`: growth that was seen.
+fn below(findings: &[Finding]) -> String {
+    let seen = |f: &&Finding| {
+        f.metric.is_count() && f.state == State::Plateau && !f.steady && f.ci95.is_some_and(|[low, _]| low > 0.0)
+    };
+    let Some((finding, growth)) = findings.iter().filter(seen).find_map(|f| Some((f, f.growth?))) else {
+        return String::new();
+    };
+    format!(
+        " {} grow by {} in {}, below what is called a leak.",
+        capital(metric_noun(finding.metric)),
+        growth_of(growth.value, growth.unit, growth.per),
+        finding.scenario
+    )
 }
 
 fn unit_of(finding: &Finding, work_of: &dyn Fn(&str) -> (u64, u64)) -> &'static str {

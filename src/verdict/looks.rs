@@ -31,6 +31,9 @@ impl Default for Budget {
 /// Waves of a server whose process is replaced are smaller, for several must fit into a life: so many times as many of them.
 const WAVES_OF_LIVES: usize = 3;
 
+/// So many rests long is one in which growth with time is watched: a minute or two without load are wanted in all.
+const IDLE_RESTS: f64 = 3.0;
+
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Next {
@@ -130,7 +133,7 @@ impl Looks {
         // What grows with time is watched without load, rest by rest.
         let idle = matches!(look.would_decide, Some(Decides::Idle { .. }));
         if idle && self.budget.rest {
-            return Next::Rest { seconds: self.budget.rest_seconds, work: 0, each: true };
+            return Next::Rest { seconds: IDLE_RESTS * self.budget.rest_seconds, work: 0, each: true };
         }
         match (self.rest, look.would_decide) {
             (Some(Rest { each: true, .. }), more) => Next::Rest {

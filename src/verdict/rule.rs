@@ -280,7 +280,9 @@ impl<'a> Rule<'a> {
     /// `clean` where nothing rose; `plateau` where it rose early, or rises by less than is called a leak.
     fn rose(&self, growth: Option<Rise>, limit: f64, at_rest: Why) -> (State, Vec<Why>) {
         let series = &self.series;
-        if growth.is_some_and(|rise| rise.low > 0.0 && rise.slope > 0.0) && limit > self.limits.resolution {
+        // Of memory nothing is looked for below the least limit; what is counted one by one is there or not.
+        let told = limit > self.limits.resolution || self.case.metric.is_count();
+        if told && growth.is_some_and(|rise| rise.low > 0.0 && rise.slope > 0.0) {
             return (State::Plateau, vec![Why::BelowLeak, at_rest]);
         }
         let middle = series.at(0.5 * series.end());
