@@ -8,6 +8,7 @@ use crate::model::{Decides, GrowthPer, Judgement, Metric, State, Why};
 /// What was seen, as a sentence without its dot.
 pub fn evidence(metric: Metric, judgement: &Judgement) -> String {
     let noun = metric_noun(metric);
+    let grow = if metric.is_count() { "grow" } else { "grows" };
     let over = over(judgement);
     let why: Vec<String> = judgement.why.iter().map(|why| reason(metric, judgement.per(), why)).collect();
     let unit = metric.unit();
@@ -23,7 +24,7 @@ pub fn evidence(metric: Metric, judgement: &Judgement) -> String {
         (State::Clean, _, Some(limit)) => format!("{noun} grew by less than {limit} over {over}"),
         (State::Plateau, Some(grew), _) if judgement.steady => format!("{noun} grew by {grew} over {over}"),
         (State::Plateau, Some(grew), _) if judgement.why.contains(&Why::BelowLeak) => {
-            format!("{noun} grows by {grew}, below what is called a leak, over {over}")
+            format!("{noun} {grow} by {grew}, below what is called a leak, over {over}")
         }
         (State::Plateau, _, Some(limit)) => format!("{noun} grew by less than {limit} at the end of {over}"),
         (State::Inconclusive, Some(grew), _) => format!("{noun} grew by {grew} over {over}, not decided"),
