@@ -170,7 +170,7 @@ fn parts(file: &Path) -> Value {
         (seconds, text.len() as f64 / seconds / 1e9)
     };
     let whole = |threads, streamed| {
-        let options = Options { threads, streamed };
+        let options = Options { threads, streamed, ..Options::default() };
         read_bytes(Path::new("profile"), &text, &options).expect("it is a profile").records()
     };
     let mut lines: Vec<(&str, (f64, f64))> = Vec::new();

@@ -304,7 +304,7 @@
   let wanted = null;
   let drawn = new Map();
 
-  const name = (node) => (node.name === null ? "Frames too small to be drawn" : graphs.names[node.name]);
+  const name = (node) => (node.name === null ? "Not drawn one by one" : graphs.names[node.name]);
   const cost = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${value.toLocaleString("en")} ${graphs.events}` : time(value));
   const value = (node) => cost(node.value);
   const whole = () => (graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
@@ -368,9 +368,9 @@
       rect.setAttribute("height", row - 1);
       group.append(rect);
       const room = Math.floor((wide - 8) / character);
-      if (room >= 3 && node.name !== null) {
+      if (room >= 3) {
         const text = svg("text");
-        const full = name(node);
+        const full = node.name === null ? `${name(node)}, ${percent(node.value / graph.total)}` : name(node);
         text.setAttribute("x", (left + 4).toFixed(2));
         text.setAttribute("y", top(node) + row / 2 + 3.5);
         text.textContent = full.length <= room ? full : `${full.slice(0, room - 1)}…`;

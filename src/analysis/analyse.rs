@@ -71,7 +71,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         );
         let paths: Vec<PathBuf> = ours.iter().map(|file| folder.profile().join(file)).collect();
         let recording = recording(&history, &paths, profiled.messages);
-        profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting))
+        profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting), plan.max_tree)
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))
             .ok()
     });

@@ -1,11 +1,12 @@
-//! Call trees as flamegraphs show them: numbers and names, one tree for each cost and each part of the recording.
+//! Call trees as flamegraphs show them: numbers and names, laid out once for each cost and each part of the recording.
 //! Knows nothing of how they are drawn, and writes no text.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::laid::{Costs, Laid};
 use super::slices::{self, WaveAt};
-use crate::profile::{CallTree, Cost as TreeCost, Dialect, Node, Profile, Slices, Span, split, totals};
+use crate::profile::{CallTree, Cost as TreeCost, Dialect, Node, Profile, ROOT, Span, split, totals_of};
 
 /// Which cost a tree shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,27 +43,37 @@ pub struct Flame {
     pub slice: Slice,
     /// Stacks are an estimate from edges.
     pub estimated: bool,
-    /// Names of the functions, by the tree's keys; no two are equal.
+    /// Names of the functions.
     pub names: Arc<Vec<String>>,
-    /// Who called whom and what it cost.
-    pub tree: Arc<CallTree>,
-    /// What one unit of the tree's time is in the unit of `cost`.
-    pub tick: u64,
+    /// Who called whom.
+    pub stacks: Laid,
+    /// By function.
+    pub by_function: Laid,
+    /// Self cost of every function by its name, the dearest first: also of those that have no frame.
+    pub own: Vec<(u32, u64)>,
 }
 
 impl Flame {
-    /// The self cost of a node in the unit of `cost`. A picture has no negative widths: memory that a call gave
-    /// back, in files that say so, is in the sums and in a note, and in no picture.
-    pub fn own(&self, node: &Node) -> u64 {
-        match self.cost {
-            Cost::Allocation => u64::try_from(node.cost.memory).unwrap_or(0),
-            Cost::Time | Cost::Events(_) => u64::try_from(node.cost.time).unwrap_or(0).saturating_mul(self.tick),
+    /// A flamegraph of stacks that are known by their names, outermost first, with their self costs.
+    pub fn of_stacks<'a>(stacks: impl IntoIterator<Item = (Vec<&'a str>, u64)>) -> Flame {
+        let (mut names, mut known) = (Vec::new(), HashMap::new());
+        let (mut tree, mut own) = (CallTree::new(), vec![0]);
+        for (stack, cost) in stacks {
+            let node = stack.into_iter().fold(ROOT, |above, frame| {
+                let name = *known.entry(frame).or_insert_with(|| {
+                    names.push(frame.to_owned());
+                    names.len() as u64 - 1
+                });
+                tree.child(above, name)
+            });
+            own.resize(tree.nodes().len(), 0);
+            own[node as usize] += cost;
         }
-    }
-
-    /// Nothing of it has a cost.
-    fn is_empty(&self) -> bool {
-        self.tree.nodes()[1..].iter().all(|node| self.own(node) == 0)
+        let name_of: Vec<u32> = (0..names.len() as u32).collect();
+        let costs = Costs { tree: &tree, own, name_of: &name_of, names: &names };
+        let (stacks, by_function, own) = (costs.stacks(), costs.by_function(), costs.by_name());
+        let (cost, slice) = (Cost::Time, Slice::All);
+        Flame { cost, busy: false, slice, estimated: false, names: Arc::new(names), stacks, by_function, own }
     }
 }
 
@@ -80,11 +91,16 @@ pub fn busy(profile: &Profile, waits: &[bool], tick: u64) -> Option<Busy> {
     if profile.dialect != Dialect::Xdebug {
         return None;
     }
-    let tree = profile.tree.busy(waits);
     let time = |cost: TreeCost| u64::try_from(cost.time).unwrap_or(0).saturating_mul(tick);
-    let (by_id, _) = totals(&tree);
+    let busy = |node: &Node| match waits.get(node.key as usize) {
+        Some(true) => TreeCost { time: 0, ..node.cost },
+        _ => node.cost,
+    };
+    let (by_id, _) = totals_of(&profile.tree, busy);
     let of = |id: u32| by_id.get(&u64::from(id)).map_or(0, |totals| time(totals.inclusive));
-    Some(Busy { total: time(tree.total()), inclusive: profile.functions.iter().map(|f| of(f.id)).collect() })
+    let mut total = TreeCost::default();
+    profile.tree.nodes()[1..].iter().for_each(|node| total.add(busy(node)));
+    Some(Busy { total: time(total), inclusive: profile.functions.iter().map(|f| of(f.id)).collect() })
 }
 
 /// Wall time, busy time, allocation; of all, of the first tenth, of the last, of each load.
@@ -94,57 +110,73 @@ pub fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: u64) ->
         (Dialect::Xdebug, _) | (_, Some(_)) => Cost::Time,
         (_, None) => Cost::Events(units.time_event.clone()),
     };
-    let (names, of_function) = names(profile);
+    let (names, name_of) = names(profile);
     let names = Arc::new(names);
-    let by_name = |tree: &CallTree| Arc::new(tree.map(|_, node| Some((of_function[node.key as usize], node.cost))));
+    let nodes = profile.tree.nodes();
+    // A picture has no negative widths: memory that a call gave back, in files that say so, is in the sums and in a
+    // note, and in no picture.
+    let width = |figure: i64| u64::try_from(figure).unwrap_or(0);
     let mut flames = Vec::new();
-    let mut add = |slice: Slice, tree: &CallTree| {
-        let mut add = |cost: &Cost, busy: bool, tree: &Arc<CallTree>| {
+    let mut add = |slice: Slice, costs: &dyn Fn(usize) -> TreeCost| {
+        let mut add = |cost: &Cost, busy: bool, own: &dyn Fn(usize) -> u64| {
+            let own: Vec<u64> = (0..nodes.len()).map(|id| if id == ROOT as usize { 0 } else { own(id) }).collect();
+            if own.iter().all(|own| *own == 0) {
+                return;
+            }
+            let costs = Costs { tree: &profile.tree, own, name_of: &name_of, names: &names };
             flames.push(Flame {
                 cost: cost.clone(),
                 busy,
                 slice: slice.clone(),
                 estimated: profile.estimated,
                 names: names.clone(),
-                tree: tree.clone(),
-                tick,
+                stacks: costs.stacks(),
+                by_function: costs.by_function(),
+                own: costs.by_name(),
             });
         };
-        let whole = by_name(tree);
-        add(&cost, false, &whole);
+        let time = |id: usize| width(costs(id).time).saturating_mul(tick);
+        add(&cost, false, &time);
         if profile.dialect == Dialect::Xdebug {
-            add(&cost, true, &by_name(&tree.busy(waits)));
+            add(&cost, true, &|id| if waits[nodes[id].key as usize] { 0 } else { time(id) });
         }
-        add(&Cost::Allocation, false, &whole);
+        add(&Cost::Allocation, false, &|id| width(costs(id).memory));
     };
-    add(Slice::All, &profile.tree);
+    add(Slice::All, &|id| nodes[id].cost);
+    let of_parts = |parts: &mut dyn Iterator<Item = &Span>| {
+        let mut costs = vec![TreeCost::default(); nodes.len()];
+        parts.flat_map(|part| &part.cells).for_each(|cell| costs[cell.node as usize].add(cell.cost));
+        costs
+    };
     let tenths: Vec<&[Span]> = split(profile.slices.parts(), super::drift::TENTHS);
     if let [first, .., last] = tenths[..]
         && !first.is_empty()
         && !last.is_empty()
     {
-        add(Slice::First, &Slices::tree(&profile.tree, first));
-        add(Slice::Last, &Slices::tree(&profile.tree, last));
+        for (slice, parts) in [(Slice::First, first), (Slice::Last, last)] {
+            let costs = of_parts(&mut parts.iter());
+            add(slice, &|id| costs[id]);
+        }
     }
     for (load, parts) in slices::loads(profile, waves) {
-        add(Slice::Load(load.to_owned()), &Slices::tree(&profile.tree, parts));
+        let costs = of_parts(&mut parts.into_iter());
+        add(Slice::Load(load.to_owned()), &|id| costs[id]);
     }
-    flames.retain(|flame| !flame.is_empty());
     flames
 }
 
 /// The names of the profile, each once, and which of them each function has: functions of one name stand
 /// together in a picture, whatever files they are in.
-fn names(profile: &Profile) -> (Vec<String>, Vec<u64>) {
+fn names(profile: &Profile) -> (Vec<String>, Vec<u32>) {
     let mut names: Vec<String> = Vec::new();
-    let mut known: HashMap<&str, u64> = HashMap::new();
+    let mut known: HashMap<&str, u32> = HashMap::new();
     let of_function = profile
         .names
         .iter()
         .map(|function| {
             *known.entry(&function.name).or_insert_with(|| {
                 names.push(function.name.clone());
-                names.len() as u64 - 1
+                names.len() as u32 - 1
             })
         })
         .collect();

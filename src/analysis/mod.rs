@@ -13,6 +13,7 @@ mod findings;
 pub mod flame;
 mod history;
 mod holders;
+pub mod laid;
 mod load;
 pub mod profile;
 pub mod profile_figures;

@@ -47,8 +47,14 @@ pub struct Recording {
 ///
 /// # Errors
 /// None of the files can be read.
-pub fn show(paths: &[PathBuf], recording: &Recording, waiting: &Waiting) -> Result<Shown, profile::Error> {
-    let profile = profile::read_sliced(paths, &Options::default(), &recording.marks)?;
+pub fn show(
+    paths: &[PathBuf],
+    recording: &Recording,
+    waiting: &Waiting,
+    max_tree: u64,
+) -> Result<Shown, profile::Error> {
+    let options = Options { max_tree, ..Options::default() };
+    let profile = profile::read_sliced(paths, &options, &recording.marks)?;
     Ok(ready(&profile, recording, waiting))
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Course, DriftRow, Found, Grows, TENTHS, drifting};
-use crate::profile::{Profile, ROOT, Slices, Span, split};
+use crate::profile::{Profile, ROOT, Span, split};
 
 /// A part of the recording in figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -209,15 +209,20 @@ pub fn loads<'a>(profile: &'a Profile, waves: &'a [WaveAt]) -> Vec<(&'a str, Vec
 }
 
 fn part_row(profile: &Profile, waits: &[bool], parts: &[Span], tick: i64) -> PartRow {
-    let tree = Slices::tree(&profile.tree, parts);
-    let nodes = tree.nodes();
-    let waiting = nodes[1..].iter().filter(|node| waits[node.key as usize]).map(|node| node.cost.time).sum::<i64>();
+    let nodes = profile.tree.nodes();
+    let (mut time, mut waiting) = (0i64, 0i64);
+    for cell in parts.iter().flat_map(|part| &part.cells) {
+        time = time.saturating_add(cell.cost.time);
+        if cell.node != ROOT && waits[nodes[cell.node as usize].key as usize] {
+            waiting = waiting.saturating_add(cell.cost.time);
+        }
+    }
     PartRow {
         scenario: None,
         wave: None,
         messages: None,
         records: parts.iter().map(|part| part.records).sum(),
-        time: tree.total().time.saturating_mul(tick),
+        time: time.saturating_mul(tick),
         waiting: waiting.saturating_mul(tick),
     }
 }

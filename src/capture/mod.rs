@@ -1,5 +1,10 @@
-//! Profiles while they are written: each forked process gets a file of its own. Knows no server and no report.
+//! Profiles while they are written: each forked process gets a file of its own; what grows large is read as it grows and
+//! released behind the reader. Knows no server and no report.
 
+mod follow;
 mod preload;
+mod room;
 
+pub use follow::{Followed, Follower, MakeFile, Outcome};
 pub use preload::{Refused, Separate};
+pub use room::Bound;

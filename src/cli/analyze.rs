@@ -10,6 +10,7 @@ use anyhow::Context;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::parse;
 use super::profile_summary;
 use super::stdout::errln;
 use crate::analysis::analyze_json::Analyzed;
@@ -63,6 +64,9 @@ pub struct Args {
     /// Messages served meanwhile: gives calls a message, and their drift
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     messages: u64,
+    /// What the call tree may take of memory; beyond it the cheapest paths stand as one frame
+    #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse::size)]
+    max_tree: u64,
     /// Of a CSV of floors, the unit of memory whose column does not name one (kB: 1,024 bytes)
     #[arg(long, value_name = "B|kB|MB")]
     unit: Option<ByteUnit>,
@@ -114,9 +118,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     }
     let waiting = Waiting::with(&[settings.waiting, args.waiting.clone()].concat());
     let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);
+    let options = Options { max_tree: args.max_tree, ..Options::default() };
     let profile = match sliced {
-        true => read_sliced(&args.paths, &Options::default(), &Marks::new())?,
-        false => read_paths(&args.paths, &Options::default())?,
+        true => read_sliced(&args.paths, &options, &Marks::new())?,
+        false => read_paths(&args.paths, &options)?,
     };
     say_what_was_lost(&profile);
     let (mut profile, metric) = choose(profile, &args.metric)?;

@@ -99,6 +99,16 @@ pub struct Args {
     /// Run before each measurement at rest, {pid} replaced: to force a collection (`jcmd {pid} GC.run`)
     #[arg(long, value_name = "CMD", help_heading = "Verdict")]
     pub settle: Option<String>,
+    /// What all files of the run may take of the disk; profiles are read and released while they grow, and the profile pass
+    /// ends before it is more
+    #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = parse::size, help_heading = "Output")]
+    pub max_disk: u64,
+    /// Keep profiles as PHP writes them, at their full size
+    #[arg(long, help_heading = "Output")]
+    pub keep_raw: bool,
+    /// What a profile's call tree may take of memory; beyond it the cheapest paths stand as one frame
+    #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse::size, help_heading = "Output")]
+    pub max_tree: u64,
     /// The run's folder [default: profile-run-out/TIME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
@@ -208,6 +218,9 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         load_command: args.load_command.clone(),
         allow_remote: args.allow_remote,
         allow_forward: args.allow_forward,
+        max_disk: args.max_disk,
+        keep_raw: args.keep_raw,
+        max_tree: args.max_tree,
         baseline: args.baseline.clone(),
         fail_on: lists::fail_on(&args.fail_on).map_err(anyhow::Error::msg)?,
         seed: args.seed,

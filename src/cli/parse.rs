@@ -17,6 +17,25 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A size above 0: `512MB`, `2GB`, bytes without a unit. kB, MB and GB are powers of 1,024.
+///
+/// # Errors
+/// What is wrong, with an example.
+pub fn size(text: &str) -> Result<u64, String> {
+    let slip = || format!("`{text}` is no size above 0; write 512MB, 2GB or 1.5GB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1.0,
+        "k" | "kb" | "kib" => 1024.0,
+        "m" | "mb" | "mib" => 1024.0 * 1024.0,
+        "g" | "gb" | "gib" => 1024.0 * 1024.0 * 1024.0,
+        "t" | "tb" | "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(slip()),
+    };
+    let bytes = digits.trim_end().parse::<f64>().map_err(|_| slip())? * factor;
+    if (1.0..=9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(slip()) }
+}
+
 /// A duration that may be 0.
 ///
 /// # Errors
@@ -88,5 +107,14 @@ mod tests {
             assert!(target(text).is_err(), "{text}");
         }
         assert_eq!(target("localhost:2525").as_deref(), Ok("localhost:2525"));
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(size("512MB"), Ok(512 << 20));
+        assert_eq!((size("1.5 GB"), size("4096"), size("2g")), (Ok(3 << 29), Ok(4096), Ok(2 << 30)));
+        for slip in ["", "MB", "0", "-1GB", "1 fortnight", "inf", "nan", "1e30"] {
+            assert!(size(slip).is_err(), "{slip}");
+        }
     }
 }

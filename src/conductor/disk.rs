@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::stop_reason::Halt;
+use crate::capture::Bound;
+use crate::journal::Warning;
+use crate::model::WarningKind;
 
 /// Room that is kept for the journal and the reports, bytes.
 const KEPT: u64 = 2 << 20;
@@ -24,6 +27,26 @@ pub(super) fn check(run: &Context<'_>, profiles: Option<&(PathBuf, Vec<PathBuf>)
             place.display()
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What is said of a profile pass that ended early.
+pub(super) fn reached(bound: Bound, most: u64) -> Warning {
+    let size = |bytes: u64| crate::phrase::bytes(bytes as f64);
+    let (text, advice) = match bound {
+        Bound::MaxDisk { taken } => (
+            format!("its files had taken {} of the {} that --max-disk allows", size(taken), size(most)),
+            "Give it a larger --max-disk, or less load (--scale, --load).",
+        ),
+        Bound::Free { free } => (
+            format!("only {} were left on the disk", size(free)),
+            "Make room, or give --out a folder on another disk.",
+        ),
+    };
+    Warning {
+        kind: WarningKind::ProfileDisk,
+        text: format!("The profile pass ended early: {text}. What was served until then is profiled; the rest of its load was not run."),
+        advice: advice.to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::context::Context;
 use super::session::Session;
 use super::stop_reason::Halt;
+use crate::capture::Outcome;
 use crate::journal::{Event, Profiled};
 use crate::server::private::dropped;
 
@@ -18,6 +19,8 @@ pub(super) struct Served {
     pub messages: u64,
     /// The process that served: where no file bears its number, what there is belongs to others, and that is said.
     pub server: i32,
+    /// What became of those that were followed.
+    pub followed: Outcome,
 }
 
 /// Takes the files that the pass left into the run's folder.
@@ -28,7 +31,7 @@ pub(super) fn collect(
     folder: &Path,
     before: &[PathBuf],
     mut users: BTreeSet<u32>,
-    Served { messages, server }: Served,
+    Served { messages, server, followed }: Served,
 ) -> Result<(), Halt> {
     let ours = run.folder.profile();
     users.insert(nix::unistd::geteuid().as_raw());
@@ -38,9 +41,25 @@ pub(super) fn collect(
     for why in refused {
         run.recorder.not_measured(format!("A profile: {why}, and was left out."))?;
     }
+    for why in &followed.failed {
+        run.recorder.not_measured(format!(
+            "A profile could not be read and released while it grew, so that it was kept as it was written: {why}."
+        ))?;
+    }
     let names: BTreeSet<OsString> = found.iter().map(|(name, _)| name.clone()).collect();
     for (name, mut file) in found {
         let length = file.metadata()?.len();
+        if name.as_encoded_bytes().ends_with(COMPACT) {
+            continue;
+        }
+        if let Some(compact) = followed.kept.get(&name) {
+            // What is left of it are holes.
+            fs::remove_file(folder.join(&name))?;
+            run.folder.rename_profile(compact, &name)?;
+            profiled.bytes += length;
+            profiled.files.push(name.to_string_lossy().into_owned());
+            continue;
+        }
         let forked = length > 0 && names.contains(&beside(&name));
         let sidecar = Path::new(&name).extension().is_some_and(|kind| kind == FORK);
         if !forked && !sidecar && !is_profile(&mut file) {
@@ -62,6 +81,7 @@ pub(super) fn collect(
             profiled.files.push(name.to_string_lossy().into_owned());
         }
     }
+    run.folder.remove_profiles(|name| name.ends_with(COMPACT))?;
     if profiled.files.is_empty() {
         return run.recorder.not_measured(format!(
             "The profile: no file appeared in {}. A console that restarts itself without Xdebug (composer/xdebug-handler) is \
@@ -79,6 +99,9 @@ pub(super) fn collect(
     }
     run.recorder.write(Event::Profiled(profiled))
 }
+
+/// Ends the name of a compact form that is not whole yet.
+const COMPACT: &[u8] = b".compact";
 
 /// Ends the name of what stands beside a forked process's profile and says where it was forked.
 const FORK: &str = "fork";

@@ -1,5 +1,6 @@
 //! The profile pass: a fresh start under Xdebug, a smaller load of every scenario, and the files that it leaves.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::Context;
@@ -10,6 +11,7 @@ use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::LARGE;
 use super::{diagnosis, launch, preflight, profile_files, stop};
+use crate::capture::{Followed, Follower};
 use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
@@ -38,14 +40,20 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         return run.recorder.not_measured(why);
     }
     let mut session = launch::launch(run, Pass::Profile).await?;
+    session.follower = follow(run, session.profiles.as_ref())?;
     let outcome = profile_scenarios(run, &mut session).await;
+    if let Some(bound) = session.disk_bound() {
+        run.recorder.write(Event::Warning(disk::reached(bound, run.plan.max_disk)))?;
+    }
     let place = session.profiles.take();
     let full = outcome.as_ref().err().and_then(Halt::of_disk);
     if let (Some(_), Some((folder, before))) = (&full, &place) {
         disk::empty(folder, before);
     }
     let (users, server) = (session.target.users(), session.server);
+    let follower = session.follower.take();
     let stopped = stop::stop_session(run, session, STOP).await;
+    let followed = follower.map(Follower::finish).unwrap_or_default();
     let messages = *outcome.as_ref().unwrap_or(&0);
     if let Some((folder, before)) = &place
         && let Some(why) = full.or_else(|| stopped.as_ref().err().and_then(Halt::of_disk))
@@ -57,10 +65,25 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
             .not_measured(format!("The profile: {why}. It was removed, so that the rest could be kept."));
     }
     if let Some((folder, before)) = place {
-        profile_files::collect(run, &folder, &before, users, Served { messages, server })?;
+        profile_files::collect(run, &folder, &before, users, Served { messages, server, followed })?;
     }
     stopped?;
     outcome.map(drop)
+}
+
+/// Begins to follow what the server's processes write.
+fn follow(run: &Context<'_>, profiles: Option<&(PathBuf, Vec<PathBuf>)>) -> Result<Option<Follower>, Halt> {
+    let Some((folder, before)) = profiles else { return Ok(None) };
+    let place = run.folder.clone();
+    let followed = Followed {
+        folder: folder.clone(),
+        before: before.clone(),
+        run: run.folder.root().to_path_buf(),
+        most: run.plan.max_disk,
+        keep_raw: run.plan.keep_raw,
+        make: Box::new(move |name| place.new_profile(name)),
+    };
+    Ok(Some(Follower::start(followed)?))
 }
 
 fn no_profile(run: &Context<'_>) -> Option<String> {
@@ -96,7 +119,9 @@ async fn profile_scenarios(run: &mut Context<'_>, session: &mut Session) -> Resu
             asked: scenario.into(),
             share: share.max(0.0),
         }))?;
-        let why = if share < 0.2 {
+        let why = if session.disk_bound().is_some() {
+            ScenarioStop::DiskUsed
+        } else if share < 0.2 {
             ScenarioStop::NeverBegan
         } else if session.spoilt {
             ScenarioStop::AlreadyGone
@@ -157,6 +182,9 @@ async fn profile_scenario(
         }))?;
         left = left.saturating_sub(count);
         *messages += attended.tally.messages_accepted;
+        if session.disk_bound().is_some() {
+            return Ok(ScenarioStop::DiskUsed);
+        }
         if let Some(seen) = attended.trouble {
             diagnosis::fell(run, session, &scene, &seen)?;
             return Ok(ScenarioStop::Fell);

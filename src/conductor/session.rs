@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::sample_log::SampleLog;
+use crate::capture::{Bound, Follower};
 use crate::diagnose::Witness;
 use crate::load::Sources;
 use crate::model::plan::Pass;
@@ -38,6 +39,8 @@ pub struct Session {
     pub sources: Option<Sources>,
     /// Where profiles appear, and what lay there before the launch.
     pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
+    /// Follows them, and knows when they have taken the disk that they may.
+    pub follower: Option<Follower>,
     /// Connections were left over when it came to rest once.
     pub keeps_connections: bool,
     /// Waits in a row, up to the last one, in which its figures were not still by the deadline.
@@ -80,6 +83,7 @@ impl Session {
             probes: greeted.probes,
             sources: None,
             profiles,
+            follower: None,
             keeps_connections: false,
             restless: 0,
             spoilt: false,
@@ -134,6 +138,11 @@ impl Session {
             // A file system that cannot release keeps all.
             let _ = log::release_middle(&self.target.log, &mut self.released);
         }
+    }
+
+    /// The bound of the disk that its profiles have reached.
+    pub fn disk_bound(&self) -> Option<Bound> {
+        self.follower.as_ref().and_then(Follower::bound)
     }
 
     /// The end of its output.

@@ -98,7 +98,7 @@ pub(super) async fn run_load(
         if halt.is_none() {
             halt = look(run, session, &mut watch, live).err();
         }
-        if halt.is_some() || watch.fallen {
+        if halt.is_some() || watch.fallen || session.disk_bound().is_some() {
             control.stop();
         }
         let part = live.accepted.max(live.sessions) as f64 / count.max(1) as f64;

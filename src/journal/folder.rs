@@ -262,6 +262,27 @@ impl Folder {
         Ok(file.metadata()?.len())
     }
 
+    /// Gives a file of `profile/` another name; one that bears it is replaced.
+    ///
+    /// # Errors
+    /// It is not there, or the folder cannot be written.
+    pub fn rename_profile(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        let folder = self.below(Some(PROFILE))?;
+        Ok(renameat(&folder, from, &folder, to)?)
+    }
+
+    /// Removes the files of `profile/` whose name is `unwanted`.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn remove_profiles(&self, unwanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+        let folder = self.below(Some(PROFILE))?;
+        for name in self.names(Some(PROFILE))?.iter().filter(|name| unwanted(name.as_encoded_bytes())) {
+            unlinkat(&folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+        }
+        Ok(())
+    }
+
     /// Opens a plain file of `profile/` for reading.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub enum ScenarioStop {
         /// Those that are tried next.
         fewer: u64,
     },
+    /// The profiles had taken all the disk that they may.
+    DiskUsed,
     /// The server stalled or crashed during it.
     Fell,
     /// The server had crashed before it began.

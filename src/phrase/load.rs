@@ -27,6 +27,7 @@ pub fn scenario_stop(why: ScenarioStop) -> String {
         ScenarioStop::RunAgain { parallel, fewer } => {
             format!("the server did not hold {} sessions at once; run again with {}", grouped(parallel), grouped(fewer))
         }
+        ScenarioStop::DiskUsed => "stopped early: out of disk for profiles".to_owned(),
         ScenarioStop::Fell => "the server stalled or crashed".to_owned(),
         ScenarioStop::AlreadyGone => "not run: the server had crashed".to_owned(),
     }

@@ -12,6 +12,9 @@ use super::tree::{CallTree, Cost, Metric, ROOT, totals};
 /// Name of the frame above the roots of a file that ends too early.
 pub const STILL_RUNNING_NAME: &str = "[still running when the file ended]";
 
+/// Name of the frames that stand for paths which the tree had no room for.
+pub const LEFT_OUT_NAME: &str = "[left out: --max-tree]";
+
 /// Who writes files like this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The kinds of damage that a reader of profile files meets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DefectKind {
     /// The file ends without its summary: the process was stopped, or the file is still growing.
     NoSummary,
@@ -66,7 +68,7 @@ impl fmt::Display for DefectKind {
 }
 
 /// One place of damage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Defect {
     /// Line, from 1, in the uncompressed text.
     pub line: u64,

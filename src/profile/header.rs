@@ -1,9 +1,11 @@
 //! The header of a profile file: who wrote it, of what, in which unit.
 
+use serde::{Deserialize, Serialize};
+
 use super::number::{Number, decimal};
 
 /// What the header lines say. Fields are as the file has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Header {
     /// `version:`.
     pub version: String,

@@ -19,14 +19,14 @@ mod tree;
 mod xdebug;
 
 pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
-pub use contents::{Dialect, Edge, FileSummary, FunctionCost, Profile, STILL_RUNNING_NAME, Units};
+pub use contents::{Dialect, Edge, FileSummary, FunctionCost, LEFT_OUT_NAME, Profile, STILL_RUNNING_NAME, Units};
 pub use defect::{Defect, DefectKind};
 pub use error::Error;
 pub use header::Header;
 pub use names::{Function, Functions};
-pub use read::{Marks, Options, read_bytes, read_paths, read_sliced};
+pub use read::{MAX_TREE, Marks, Options, read_bytes, read_paths, read_sliced};
 pub use select::{HIDDEN_NAME, Pattern};
 pub use slices::{Cell, Slices, Span, split};
-pub(crate) use tree::totals;
+pub(crate) use tree::totals_of;
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
-pub use xdebug::{Recorded, Recorder};
+pub use xdebug::{Keeper, Recorded, Recorder};

@@ -2,11 +2,27 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Distinct byte strings, numbered in order of appearance.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<Box<[u8]>>", into = "Vec<Box<[u8]>>")]
 pub(crate) struct Interner {
     strings: Vec<Box<[u8]>>,
     index: HashMap<Box<[u8]>, u32>,
+}
+
+impl From<Vec<Box<[u8]>>> for Interner {
+    fn from(strings: Vec<Box<[u8]>>) -> Self {
+        let index = strings.iter().cloned().zip(0..).collect();
+        Interner { strings, index }
+    }
+}
+
+impl From<Interner> for Vec<Box<[u8]>> {
+    fn from(interner: Interner) -> Self {
+        interner.strings
+    }
 }
 
 impl Interner {
@@ -133,13 +149,37 @@ impl Functions {
 }
 
 /// Pairs of file and function name as small dense numbers, for the compact form.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<(u32, u32)>", into = "Vec<(u32, u32)>")]
 pub(crate) struct Pairs {
     all: Vec<(u32, u32)>,
     index: HashMap<(u32, u32), u32>,
 }
 
+impl From<Vec<(u32, u32)>> for Pairs {
+    fn from(all: Vec<(u32, u32)>) -> Self {
+        let index = all.iter().copied().zip(0..).collect();
+        Pairs { all, index }
+    }
+}
+
+impl From<Pairs> for Vec<(u32, u32)> {
+    fn from(pairs: Pairs) -> Self {
+        pairs.all
+    }
+}
+
 impl Pairs {
+    /// Every pair has its two strings.
+    pub(crate) fn fit(&self, strings: &Interner) -> bool {
+        self.all.iter().all(|(file, name)| (*file.max(name) as usize) < strings.strings.len())
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn intern(&mut self, file: u32, name: u32) -> u32 {
         let next = self.all.len() as u32;
         let id = *self.index.entry((file, name)).or_insert(next);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::callgrind::{self, Graph, Head};
-use super::contents::{Dialect, FileSummary, Profile, Units};
+use super::contents::{Dialect, FileSummary, LEFT_OUT_NAME, Profile, Units};
 use super::error::Error;
 use super::names::Functions;
 use super::slices::{Place, Slices, Time};
@@ -19,12 +19,18 @@ pub struct Options {
     pub threads: usize,
     /// Read whole files as what still grows is read: from front to end, by one thread, into the compact form.
     pub streamed: bool,
+    /// Bytes that the call tree may take in memory; beyond it the cheapest paths are put together.
+    pub max_tree: u64,
 }
+
+/// Bytes that a call tree takes at most, where nothing else is asked for.
+pub const MAX_TREE: u64 = 512 << 20;
 
 impl Default for Options {
     /// As many threads as there are cores for us.
     fn default() -> Self {
-        Options { threads: std::thread::available_parallelism().map_or(1, usize::from), streamed: false }
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        Options { threads, streamed: false, max_tree: MAX_TREE }
     }
 }
 
@@ -86,9 +92,14 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
             }
             Some(sum) => {
                 sum.absorb(&mut file)?;
+                sum.make_room(options.max_tree, &mut names);
                 files.push(file.summary);
             }
         }
+    }
+    let left_out = merged.as_ref().and_then(|merged| merged.left_out(options.max_tree, &names));
+    if let (Some(first), Some(said)) = (files.first_mut(), left_out) {
+        first.warnings.push(said);
     }
     // A folder may hold anything: what is no profile in it is counted, and the first one named.
     if let [first, others @ ..] = &strangers[..] {
@@ -123,6 +134,33 @@ fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Pr
 }
 
 impl FileProfile {
+    /// Prunes a tree that has outgrown its room.
+    fn make_room(&mut self, most: u64, names: &mut Functions) {
+        while self.tree.bytes() > most {
+            let before = self.tree.len();
+            let places = self.tree.prune(std::iter::empty(), u64::from(names.intern("", LEFT_OUT_NAME)));
+            self.slices = self.slices.moved(|node| Some(Place::all(places[node as usize])));
+            if self.tree.len() == before {
+                return;
+            }
+        }
+    }
+
+    /// What to say of a tree that was pruned.
+    fn left_out(&self, most: u64, names: &Functions) -> Option<String> {
+        let key = names.iter().position(|function| function.name == LEFT_OUT_NAME)? as u64;
+        let nodes = self.tree.nodes()[1..].iter().filter(|node| node.key == key);
+        let (time, calls) = nodes.fold((0i64, 0u64), |sum, node| {
+            (sum.0.saturating_add(node.cost.time), sum.1.saturating_add(node.calls))
+        });
+        let share = 100.0 * time as f64 / self.tree.total().time.max(1) as f64;
+        Some(format!(
+            "the call tree outgrew --max-tree ({} MiB): the cheapest paths, {share:.2}% of the time and {calls} calls, \
+             stand as one frame each, `{LEFT_OUT_NAME}`, below their callers",
+            most >> 20
+        ))
+    }
+
     /// Adds another process's part of the same file.
     pub(crate) fn join(&mut self, part: &mut FileProfile) -> Result<(), Error> {
         self.absorb(part)?;

@@ -310,6 +310,23 @@ impl Slicer {
         self.parts.len() < before || self.too_narrow()
     }
 
+    /// The tree was pruned: where the cost of each node went.
+    pub(crate) fn pruned(&mut self, places: &[u32], nodes: usize) {
+        if self.is_off() {
+            return;
+        }
+        let parts = Slices { parts: std::mem::take(&mut self.parts) };
+        self.parts = parts.moved(|node| Some(Place::all(places[node as usize]))).parts;
+        self.cells = self.parts.iter().map(|part| part.cells.len()).sum();
+        let mut seen = vec![(0, Cost::default()); nodes];
+        for ((calls, cost), place) in self.seen.iter().zip(places) {
+            let sum: &mut (u64, Cost) = &mut seen[*place as usize];
+            sum.0 += calls;
+            sum.1.add(*cost);
+        }
+        self.seen = seen;
+    }
+
     /// The slices, when all records are in the tree.
     pub(crate) fn finish(mut self, tree: &CallTree) -> Slices {
         if self.left < self.width && !self.is_off() {

@@ -1,6 +1,8 @@
 //! The merged call tree: one node for each distinct path of functions. Knows no file format.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+
+use serde::{Deserialize, Serialize};
 
 /// What is summed: wall time or allocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -13,7 +15,7 @@ pub enum Metric {
 }
 
 /// The two costs that Xdebug writes for each call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash, Serialize, Deserialize)]
 pub struct Cost {
     /// Time in the file's unit.
     pub time: i64,
@@ -53,6 +55,9 @@ pub struct Node {
     /// Self cost by this path.
     pub cost: Cost,
 }
+
+/// What a node takes in memory with its place in the index, bytes.
+const NODE_BYTES: u64 = 52;
 
 /// A call tree merged by path. Parents always stand before their children.
 #[derive(Debug, Clone)]
@@ -104,15 +109,8 @@ impl CallTree {
         self.nodes.push(Node { parent, key, calls: 0, cost: Cost::default() });
         self.slots[at] = node;
         if self.nodes.len() * 2 > self.slots.len() {
-            let mask = self.slots.len() * 2 - 1;
-            self.slots = vec![0; mask + 1];
-            for (id, node) in self.nodes.iter().enumerate().skip(1) {
-                let mut at = Self::slot(node.parent, node.key, mask);
-                while self.slots[at] != 0 {
-                    at = (at + 1) & mask;
-                }
-                self.slots[at] = id as u32;
-            }
+            self.slots = vec![0; self.slots.len() * 2];
+            self.index();
         }
         node
     }
@@ -123,6 +121,89 @@ impl CallTree {
         let node = &mut self.nodes[node as usize];
         node.calls += calls;
         node.cost.add(cost);
+    }
+
+    /// What the tree takes in memory, bytes.
+    pub fn bytes(&self) -> u64 {
+        self.nodes.len() as u64 * NODE_BYTES
+    }
+
+    fn index(&mut self) {
+        self.slots.fill(0);
+        let mask = self.slots.len() - 1;
+        for (id, node) in self.nodes.iter().enumerate().skip(1) {
+            let mut at = Self::slot(node.parent, node.key, mask);
+            while self.slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            self.slots[at] = id as u32;
+        }
+    }
+
+    /// Replaces every key where no two of the new ones are equal; else nothing is done and false is given back.
+    pub(crate) fn rekey(&mut self, keys: &HashMap<u64, u64>) -> bool {
+        let distinct: HashSet<u64> = keys.values().copied().collect();
+        if distinct.len() < keys.len() {
+            return false;
+        }
+        self.nodes[1..].iter_mut().for_each(|node| node.key = keys[&node.key]);
+        self.index();
+        true
+    }
+
+    /// Leaves out the cheaper half of the paths: what they cost stands in one node of the key `left_out` below the caller
+    /// that stays. Nodes that are `open`, and all above them, stay. Gives back where the cost of each node went.
+    pub(crate) fn prune(&mut self, open: impl Iterator<Item = u32>, left_out: u64) -> Vec<u32> {
+        let count = self.nodes.len();
+        let total = self.total();
+        let share = |part: i64, all: i64| if part > 0 && all > 0 { part as f32 / all as f32 } else { 0.0 };
+        let rank = |node: &Node| share(node.cost.time, total.time) + share(node.cost.memory, total.memory);
+        let mut ranks: Vec<f32> = self.nodes.iter().map(rank).collect();
+        for id in (1..count).rev() {
+            let below = ranks[id];
+            ranks[self.nodes[id].parent as usize] += below;
+        }
+        let mut order = ranks.clone();
+        let (_, cut, _) = order.select_nth_unstable_by(count / 2, f32::total_cmp);
+        let cut = *cut;
+        drop(order);
+        let mut kept: Vec<bool> = ranks.iter().map(|rank| *rank > cut).collect();
+        open.for_each(|node| kept[node as usize] = true);
+        for id in (1..count).rev().filter(|id| self.nodes[*id].key == left_out) {
+            kept[id] = false;
+        }
+        for id in (1..count).rev() {
+            if kept[id] {
+                kept[self.nodes[id].parent as usize] = true;
+            }
+        }
+        let mut places = vec![ROOT; count];
+        let mut bars: HashMap<u32, u32> = HashMap::new();
+        let mut next = 1;
+        for id in 1..count {
+            let node = self.nodes[id];
+            let parent = places[node.parent as usize];
+            if kept[id] {
+                self.nodes[next] = Node { parent, ..node };
+                places[id] = next as u32;
+                next += 1;
+                continue;
+            }
+            let within = parent != ROOT && self.nodes[parent as usize].key == left_out;
+            let bar = match within {
+                true => parent,
+                false => *bars.entry(parent).or_insert_with(|| {
+                    self.nodes[next] = Node { parent, key: left_out, calls: 0, cost: Cost::default() };
+                    next += 1;
+                    next as u32 - 1
+                }),
+            };
+            self.record(bar, node.calls, node.cost);
+            places[id] = bar;
+        }
+        self.nodes.truncate(next);
+        self.index();
+        places
     }
 
     /// All nodes, the root first and parents before children.
@@ -149,7 +230,11 @@ impl CallTree {
 
     /// Inclusive cost of each node.
     pub fn inclusive(&self) -> Vec<Cost> {
-        let mut costs: Vec<Cost> = self.nodes.iter().map(|node| node.cost).collect();
+        self.inclusive_of(|node| node.cost)
+    }
+
+    fn inclusive_of(&self, own: impl Fn(&Node) -> Cost) -> Vec<Cost> {
+        let mut costs: Vec<Cost> = self.nodes.iter().map(own).collect();
         for id in (1..self.nodes.len()).rev() {
             let cost = costs[id];
             costs[self.nodes[id].parent as usize].add(cost);
@@ -159,7 +244,7 @@ impl CallTree {
 
     /// Children of all nodes, one behind the other in the order in which they were made, and where those of each node
     /// begin. Eight bytes a node: trees have millions.
-    fn children(&self) -> (Vec<u32>, Vec<u32>) {
+    pub(crate) fn children(&self) -> (Vec<u32>, Vec<u32>) {
         let mut begins = vec![0u32; self.nodes.len() + 1];
         for node in &self.nodes[1..] {
             begins[node.parent as usize + 1] += 1;
@@ -270,7 +355,15 @@ pub(crate) type Edge = (Option<u64>, u64);
 
 /// Totals of each key, and of each pair of caller and callee (inclusive, recursion counted once).
 pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<Edge, Totals>) {
-    let inclusive = tree.inclusive();
+    totals_of(tree, |node| node.cost)
+}
+
+/// The same where nodes cost something else.
+pub(crate) fn totals_of(
+    tree: &CallTree,
+    own: impl Fn(&Node) -> Cost,
+) -> (HashMap<u64, Totals>, HashMap<Edge, Totals>) {
+    let inclusive = tree.inclusive_of(&own);
     let mut functions: HashMap<u64, Totals> = HashMap::new();
     let mut edges: HashMap<Edge, Totals> = HashMap::new();
     let mut open: HashMap<u64, u32> = HashMap::new();
@@ -292,8 +385,8 @@ pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<Edge, To
             let call = edges.entry(edge).or_default();
             function.calls += node.calls;
             call.calls += node.calls;
-            function.own.add(node.cost);
-            call.own.add(node.cost);
+            function.own.add(own(node));
+            call.own.add(own(node));
             if *active == 0 {
                 function.inclusive.add(inclusive[id as usize]);
             }
@@ -305,4 +398,42 @@ pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<Edge, To
         },
     );
     (functions, edges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pruned_keeps_its_cost_below_its_caller() {
+        let mut tree = CallTree::new();
+        let cost = |time| Cost { time, memory: 0 };
+        let main = tree.child(ROOT, 1);
+        tree.record(main, 1, cost(10));
+        let mut leaves = Vec::new();
+        for key in 2..100u64 {
+            let node = tree.child(main, key);
+            tree.record(node, 1, cost(key as i64));
+            let below = tree.child(node, 1000);
+            tree.record(below, 2, cost(1));
+            leaves.push(below);
+        }
+        let (total, bar) = (tree.total(), 7777);
+        let places = tree.prune([leaves[0]].into_iter(), bar);
+        assert_eq!(tree.total(), total);
+        assert!(tree.len() < 2 * leaves.len() * 6 / 10, "{}", tree.len());
+        // What is open stays with its callers; the dearest stay.
+        let kept = tree.nodes()[places[leaves[0] as usize] as usize];
+        assert_eq!((kept.key, kept.calls, tree.nodes()[kept.parent as usize].key), (1000, 2, 2));
+        let keys: Vec<u64> = tree.nodes().iter().filter(|node| node.parent == 1).map(|node| node.key).collect();
+        assert!(keys.contains(&99) && !keys.contains(&3) && keys.contains(&bar), "{keys:?}");
+        // Paths that come again are found; again pruned, there is one bar a caller.
+        assert_eq!(tree.child(main, 99), tree.child(1, 99));
+        tree.prune(std::iter::empty(), bar);
+        assert_eq!(tree.total(), total);
+        assert_eq!(tree.nodes().iter().filter(|node| node.key == bar && node.parent == 1).count(), 1);
+        for (id, node) in tree.nodes().iter().enumerate().skip(1) {
+            assert!((node.parent as usize) < id);
+        }
+    }
 }

@@ -8,7 +8,7 @@ use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, s
 use profile_run::profile::{Dialect, Metric, Options, Pattern, Profile, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
-    read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed }).ok()
+    read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed, ..Options::default() }).ok()
 }
 
 /// Paths with their self times.

@@ -2,7 +2,6 @@
 //! formulas below; they only have to agree with each other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use profile_run::analysis::flame::{Cost, Flame, Slice};
 use profile_run::analysis::result::*;
@@ -10,7 +9,6 @@ use profile_run::analysis::view::*;
 use profile_run::model::load_stats::LoadStats;
 use profile_run::model::{Breaks, ThresholdUnit, Unmeasured, WarningKind};
 use profile_run::phrase::grouped;
-use profile_run::profile::ROOT;
 use serde_json::json;
 
 const KIB: f64 = 1024.0;
@@ -348,17 +346,7 @@ fn profile(view: &mut RunView) {
                     continue;
                 }
                 let folded = folded(&cost, busy, &slice);
-                let mut flame = Flame {
-                    cost: cost.clone(),
-                    busy,
-                    slice,
-                    estimated: false,
-                    names: Arc::default(),
-                    tree: Arc::default(),
-                    tick: 1,
-                };
-                folded.iter().for_each(|line| put(&mut flame, line));
-                view.flames.push(flame);
+                view.flames.push(Flame { cost: cost.clone(), busy, slice, ..flame(&folded) });
             }
         }
     }
@@ -904,21 +892,27 @@ pub fn full() -> RunView {
     view
 }
 
-/// Adds a stack, outermost first, and its self cost.
-fn put(flame: &mut Flame, line: &str) {
-    let (stack, value) = line.rsplit_once(' ').expect("a cost");
-    let value: i64 = value.parse().expect("a number");
-    let (names, tree) = (Arc::make_mut(&mut flame.names), Arc::make_mut(&mut flame.tree));
-    let mut at = ROOT;
-    for frame in stack.split(';') {
-        let known = names.iter().position(|name| name == frame).unwrap_or_else(|| {
-            names.push(frame.to_owned());
-            names.len() - 1
-        });
-        at = tree.child(at, known as u64);
-    }
-    let (time, memory) = if flame.cost == Cost::Allocation { (0, value) } else { (value, 0) };
-    tree.record(at, 1, profile_run::profile::Cost { time, memory });
+/// A flamegraph of lines, each a stack, outermost first, and its self cost.
+fn flame(lines: &[String]) -> Flame {
+    Flame::of_stacks(lines.iter().map(|line| {
+        let (stack, value) = line.rsplit_once(' ').expect("a cost");
+        (stack.split(';').collect(), value.parse().expect("a number"))
+    }))
+}
+
+/// The stacks of a flamegraph that shows all it has, and their costs.
+fn lines(flame: &Flame) -> Vec<String> {
+    let mut lines = Vec::new();
+    flame.stacks.stacks(|stack, cost| {
+        let name = |name: &Option<u32>| flame.names[name.expect("nothing left out") as usize].clone();
+        lines.push(format!("{} {cost}", stack.iter().map(name).collect::<Vec<_>>().join(";")));
+    });
+    lines
+}
+
+/// A flamegraph of the same kind with other stacks.
+fn redrawn(kind: &mut Flame, lines: &[String]) {
+    *kind = Flame { cost: kind.cost.clone(), busy: kind.busy, slice: kind.slice.clone(), ..flame(lines) };
 }
 
 /// A long run of a large program: 60 waves a scenario, tens of thousands of different stacks.
@@ -946,16 +940,16 @@ pub fn large() -> RunView {
             .extend((1..5).flat_map(|round| points.iter().map(move |(t, v)| (t + f64::from(round) * 80.0, *v))));
     }
     for flame in &mut view.flames {
-        (flame.names, flame.tree) = (Arc::default(), Arc::default());
-        for n in 0..3_000u64 {
+        let stacks = (0..3_000u64).map(|n| {
             let depth = 4 + n % 24;
             let frames: Vec<String> = (0..depth)
                 .map(|d| {
                     format!("App\\Module{}\\Service{}->method{}", n % (d + 2), n * 7 % (d * 5 + 3), n % (d * d * 9 + 1))
                 })
                 .collect();
-            put(flame, &format!("{{main}};{} {}", frames.join(";"), 100 + n * n % 9973));
-        }
+            format!("{{main}};{} {}", frames.join(";"), 100 + n * n % 9973)
+        });
+        redrawn(flame, &stacks.collect::<Vec<_>>());
     }
     view
 }
@@ -1021,10 +1015,12 @@ pub fn hostile() -> RunView {
         result.target.versions.insert(at(n), at(n + 2));
     }
     for flame in &mut view.flames {
-        for n in 0..8 {
+        let mut stacks = lines(flame);
+        stacks.extend((0..8).map(|n| {
             let value = 9_000_000 + n as u64;
-            put(flame, &format!("{{main}};{};{} {value}", at(n).replace(';', ":"), at(n + 1).replace(';', ":")));
-        }
+            format!("{{main}};{};{} {value}", at(n).replace(';', ":"), at(n + 1).replace(';', ":"))
+        }));
+        redrawn(flame, &stacks);
     }
     let functions = &mut result.profile.as_mut().expect("the leak has a profile").figures.functions;
     for n in 0..8 {

@@ -57,6 +57,14 @@ pub enum FailOn {
     Regression,
 }
 
+fn max_disk() -> u64 {
+    2 << 30
+}
+
+fn max_tree() -> u64 {
+    512 << 20
+}
+
 /// The whole plan of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -101,6 +109,15 @@ pub struct Plan {
     pub allow_remote: bool,
     /// The target may forward mail for real.
     pub allow_forward: bool,
+    /// Bytes that all files of the run may take.
+    #[serde(default = "max_disk")]
+    pub max_disk: u64,
+    /// Profiles are kept as PHP writes them.
+    #[serde(default)]
+    pub keep_raw: bool,
+    /// Bytes that a profile's call tree may take in memory.
+    #[serde(default = "max_tree")]
+    pub max_tree: u64,
     /// An earlier run to compare with.
     pub baseline: Option<PathBuf>,
     /// What makes the exit code non-zero.

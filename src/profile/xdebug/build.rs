@@ -9,11 +9,49 @@ use crate::profile::tree::{CallTree, Cost, ROOT};
 /// Key of the frame that stands above the roots of an incomplete run.
 pub(crate) const STILL_RUNNING: u64 = u64::MAX;
 
+/// Key of the frames that stand for paths which a tree had no room for.
+pub(crate) const LEFT_OUT: u64 = u64::MAX - 1;
+
+/// How large a tree may grow.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room(u64);
+
+impl Room {
+    /// So many bytes.
+    pub(crate) fn of(bytes: u64) -> Self {
+        Room(bytes)
+    }
+
+    #[inline]
+    pub(crate) fn is_outgrown(&self, tree: &CallTree) -> bool {
+        tree.bytes() > self.0
+    }
+
+    /// Prunes a tree and its slices; gives back where the cost of each node went. `open` are the nodes that calls to come
+    /// may stand below.
+    #[cold]
+    pub(crate) fn make(
+        &mut self,
+        tree: &mut CallTree,
+        slicer: &mut Slicer,
+        open: impl Iterator<Item = u32>,
+    ) -> Vec<u32> {
+        let places = tree.prune(open, LEFT_OUT);
+        slicer.pruned(&places, tree.nodes().len());
+        // Calls that are open stay: where they alone are too many, the tree must grow.
+        if tree.bytes() > self.0 / 4 * 3 {
+            self.0 = tree.bytes() * 2;
+        }
+        places
+    }
+}
+
 /// Takes records from the last to the first.
 #[derive(Debug)]
 pub(crate) struct Builder {
     tree: CallTree,
     slicer: Slicer,
+    room: Room,
     /// Parents of the records to come, as runs of equal ones.
     parents: Vec<(u32, u64)>,
     /// Parents of records that were claimed out of order, by the number of records that follow them.
@@ -24,23 +62,27 @@ pub(crate) struct Builder {
     taken: u64,
 }
 
-impl Default for Builder {
-    fn default() -> Self {
+impl Builder {
+    /// A builder of a tree that has so much room, and that cuts slices where they are wanted.
+    pub(crate) fn new(room: Room, sliced: bool) -> Self {
         Builder {
             tree: CallTree::new(),
-            slicer: Slicer::off(),
+            slicer: if sliced { Slicer::default() } else { Slicer::off() },
+            room,
             parents: Vec::new(),
             claimed: HashMap::new(),
             excess: HashMap::new(),
             taken: 0,
         }
     }
-}
 
-impl Builder {
-    /// A builder that cuts slices too.
-    pub(crate) fn sliced() -> Self {
-        Builder { slicer: Slicer::default(), ..Builder::default() }
+    #[cold]
+    fn make_room(&mut self) {
+        let open = self.parents.iter().map(|(node, _)| *node).chain(self.claimed.values().copied());
+        let places = self.room.make(&mut self.tree, &mut self.slicer, open);
+        let move_node = |node: &mut u32| *node = places[*node as usize];
+        self.parents.iter_mut().for_each(|(node, _)| move_node(node));
+        self.claimed.values_mut().for_each(move_node);
     }
 
     /// The end of a run: `roots` subtrees are nobody's callees.
@@ -75,6 +117,9 @@ impl Builder {
 
     #[inline]
     fn node(&mut self, key: u64, calls: u64, mut cost: Cost) -> u32 {
+        if self.room.is_outgrown(&self.tree) {
+            self.make_room();
+        }
         if !self.excess.is_empty()
             && let Some(excess) = self.excess.remove(&self.taken)
         {

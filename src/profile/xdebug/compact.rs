@@ -10,15 +10,26 @@
 //! whether the run is complete; or, with memory 2, it corrects the time of the record that ended so many before.
 //!
 //! In LEB128 a byte below 128 ends a number, so numbers can be read from behind. Records stand in
-//! blocks of about 1 MB, each with its length (32 bits, little endian) at both ends.
+//! blocks of about 1 MB, each with its length (32 bits, little endian) at both ends. The length's highest bit says that
+//! the block is deflated.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 
 use crate::profile::error::Error;
 use crate::profile::tree::Cost;
 
 /// A block is closed once it holds this many bytes.
 const BLOCK: usize = 1 << 20;
+
+/// In a block's length: it is deflated.
+const PACKED: u32 = 1 << 31;
+
+/// Bytes that a deflated block holds at most: the record of a loop that claims millions of calls is one block.
+const MOST_UNPACKED: u64 = 256 << 20;
 
 /// One record of the compact form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,11 +124,21 @@ pub(crate) struct Head {
 pub(crate) struct Writer<W> {
     sink: W,
     block: Vec<u8>,
+    packed: bool,
 }
 
 impl<W: Write> Writer<W> {
     pub(crate) fn new(sink: W) -> Self {
-        Writer { sink, block: Vec::new() }
+        Writer { sink, block: Vec::new(), packed: false }
+    }
+
+    /// One that deflates its blocks.
+    pub(crate) fn packed(sink: W) -> Self {
+        Writer { packed: true, ..Writer::new(sink) }
+    }
+
+    pub(crate) fn sink(&self) -> &W {
+        &self.sink
     }
 
     /// A record whose claims are the last subtrees.
@@ -184,9 +205,21 @@ impl<W: Write> Writer<W> {
         if self.block.is_empty() {
             return Ok(());
         }
-        let length = (self.block.len() as u32).to_le_bytes();
+        let mut block = &self.block;
+        let deflated;
+        let mut packed = 0;
+        if self.packed && self.block.len() as u64 <= MOST_UNPACKED {
+            let mut encoder = DeflateEncoder::new(Vec::with_capacity(block.len() / 2), Compression::fast());
+            encoder.write_all(block)?;
+            deflated = encoder.finish()?;
+            (block, packed) = (&deflated, PACKED);
+        }
+        if block.len() >= PACKED as usize {
+            return Err(io::Error::other("a record makes more calls than the compact form holds"));
+        }
+        let length = (block.len() as u32 | packed).to_le_bytes();
         self.sink.write_all(&length)?;
-        self.sink.write_all(&self.block)?;
+        self.sink.write_all(block)?;
         self.sink.write_all(&length)?;
         self.sink.flush()?;
         self.block.clear();
@@ -204,6 +237,8 @@ pub(crate) struct Reader<R> {
     source: R,
     /// Where the block in hand begins in the source.
     start: u64,
+    /// The block as it is read.
+    raw: Vec<u8>,
     block: Vec<u8>,
     left: usize,
 }
@@ -211,7 +246,7 @@ pub(crate) struct Reader<R> {
 impl<R: Read + Seek> Reader<R> {
     pub(crate) fn new(mut source: R) -> Result<Self, Error> {
         let start = source.seek(SeekFrom::End(0)).map_err(|e| broken(0, e))?;
-        Ok(Reader { source, start, block: Vec::new(), left: 0 })
+        Ok(Reader { source, start, raw: Vec::new(), block: Vec::new(), left: 0 })
     }
 
     /// The record before, or `None` at the beginning.
@@ -235,11 +270,22 @@ impl<R: Read + Seek> Reader<R> {
         let at = end.checked_sub(4).ok_or_else(|| broken(end, "a block's length is cut off"))?;
         self.source.seek(SeekFrom::Start(at)).map_err(|e| broken(at, e))?;
         self.source.read_exact(&mut length).map_err(|e| broken(at, e))?;
-        let size = u64::from(u32::from_le_bytes(length));
+        let length = u32::from_le_bytes(length);
+        let size = u64::from(length & !PACKED);
         let begin = at.checked_sub(size + 4).ok_or_else(|| broken(at, "a block's length does not fit"))?;
-        self.block.resize(size as usize, 0);
+        self.raw.resize(size as usize, 0);
         self.source.seek(SeekFrom::Start(begin + 4)).map_err(|e| broken(begin, e))?;
-        self.source.read_exact(&mut self.block).map_err(|e| broken(begin, e))?;
+        self.source.read_exact(&mut self.raw).map_err(|e| broken(begin, e))?;
+        if length & PACKED == 0 {
+            std::mem::swap(&mut self.block, &mut self.raw);
+        } else {
+            self.block.clear();
+            let mut decoder = DeflateDecoder::new(&self.raw[..]).take(MOST_UNPACKED + 1);
+            decoder.read_to_end(&mut self.block).map_err(|e| broken(begin, e))?;
+            if self.block.len() as u64 > MOST_UNPACKED {
+                return Err(broken(begin, "a block is larger than any that is written"));
+            }
+        }
         self.start = begin;
         self.left = self.block.len();
         Ok(())
@@ -300,7 +346,11 @@ mod tests {
 
     #[test]
     fn records_come_back_in_reverse() {
-        let mut writer = Writer::new(Vec::new());
+        round_trip(Writer::new(Vec::new()));
+        round_trip(Writer::packed(Vec::new()));
+    }
+
+    fn round_trip(mut writer: Writer<Vec<u8>>) {
         let cost = |time, memory| Cost { time, memory };
         let head = |pair, cost| Head { pair, cost, inherited: pair == 2 };
         writer.agreeing(head(1, cost(5, -7)), [].into_iter(), 0).unwrap();

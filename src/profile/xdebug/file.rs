@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::build::STILL_RUNNING;
+use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
 use super::forks;
+use super::kept;
 use super::lexer::WRITE_BLOCK;
 use super::mapped::{self, Mapped};
 use super::record::{Recorded, Recorder};
 use super::spill::Spill;
-use crate::profile::contents::{Dialect, FileSummary, STILL_RUNNING_NAME, Units};
+use crate::profile::contents::{Dialect, FileSummary, LEFT_OUT_NAME, STILL_RUNNING_NAME, Units};
 use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::error::Error;
 use crate::profile::header::Header;
@@ -31,13 +32,19 @@ pub(crate) fn read(
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
+    let room = Room::of(options.max_tree);
+    if let Source::Mapped(map) = &source
+        && map.starts_with(kept::BEGIN)
+    {
+        return followed(path, source, room, marks, names);
+    }
     if let (Source::Mapped(map), Some(from)) = (&source, source::forked_from(path)) {
-        return forked(path, map, from, marks, names);
+        return forked(path, map, from, room, marks, names);
     }
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
         && !options.streamed
-        && let Some(mapped) = mapped::read(map, options.threads, marks)
+        && let Some(mapped) = mapped::read(map, options.threads, room, marks)
     {
         refuse_others(path, &mapped.header)?;
         return Ok(mapped_profile(path, mapped, map.len() as u64, names));
@@ -47,12 +54,12 @@ pub(crate) fn read(
     let writers = writers(&recorded);
     if (recorded.found.behind_summary > 0 || writers > 1)
         && let Ok(Source::Mapped(map)) = open()
-        && let Some(file) = one_after_another(path, &map, marks, names)?
+        && let Some(file) = one_after_another(path, &map, room, marks, names)?
     {
         return Ok(file);
     }
     if writers < 2 {
-        return xdebug_profile(path, recorded, cut_compression, marks.is_some(), names);
+        return xdebug_profile(path, recorded, cut_compression, marks.is_some(), room, names);
     }
     // Behind the first place where the writers' blocks mix, an id may mean another process's name.
     let first = recorded.found.first_defect.clone();
@@ -68,7 +75,7 @@ pub(crate) fn read(
             format!("written by {writers} processes whose records mix from the start: profile with one worker");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let mut file = xdebug_profile(path, part, false, marks.is_some(), names)?;
+    let mut file = xdebug_profile(path, part, false, marks.is_some(), room, names)?;
     file.summary.complete = false;
     file.summary.writers = writers;
     file.summary.recovered_share = certain as f64 / all as f64;
@@ -77,6 +84,35 @@ pub(crate) fn read(
         "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix, are credited to functions"
     ));
     Ok(file)
+}
+
+/// Reads what was kept of a profile that was followed while it was written.
+fn followed(
+    path: &Path,
+    source: Source,
+    room: Room,
+    marks: Option<&[u64]>,
+    names: &mut Functions,
+) -> Result<FileProfile, Error> {
+    let Source::Mapped(map) = source else { unreachable!("looked at by the caller") };
+    // Its blocks are no temporary file of ours: damage there is the file's.
+    let damaged = |error| match error {
+        Error::Compact { offset, reason } => {
+            Error::NoProfile { path: path.to_owned(), reason: format!("damaged at byte {offset}: {reason}") }
+        }
+        other => other,
+    };
+    let mut recorded = kept::open(path, map).map_err(damaged)?;
+    refuse_others(path, &recorded.found.header)?;
+    let writers = writers(&recorded);
+    if writers > 1 {
+        let reason = format!(
+            "written by {writers} processes, and no longer there as it was written: run again with --keep-raw, or with one worker"
+        );
+        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    }
+    recorded.mark(marks.unwrap_or(&[]));
+    xdebug_profile(path, recorded, false, marks.is_some(), room, names).map_err(damaged)
 }
 
 /// Forks within forks that are followed.
@@ -88,6 +124,7 @@ fn forked(
     path: &Path,
     text: &[u8],
     from: (u64, PathBuf),
+    room: Room,
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
@@ -118,7 +155,7 @@ fn forked(
     let recorder = Recorder::forked(Spill::new(), pieces, false, marks_within).map_err(sink_error)?;
     let recorded = push_all(recorder, &text[in_hand..])?;
     refuse_others(path, &recorded.found.header)?;
-    let mut file = xdebug_profile(path, recorded, false, marks.is_some(), names)?;
+    let mut file = xdebug_profile(path, recorded, false, marks.is_some(), room, names)?;
     // The summary counts from the parent's start.
     file.summary.declared = None;
     file.summary.warnings.clear();
@@ -134,6 +171,7 @@ fn forked(
 fn one_after_another(
     path: &Path,
     text: &[u8],
+    room: Room,
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<Option<FileProfile>, Error> {
@@ -154,7 +192,7 @@ fn one_after_another(
         if torn || recorded.found.redefined > 0 {
             break;
         }
-        let mut file = xdebug_profile(path, recorded, false, marks.is_some(), names)?;
+        let mut file = xdebug_profile(path, recorded, false, marks.is_some(), room, names)?;
         if let Some(defect) = &mut file.summary.first_defect {
             // As the file has it, not as the process would have it in a file of its own.
             let before: usize = part.before.iter().map(|range| range.len()).sum();
@@ -258,19 +296,26 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
     let (line, offset) = mapped.end;
     let complete = mapped.summary.is_some();
     let lost = if complete { 0 } else { bytes - offset };
-    let mut ids = HashMap::new();
-    let mut tree = CallTree::new();
-    let places = tree.absorb(&mapped.tree, &mut |_, node| {
-        let id = *ids.entry(node.key).or_insert_with(|| match node.key {
-            STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
-            key => {
-                let (file, function) = mapped::ids(key);
-                names.intern(&text(&mapped.files[&file]), &text(&mapped.functions[&function]))
-            }
+    let mut ids: HashMap<u64, u64> = HashMap::new();
+    for node in &mapped.tree.nodes()[1..] {
+        ids.entry(node.key).or_insert_with(|| {
+            u64::from(match node.key {
+                STILL_RUNNING => names.intern("", STILL_RUNNING_NAME),
+                LEFT_OUT => names.intern("", LEFT_OUT_NAME),
+                key => {
+                    let (file, function) = mapped::ids(key);
+                    names.intern(&text(&mapped.files[&file]), &text(&mapped.functions[&function]))
+                }
+            })
         });
-        Some((u64::from(id), node.cost))
-    });
-    let slices = mapped.slices.moved(|node| Some(Place::all(places[node as usize])));
+    }
+    let (mut tree, mut slices) = (mapped.tree, mapped.slices);
+    if !tree.rekey(&ids) {
+        let mut merged = CallTree::new();
+        let places = merged.absorb(&tree, &mut |_, node| Some((ids[&node.key], node.cost)));
+        slices = slices.moved(|node| Some(Place::all(places[node as usize])));
+        tree = merged;
+    }
     let kind = if lost > 0 { DefectKind::CutRecord } else { DefectKind::NoSummary };
     let mut summary = FileSummary {
         path: path.to_owned(),
@@ -317,9 +362,10 @@ fn xdebug_profile(
     mut recorded: Recorded<Spill>,
     cut_compression: bool,
     sliced: bool,
+    room: Room,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let (tree, slices) = recorded.tree(sliced)?;
+    let (tree, slices) = recorded.tree(sliced, room)?;
     if cut_compression {
         let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
         recorded.found.defect(lines, bytes, DefectKind::CutCompression);
@@ -339,7 +385,7 @@ fn xdebug_profile(
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
     let role = |node: &Node| match node.key {
-        STILL_RUNNING => Role::Plain,
+        STILL_RUNNING | LEFT_OUT => Role::Plain,
         key => Role::of(recorded.function(key).1),
     };
     let switches: Vec<bool> =

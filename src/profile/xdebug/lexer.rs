@@ -3,6 +3,8 @@
 
 use std::io;
 
+use serde::{Deserialize, Serialize};
+
 use super::fibers::Role;
 use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::header::Header;
@@ -57,7 +59,7 @@ pub(crate) trait Sink {
 }
 
 /// What a lexer has found, apart from records.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Found {
     pub header: Header,
     pub strings: Interner,

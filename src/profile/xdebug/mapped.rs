@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::build::STILL_RUNNING;
+use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
 use super::strict::{Batch, Definition, PADDING, RawKey};
 use crate::profile::header::Header;
@@ -41,7 +41,7 @@ pub(crate) struct Mapped {
 
 /// Reads a file the short way, or `None` where it is not made for that. With `marks`
 /// slices are made: bytes of the file, ascending, and the slices know which records stand behind which of them.
-pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option<Mapped> {
+pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]>) -> Option<Mapped> {
     let sliced = marks.is_some();
     let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
@@ -68,7 +68,7 @@ pub(crate) fn read(text: &[u8], threads: usize, marks: Option<&[u64]>) -> Option
         most: 2 * threads,
         queue: Mutex::new(Queue::default()),
         room: Condvar::new(),
-        growth: Mutex::new(Growth::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, sliced)),
+        growth: Mutex::new(Growth::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, room, sliced)),
     };
     match threads.min(work.borders.len() + 1) {
         0 | 1 => work.run(),
@@ -324,6 +324,7 @@ struct Expected {
 struct Growth {
     tree: CallTree,
     slicer: Slicer,
+    room: Room,
     /// Node above calls that nobody claims.
     roots: u32,
     expected: Vec<Expected>,
@@ -335,7 +336,7 @@ struct Growth {
 }
 
 impl Growth {
-    fn new(roots: u32, sliced: bool) -> Self {
+    fn new(roots: u32, room: Room, sliced: bool) -> Self {
         let mut tree = CallTree::new();
         if roots == STILL_RUNNING_NODE {
             tree.child(ROOT, STILL_RUNNING);
@@ -343,6 +344,7 @@ impl Growth {
         Growth {
             tree,
             slicer: if sliced { Slicer::default() } else { Slicer::off() },
+            room,
             roots,
             expected: Vec::new(),
             records: 0,
@@ -362,6 +364,11 @@ impl Growth {
     fn take(&mut self, text: &[u8], batch: &Batch) -> bool {
         if !batch.definitions.iter().all(|definition| self.define(text, definition)) {
             return false;
+        }
+        if self.room.is_outgrown(&self.tree) {
+            let open = self.expected.iter().map(|call| call.caller).chain([self.roots]);
+            let places = self.room.make(&mut self.tree, &mut self.slicer, open);
+            self.expected.iter_mut().for_each(|call| call.caller = places[call.caller as usize]);
         }
         let mut claims = &batch.claims[..];
         for record in batch.records.iter().rev() {
@@ -395,7 +402,7 @@ impl Growth {
     fn all_defined(&self) -> bool {
         self.tree.nodes()[1..].iter().all(|node| {
             let (file, function) = ids(node.key);
-            node.key == STILL_RUNNING || self.files.contains_key(&file) && self.functions.contains_key(&function)
+            node.key == STILL_RUNNING || node.key == LEFT_OUT || self.files.contains_key(&file) && self.functions.contains_key(&function)
         })
     }
 }

@@ -11,6 +11,7 @@ mod digits;
 mod fibers;
 mod file;
 mod forks;
+mod kept;
 mod lexer;
 mod mapped;
 mod record;
@@ -18,4 +19,5 @@ mod spill;
 mod strict;
 
 pub(super) use file::read;
+pub use kept::Keeper;
 pub use record::{Recorded, Recorder};

@@ -3,7 +3,9 @@
 
 use std::io::{self, Read, Seek, Write};
 
-use super::build::{Builder, STILL_RUNNING};
+use serde::{Deserialize, Serialize};
+
+use super::build::{Builder, LEFT_OUT, Room, STILL_RUNNING};
 use super::claims::{Outcome, Unclaimed};
 use super::compact::{Children, Compact, Head, Reader, Writer};
 use super::fibers::Role;
@@ -39,7 +41,12 @@ struct Recording<S> {
     /// Bytes of the file at each mark, ascending, and the record that is the first behind it.
     marks: Vec<u64>,
     marked: Vec<u64>,
+    /// Bytes taken and the records that had ended by then, where marks come to be known only afterwards.
+    places: Option<Vec<(u64, u64)>>,
 }
+
+/// Bytes between two places that are noted.
+const PLACES_APART: u64 = 64 << 10;
 
 impl<S: Write> Sink for Recording<S> {
     fn record(&mut self, record: &Record, fibers: bool) -> io::Result<()> {
@@ -125,9 +132,18 @@ impl<S: Write> Recorder<S> {
 
     /// The same, and the slices know which records stand behind which mark: bytes of the file, ascending.
     pub fn marked(sink: S, marks: Vec<u64>) -> Self {
+        Self::over(Writer::new(sink), marks, None)
+    }
+
+    /// A recorder that deflates what it writes and notes places, for marks that come to be known afterwards.
+    pub(crate) fn kept(sink: S) -> Self {
+        Self::over(Writer::packed(sink), Vec::new(), Some(Vec::new()))
+    }
+
+    fn over(writer: Writer<S>, marks: Vec<u64>, places: Option<Vec<(u64, u64)>>) -> Self {
         let recording = Recording {
             unclaimed: Unclaimed::default(),
-            writer: Writer::new(sink),
+            writer,
             records: 0,
             own: Cost::default(),
             lost: 0,
@@ -140,6 +156,7 @@ impl<S: Write> Recorder<S> {
             first_wrapped: None,
             marks,
             marked: Vec::new(),
+            places,
         };
         Recorder { lexer: Lexer::new(), recording }
     }
@@ -162,7 +179,30 @@ impl<S: Write> Recorder<S> {
 
     /// Takes the next bytes of the file, cut anywhere. Fails only where the sink fails.
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.lexer.push(bytes, &mut self.recording)
+        self.lexer.push(bytes, &mut self.recording)?;
+        if let Some(places) = &mut self.recording.places {
+            let place = (self.lexer.found.bytes, self.recording.records);
+            match &mut places[..] {
+                [.., before, last] if place.0 - before.0 < PLACES_APART => *last = place,
+                _ => places.push(place),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the compact form goes.
+    pub(crate) fn sink(&self) -> &S {
+        self.recording.writer.sink()
+    }
+
+    /// Nothing has come for a while: this place is kept.
+    pub(crate) fn rest(&mut self) {
+        if let Some(places) = &mut self.recording.places
+            && let [.., before, last] = &places[..]
+            && before.0 != last.0
+        {
+            places.push(*last);
+        }
     }
 
     /// Records taken so far.
@@ -199,13 +239,15 @@ impl<S: Write> Recorder<S> {
             complete,
             records: recording.records,
             marked: recording.marked,
+            places: recording.places.unwrap_or_default(),
             sink,
         })
     }
 }
 
 /// A whole file in compact form.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound = "S: Default")]
 pub struct Recorded<S> {
     pub(crate) found: Found,
     pub(crate) own: Cost,
@@ -217,15 +259,36 @@ pub struct Recorded<S> {
     pub(crate) complete: bool,
     records: u64,
     /// The first record behind each mark that was reached.
+    #[serde(skip)]
     marked: Vec<u64>,
+    /// Bytes of the file and the records that had ended by then, ascending.
+    places: Vec<(u64, u64)>,
+    #[serde(skip)]
     sink: S,
+}
+
+impl<S> Recorded<S> {
+    /// The same over another place of the compact form.
+    pub(crate) fn at<T>(self, sink: T) -> (Recorded<T>, S) {
+        let Recorded { found, own, lost, lost_time, switching, complete, records, marked, places, sink: old } = self;
+        (Recorded { found, own, lost, lost_time, switching, complete, records, marked, places, sink }, old)
+    }
+
+    /// Marks come to be known: bytes of the file, ascending.
+    pub(crate) fn mark(&mut self, marks: &[u64]) {
+        let end = self.places.last().map_or(0, |place| place.0);
+        let reached = marks.iter().filter(|mark| **mark <= end);
+        let first = |mark: &u64| self.places.partition_point(|place| place.0 < *mark);
+        self.marked = reached.map(|mark| self.places[first(mark)].1).collect();
+    }
 }
 
 impl<S: Read + Seek> Recorded<S> {
     /// Builds the tree from the compact form, and its slices where they are wanted. Keys are the file's pairs, or [`STILL_RUNNING`].
-    pub(crate) fn tree(&mut self, sliced: bool) -> Result<(CallTree, Slices), Error> {
+    pub(crate) fn tree(&mut self, sliced: bool, room: Room) -> Result<(CallTree, Slices), Error> {
         let mut reader = Reader::new(&mut self.sink)?;
-        let mut builder = if sliced { Builder::sliced() } else { Builder::default() };
+        let functions = self.found.pairs.len() as u64;
+        let mut builder = Builder::new(room, sliced);
         let mut marked = &self.marked[..];
         builder.enter(marked.len() as u32);
         while let Some(record) = reader.previous()? {
@@ -240,6 +303,9 @@ impl<S: Read + Seek> Recorded<S> {
                 Compact::Excess { distance, time } => builder.excess(distance, time),
                 Compact::Record { pair, cost, children, inherited, .. } => {
                     let (key, calls) = (u64::from(pair - 1), u64::from(!inherited));
+                    if key >= functions {
+                        return Err(Error::Compact { offset: 0, reason: "a call of no function".to_owned() });
+                    }
                     match children {
                         Children::Last(count) => builder.record(key, calls, cost, count),
                         Children::At(distances) => builder.record_at(key, calls, cost, &distances),
@@ -254,6 +320,9 @@ impl<S: Read + Seek> Recorded<S> {
     pub(crate) fn function(&self, key: u64) -> (&[u8], &[u8]) {
         if key == STILL_RUNNING {
             return (b"", crate::profile::contents::STILL_RUNNING_NAME.as_bytes());
+        }
+        if key == LEFT_OUT {
+            return (b"", crate::profile::contents::LEFT_OUT_NAME.as_bytes());
         }
         let (file, name) = self.found.pairs.get(key as u32);
         (self.found.strings.get(file), self.found.strings.get(name))

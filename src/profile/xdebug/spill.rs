@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 
 /// Kept in memory up to this size.
 const IN_MEMORY: usize = 64 << 20;
@@ -10,6 +11,18 @@ const IN_MEMORY: usize = 64 << 20;
 pub(crate) enum Spill {
     Memory(Cursor<Vec<u8>>),
     File(File),
+    /// Part of a file that holds it already; nothing is written there.
+    Kept(Cursor<Part>),
+}
+
+/// Some bytes of a mapped file.
+#[derive(Debug)]
+pub(crate) struct Part(pub memmap2::Mmap, pub Range<usize>);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[self.1.clone()]
+    }
 }
 
 impl Spill {
@@ -47,6 +60,7 @@ impl Write for Spill {
         match self {
             Spill::File(file) => file.write(bytes),
             Spill::Memory(memory) => memory.write(bytes),
+            Spill::Kept(_) => Err(io::ErrorKind::ReadOnlyFilesystem.into()),
         }
     }
 
@@ -60,6 +74,7 @@ impl Read for Spill {
         match self {
             Spill::Memory(memory) => memory.read(bytes),
             Spill::File(file) => file.read(bytes),
+            Spill::Kept(kept) => kept.read(bytes),
         }
     }
 }
@@ -69,6 +84,7 @@ impl Seek for Spill {
         match self {
             Spill::Memory(memory) => memory.seek(to),
             Spill::File(file) => file.seek(to),
+            Spill::Kept(kept) => kept.seek(to),
         }
     }
 }

@@ -7,7 +7,7 @@ use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
 use super::kind::Kind;
-use super::tree::Tree;
+use crate::analysis::laid::Laid;
 use crate::report::{Error, words};
 
 /// Where inferno's frames begin, in pixels from its upper edge, below the one that sums up all.
@@ -15,28 +15,32 @@ const TOP: f64 = 67.0;
 /// Pixels of a row.
 const ROW: usize = 19;
 
-/// The static picture of `tree` for a screen of about `width` pixels, frames below `share` left out.
+/// Stands for what is left out below a frame.
+const LEFT_OUT: &str = "[not drawn one by one]";
+
+/// The static picture of `laid` for a screen of about `width` pixels, frames below `share` left out.
 pub(super) fn picture(
-    tree: &Tree<'_>,
+    laid: &Laid,
+    names: &[String],
     waiting: &HashSet<&str>,
     width: usize,
     share: f64,
     unit: &str,
 ) -> Result<String, Error> {
-    let mut tree = tree.clone();
-    tree.prune(share, usize::MAX);
+    let laid = laid.pruned(share);
+    let name = |name: Option<u32>| name.map_or(LEFT_OUT, |name| &names[name as usize]);
     // The one place where stacks become text: inferno reads nothing else.
     let mut lines = Vec::new();
-    tree.stacks(|stack, cost| {
-        let frames: Vec<String> = stack.iter().map(|name| frame_text(name)).collect();
+    let mut palette = PaletteMap::default();
+    laid.stacks(|stack, cost| {
+        let frames: Vec<String> = stack.iter().map(|frame| frame_text(name(*frame))).collect();
+        for (frame, text) in stack.iter().zip(&frames) {
+            palette.insert(text.clone(), marker(Kind::of(name(*frame), waiting)));
+        }
         lines.push(format!("{} {cost}", frames.join(";")));
     });
     if lines.is_empty() {
         return Ok(String::new());
-    }
-    let mut palette = PaletteMap::default();
-    for node in &tree.nodes {
-        palette.insert(frame_text(node.name), marker(Kind::of(node.name, waiting)));
     }
     let mut options = Options::default();
     options.no_javascript = true;
@@ -128,13 +132,13 @@ fn rows(body: &str) -> Result<(String, Vec<f64>), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::tests::flame;
     use super::*;
+    use crate::analysis::flame::Flame;
 
-    fn drawn() -> String {
-        let flame = flame(false, &[(&["main", "read"], 60), (&["main", "php::fread"], 40)]);
-        let tree = Tree::of_stacks(&flame);
-        picture(&tree, &HashSet::from(["php::fread"]), 1000, 0.001, "ns").unwrap()
+    fn drawn(tiny: u64) -> String {
+        let stacks = [(vec!["main", "read"], 60), (vec!["main", "php::fread"], 40), (vec!["main", "tiny"], tiny)];
+        let flame = Flame::of_stacks(stacks);
+        picture(&flame.stacks, &flame.names, &HashSet::from(["php::fread"]), 1000, 0.02, "ns").unwrap()
     }
 
     /// As inferno writes it, the two lines of figures that depend on its fonts left as they are.
@@ -149,9 +153,11 @@ mod tests {
 
     #[test]
     fn every_frame_is_there_in_its_colour() {
-        let svg = drawn();
+        let svg = drawn(0);
         assert_eq!((svg.matches("<rect").count(), svg.matches("class=\"k k").count()), (3, 3), "{svg}");
         assert!(!svg.contains("rgb(") && !svg.contains("<title>all"), "{svg}");
+        let svg = drawn(1);
+        assert!(svg.contains("not\u{a0}drawn") && !svg.contains("tiny"), "{svg}");
         let svg = restyle(PICTURE).unwrap();
         assert!(svg.contains("height=\"38\"") && svg.contains("class=\"k kw\""), "{svg}");
     }

@@ -8,14 +8,9 @@ use serde::Serialize;
 
 use super::draw::picture;
 use super::kind::Kind;
-use super::tree::Tree;
 use crate::analysis::flame::{Cost, Flame, Slice};
 use crate::report::{Error, embed, words};
 
-/// Frames below this share of the whole are left out.
-const LEAST: f64 = 0.0005;
-/// Most frames of one graph in the page.
-const MOST: usize = 4000;
 /// Most functions without a frame that a graph knows by name.
 const MOST_SMALL: usize = 1000;
 
@@ -40,6 +35,8 @@ pub(in crate::report) struct Flames {
     pub estimated: bool,
     /// Below which share of the whole frames are left out, in percent.
     pub left_out: String,
+    /// By function, how many calls deep the graphs go at least where there were too many paths to go on.
+    pub deepest: Option<usize>,
     /// Share of the wall time that was spent waiting.
     pub waiting_share: Option<f64>,
 }
@@ -73,55 +70,49 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     let mut data = Data { names: Vec::new(), kinds: String::new(), events: counted(flames), graphs: Vec::new() };
     let mut known: HashMap<&str, u64> = HashMap::new();
     let mut part = Flames::default();
-    let mut least = LEAST;
-    let mut first: Option<(&Flame, Tree<'_>)> = None;
+    let mut least: f64 = 0.0;
     for flame in flames {
-        for (order, mut tree) in [("stacks", Tree::of_stacks(flame)), ("function", Tree::by_function(flame))] {
-            if tree.total == 0 {
+        for (order, laid) in [("stacks", &flame.stacks), ("function", &flame.by_function)] {
+            if laid.total == 0 {
                 continue;
             }
-            let full = (order == "stacks" && preferred(flame) < first.as_ref().map_or(u8::MAX, |(f, _)| preferred(f)))
-                .then(|| tree.clone());
-            let own = own(&tree);
-            least = tree.prune(LEAST, MOST).max(least);
-            let mut of = |name| {
+            least = laid.least.max(least);
+            part.deepest = [part.deepest, laid.deepest].into_iter().flatten().min();
+            let mut of = |name: u32| {
+                let name = flame.names[name as usize].as_str();
                 *known.entry(name).or_insert_with(|| {
                     data.names.push(words::visible(name));
                     data.kinds.push_str(Kind::of(name, &waiting).code());
                     data.names.len() as u64 - 1
                 })
             };
-            let mut frames = Vec::with_capacity(tree.nodes.len() * 4);
-            for (node, rest) in tree.nodes.iter().zip(tree.rests()) {
-                frames.extend([node.depth as u64, of(node.name), node.value, rest]);
+            let mut frames = Vec::with_capacity(laid.frames.len() * 4);
+            for (frame, rest) in laid.frames.iter().zip(laid.rests()) {
+                frames.extend([frame.depth as u64, of(frame.name), frame.value, rest]);
             }
-            let drawn: HashSet<&str> = tree.nodes.iter().map(|node| node.name).collect();
-            let mut small: Vec<(&str, u64)> = own.into_iter().filter(|(name, _)| !drawn.contains(name)).collect();
-            small.sort_by_key(|(name, own)| (std::cmp::Reverse(*own), *name));
-            small.truncate(MOST_SMALL);
-            let small = small.into_iter().flat_map(|(name, own)| [of(name), own]).collect();
+            let drawn: HashSet<u32> = laid.frames.iter().map(|frame| frame.name).collect();
+            let small = flame.own.iter().filter(|(name, _)| !drawn.contains(name)).take(MOST_SMALL);
+            let small = small.flat_map(|(name, own)| [of(*name), *own]).collect();
             data.graphs.push(Graph {
                 cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
                 busy: flame.busy,
                 slice: key(&flame.slice),
                 order,
-                total: tree.total,
+                total: laid.total,
                 frames,
                 small,
             });
-            if let Some(tree) = full {
-                first = Some((flame, tree));
-            }
         }
     }
-    let Some((flame, tree)) = first else { return Ok(None) };
+    let drawn = flames.iter().filter(|flame| flame.stacks.total > 0);
+    let Some(flame) = drawn.min_by_key(|flame| preferred(flame)) else { return Ok(None) };
     let unit = match &flame.cost {
         Cost::Time => "ns",
         Cost::Allocation => "bytes",
         Cost::Events(event) => event,
     };
-    part.wide = picture(&tree, &waiting, 1000, 0.001, unit)?;
-    part.narrow = picture(&tree, &waiting, 340, 0.004, unit)?;
+    part.wide = picture(&flame.stacks, &flame.names, &waiting, 1000, 0.001, unit)?;
+    part.narrow = picture(&flame.stacks, &flame.names, &waiting, 340, 0.004, unit)?;
     let has = |test: &dyn Fn(&Graph<'_>) -> bool| data.graphs.iter().any(test);
     part.allocation = has(&|graph| graph.cost == "allocation");
     part.busy = has(&|graph| graph.busy);
@@ -138,15 +129,6 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
     part.waiting_share = waiting_share(flames, &waiting);
     part.data = embed::script_json(&data)?;
     Ok(Some(part))
-}
-
-/// Self cost by function.
-fn own<'a>(tree: &Tree<'a>) -> HashMap<&'a str, u64> {
-    let mut own: HashMap<&str, u64> = HashMap::new();
-    for node in tree.nodes.iter().filter(|node| node.own > 0) {
-        *own.entry(node.name).or_default() += node.own;
-    }
-    own
 }
 
 /// What the script calls a part. A scenario may be called as a part is.
@@ -175,18 +157,22 @@ pub(in crate::report) fn counted(flames: &[Flame]) -> Option<String> {
 fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
     // Events are no time, and edges do not tell what waited.
     let wall = flames.iter().find(|f| f.cost == Cost::Time && preferred(f) == 0 && !f.estimated)?;
-    let tree = Tree::of_stacks(wall);
-    let waits: u64 = tree.nodes.iter().filter(|node| waiting.contains(node.name)).map(|node| node.own).sum();
-    (tree.total > 0).then(|| waits as f64 / tree.total as f64)
+    let waits = wall.own.iter().filter(|(name, _)| waiting.contains(wall.names[*name as usize].as_str()));
+    let waits: u64 = waits.map(|(_, own)| own).sum();
+    (wall.stacks.total > 0).then(|| waits as f64 / wall.stacks.total as f64)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::tests::flame;
+    use crate::analysis::flame::Flame;
+
+    fn flame(stacks: &[(&[&'static str], u64)]) -> Flame {
+        Flame::of_stacks(stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
+    }
 
     #[test]
     fn waiting_is_told_by_name() {
-        let flames = [flame(false, &[(&["a", "php::usleep"], 30), (&["a", "php::substr"], 70)])];
+        let flames = [flame(&[(&["a", "php::usleep"], 30), (&["a", "php::substr"], 70)])];
         let part = super::flames(&flames, &["php::usleep"]).unwrap().unwrap();
         assert_eq!(part.waiting_share, Some(0.3));
         assert!(!part.busy && !part.allocation);
@@ -195,14 +181,14 @@ mod tests {
 
     #[test]
     fn what_is_too_small_to_be_drawn_is_still_known() {
-        let flames = [flame(false, &[(&["a", "b"], 9_990), (&["a", "tiny"], 4), (&["a"], 6)])];
+        let flames = [flame(&[(&["a", "b"], 99_990), (&["a", "tiny"], 4), (&["a"], 6)])];
         let part = super::flames(&flames, &[]).unwrap().unwrap();
-        assert!(part.data.contains("\"frames\":[0,0,10000,4,1,1,9990,0],\"small\":[2,4]"), "{}", part.data);
+        assert!(part.data.contains("\"frames\":[0,0,100000,4,1,1,99990,0],\"small\":[2,4]"), "{}", part.data);
     }
 
     #[test]
     fn figures_in_names_are_no_costs() {
-        let flames = [flame(false, &[(&["include::/srv/a 12 34", "f;g", "-"], 5)])];
+        let flames = [flame(&[(&["include::/srv/a 12 34", "f;g", "-"], 5)])];
         let part = super::flames(&flames, &[]).unwrap().unwrap();
         assert!(part.wide.contains("/srv/a\u{a0}12\u{a0}34"), "{}", part.wide);
         assert!(part.data.contains("\"f;g\""), "{}", part.data);

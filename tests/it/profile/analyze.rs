@@ -77,7 +77,7 @@ fn times(tree: &BTreeMap<String, i64>, factor: i64) -> BTreeMap<String, i64> {
 }
 
 fn read(path: &Path) -> Option<profile_run::profile::Profile> {
-    let options = profile_run::profile::Options { threads: 1, streamed: false };
+    let options = profile_run::profile::Options { threads: 1, ..Default::default() };
     profile_run::profile::read_paths(&[path.to_owned()], &options).ok()
 }
 

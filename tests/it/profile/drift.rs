@@ -102,7 +102,7 @@ fn served(messages: usize, search: impl Fn(usize) -> i64, matches: impl Fn(usize
 
 fn read(path: &Path, threads: usize, marks: &[u64]) -> Profile {
     let marks = Marks::from([(path.to_owned(), marks.to_vec())]);
-    read_sliced(&[path.to_owned()], &Options { threads, streamed: false }, &marks).unwrap()
+    read_sliced(&[path.to_owned()], &Options { threads, streamed: false, ..Options::default() }, &marks).unwrap()
 }
 
 fn analyze(folder: &Path, arguments: &[&str], path: &Path) -> Output {

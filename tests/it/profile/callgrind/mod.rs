@@ -35,7 +35,7 @@ fn object(paths: &[&Path]) -> Value {
 
 /// Reads a file as a library does.
 fn read(path: &Path) -> Option<Profile> {
-    read_paths(&[path.to_owned()], &Options { threads: 1, streamed: false }).ok()
+    read_paths(&[path.to_owned()], &Options { threads: 1, streamed: false, ..Options::default() }).ok()
 }
 
 /// Self costs of all events by function's name.

@@ -16,7 +16,7 @@ use std::path::Path;
 use profile_run::profile::{Error, Metric, Options, Profile, export, read_bytes};
 
 fn read(text: &[u8], streamed: bool) -> Result<Profile, Error> {
-    read_bytes(Path::new("cachegrind.out.1"), text, &Options { threads: 2, streamed })
+    read_bytes(Path::new("cachegrind.out.1"), text, &Options { threads: 2, streamed, ..Options::default() })
 }
 
 /// Self time of each path.
@@ -55,7 +55,7 @@ fn a_file_that_grows_while_it_is_read_is_said_to() {
         });
         growing.recv().unwrap();
         let profile =
-            profile_run::profile::read_paths(std::slice::from_ref(&path), &Options { threads: 2, streamed: true });
+            profile_run::profile::read_paths(std::slice::from_ref(&path), &Options { threads: 2, streamed: true, ..Options::default() });
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         profile.unwrap()
     });

@@ -1,0 +1,364 @@
+//! A call tree laid out for a picture: the dearest frames, as many as a picture holds, and what of each lies in frames
+//! that are left out. It takes time and memory in proportion to the tree, however deep that is.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use crate::profile::{CallTree, ROOT};
+
+/// Frames below this share of the whole are left out.
+const LEAST: f64 = 0.0001;
+/// Most frames of one picture.
+const MOST: usize = 4000;
+/// Paths that are looked at, one step from a function to its caller each, before pictures by function end.
+const STEPS: usize = 1 << 25;
+
+/// Frames in pre-order; siblings in the order of their names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Laid {
+    /// The frames; the first level has depth 0.
+    pub frames: Vec<Frame>,
+    /// Cost of the whole, with what is left out.
+    pub total: u64,
+    /// Below which share of the whole frames are left out.
+    pub least: f64,
+    /// Frames below this depth are left out too, where the tree was too large to look at all.
+    pub deepest: Option<usize>,
+}
+
+/// One frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Frame {
+    /// How deep it stands.
+    pub depth: usize,
+    /// Its name, by the flamegraph's names.
+    pub name: u32,
+    /// Its cost with all that it called; by function, what of the function's own cost came by this path.
+    pub value: u64,
+    /// What of `value` is no callee's.
+    pub own: u64,
+}
+
+/// What a tree's nodes cost in one picture.
+#[derive(Debug)]
+pub struct Costs<'a> {
+    /// The tree.
+    pub tree: &'a CallTree,
+    /// Self cost of each node.
+    pub own: Vec<u64>,
+    /// The name of each of the tree's keys.
+    pub name_of: &'a [u32],
+    /// The names.
+    pub names: &'a [String],
+}
+
+impl Costs<'_> {
+    fn name(&self, node: u32) -> u32 {
+        self.name_of[self.tree.nodes()[node as usize].key as usize]
+    }
+
+    fn total(&self) -> u64 {
+        self.own[1..].iter().fold(0, |sum: u64, own| sum.saturating_add(*own))
+    }
+
+    /// Who called whom, from the entry point on. `children` are those of the tree.
+    pub fn stacks(&self) -> Laid {
+        let (children, begins) = self.tree.children();
+        let mut values = self.own.clone();
+        let nodes = self.tree.nodes();
+        for id in (1..nodes.len()).rev() {
+            let parent = nodes[id].parent as usize;
+            values[parent] = values[parent].saturating_add(values[id]);
+        }
+        let below = |node: u32| {
+            let range = begins[node as usize] as usize..begins[node as usize + 1] as usize;
+            children[range].iter().map(|child| (*child, values[*child as usize]))
+        };
+        let mut layout = Layout::new(self.total(), self.names.len());
+        layout.open(None, self, below(ROOT));
+        while let Some(group) = layout.next() {
+            let own = group.entries.iter().map(|(node, _)| self.own[*node as usize]).fold(0, u64::saturating_add);
+            let at = layout.draw(&group, own);
+            layout.open(Some(at), self, group.entries.iter().flat_map(|(node, _)| below(*node)));
+        }
+        layout.finish(self.names)
+    }
+
+    /// The same cost by function: each function's own cost stands on the first level, who called it below.
+    pub fn by_function(&self) -> Laid {
+        let caller = |node: u32| self.tree.nodes()[node as usize].parent;
+        let mut layout = Layout::new(self.total(), self.names.len());
+        layout.open(None, self, (1..self.own.len() as u32).map(|node| (node, self.own[node as usize])));
+        let mut left = STEPS;
+        while let Some(mut group) = layout.next() {
+            if group.entries.len() > left {
+                layout.stop_at(group.depth);
+                layout.draw(&group, 0);
+                continue;
+            }
+            left -= group.entries.len();
+            // Paths that go on in the same way are one from here on.
+            group.entries.iter_mut().for_each(|(node, _)| *node = caller(*node));
+            group.entries.sort_unstable_by_key(|(node, _)| *node);
+            group.entries.dedup_by(|(node, cost), (kept, sum)| {
+                let same = node == kept;
+                if same {
+                    *sum = sum.saturating_add(*cost);
+                }
+                same
+            });
+            // Those that nobody called stand first.
+            let ended = group.entries.partition_point(|(node, _)| *node == ROOT);
+            let own = group.entries[..ended].iter().map(|(_, cost)| *cost).fold(0, u64::saturating_add);
+            let at = layout.draw(&group, own);
+            layout.open(Some(at), self, group.entries[ended..].iter().copied());
+        }
+        layout.finish(self.names)
+    }
+
+    /// Self cost by name, the dearest first.
+    pub fn by_name(&self) -> Vec<(u32, u64)> {
+        let mut own = vec![0u64; self.names.len()];
+        for (node, cost) in self.own.iter().enumerate().skip(1) {
+            let name = &mut own[self.name(node as u32) as usize];
+            *name = name.saturating_add(*cost);
+        }
+        let mut own: Vec<(u32, u64)> = (0..).zip(own).filter(|(_, own)| *own > 0).collect();
+        own.sort_by_key(|(name, own)| (Reverse(*own), &self.names[*name as usize]));
+        own
+    }
+}
+
+/// A node of the tree and its cost in the group.
+type Entry = (u32, u64);
+
+/// A frame that may be drawn.
+struct Group {
+    value: u64,
+    /// The frame that it stands below.
+    above: Option<usize>,
+    depth: usize,
+    name: u32,
+    entries: Vec<Entry>,
+}
+
+/// Frames in the order of their cost, as long as there is room.
+struct Layout {
+    total: u64,
+    least: u64,
+    /// By value; those that came first before those of the same value.
+    waiting: BinaryHeap<(u64, Reverse<usize>)>,
+    groups: HashMap<usize, Group>,
+    came: usize,
+    drawn: Vec<(Option<usize>, Frame)>,
+    deepest: Option<usize>,
+    /// The group of each name among those that are being made, from 1.
+    known: Vec<u32>,
+}
+
+impl Layout {
+    fn new(total: u64, names: usize) -> Self {
+        Layout {
+            total,
+            least: ((total as f64 * LEAST).ceil() as u64).max(1),
+            waiting: BinaryHeap::new(),
+            groups: HashMap::new(),
+            came: 0,
+            drawn: Vec::new(),
+            deepest: None,
+            known: vec![0; names],
+        }
+    }
+
+    /// The frames below one, or those of the first level: nodes of one name are one frame. What costs nothing or too
+    /// little is left out.
+    fn open(&mut self, above: Option<usize>, costs: &Costs<'_>, entries: impl Iterator<Item = Entry>) {
+        let depth = above.map_or(0, |above| self.drawn[above].1.depth + 1);
+        let mut groups: Vec<Group> = Vec::new();
+        for (node, value) in entries.filter(|(_, value)| *value > 0) {
+            let name = costs.name(node);
+            let known = &mut self.known[name as usize];
+            if *known == 0 {
+                groups.push(Group { value: 0, above, depth, name, entries: Vec::new() });
+                *known = groups.len() as u32;
+            }
+            let group = &mut groups[*known as usize - 1];
+            group.value = group.value.saturating_add(value);
+            group.entries.push((node, value));
+        }
+        for group in groups {
+            self.known[group.name as usize] = 0;
+            if group.value >= self.least {
+                self.waiting.push((group.value, Reverse(self.came)));
+                self.groups.insert(self.came, group);
+                self.came += 1;
+            }
+        }
+    }
+
+    /// The dearest frame that is not drawn yet.
+    fn next(&mut self) -> Option<Group> {
+        if self.drawn.len() >= MOST {
+            return None;
+        }
+        let (_, Reverse(number)) = self.waiting.pop()?;
+        self.groups.remove(&number)
+    }
+
+    fn draw(&mut self, group: &Group, own: u64) -> usize {
+        self.drawn.push((group.above, Frame { depth: group.depth, name: group.name, value: group.value, own }));
+        self.drawn.len() - 1
+    }
+
+    fn stop_at(&mut self, depth: usize) {
+        self.deepest = Some(self.deepest.map_or(depth, |known| known.min(depth)));
+    }
+
+    fn finish(self, names: &[String]) -> Laid {
+        let next = self.waiting.peek().map_or(0.0, |(value, _)| *value as f64 / self.total.max(1) as f64);
+        let mut below: Vec<Vec<usize>> = vec![Vec::new(); self.drawn.len() + 1];
+        for (at, (above, _)) in self.drawn.iter().enumerate() {
+            below[above.map_or(0, |above| above + 1)].push(at);
+        }
+        for siblings in &mut below {
+            siblings.sort_by(|a, b| names[self.drawn[*b].1.name as usize].cmp(&names[self.drawn[*a].1.name as usize]));
+        }
+        let mut frames = Vec::with_capacity(self.drawn.len());
+        let mut open = std::mem::take(&mut below[0]);
+        while let Some(at) = open.pop() {
+            frames.push(self.drawn[at].1);
+            open.append(&mut below[at + 1]);
+        }
+        Laid { frames, total: self.total, least: next.max(LEAST), deepest: self.deepest }
+    }
+}
+
+impl Laid {
+    /// Without the frames that have less than `share` of the whole.
+    pub fn pruned(&self, share: f64) -> Laid {
+        let least = self.total as f64 * share;
+        let frames = self.frames.iter().copied().filter(|frame| frame.value as f64 >= least).collect();
+        Laid { frames, least: self.least.max(share), ..*self }
+    }
+
+    /// What of each frame's cost lies in frames below it that are left out.
+    pub fn rests(&self) -> Vec<u64> {
+        let mut rests: Vec<u64> = self.frames.iter().map(|frame| frame.value.saturating_sub(frame.own)).collect();
+        let mut open: Vec<usize> = Vec::new();
+        for (at, frame) in self.frames.iter().enumerate() {
+            open.truncate(frame.depth);
+            if let Some(above) = open.last() {
+                rests[*above] = rests[*above].saturating_sub(frame.value);
+            }
+            open.push(at);
+        }
+        rests
+    }
+
+    /// What of the whole lies in frames of the first level that are left out.
+    pub fn rest(&self) -> u64 {
+        let first = self.frames.iter().filter(|frame| frame.depth == 0);
+        self.total.saturating_sub(first.map(|frame| frame.value).fold(0, u64::saturating_add))
+    }
+
+    /// Each frame that has a cost of its own, with its stack: `visit(stack, own)`. What is left out below a frame comes
+    /// with no name at the end of its stack.
+    pub fn stacks(&self, mut visit: impl FnMut(&[Option<u32>], u64)) {
+        let mut stack: Vec<Option<u32>> = Vec::new();
+        for (frame, rest) in self.frames.iter().zip(self.rests()) {
+            stack.truncate(frame.depth);
+            stack.push(Some(frame.name));
+            if frame.own > 0 {
+                visit(&stack, frame.own);
+            }
+            if rest > 0 {
+                stack.push(None);
+                visit(&stack, rest);
+            }
+        }
+        if self.rest() > 0 {
+            visit(&[None], self.rest());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::flame::Flame;
+
+    fn flame(stacks: &[(&[&'static str], u64)]) -> Flame {
+        Flame::of_stacks(stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
+    }
+
+    fn shape(flame: &Flame, laid: &Laid) -> Vec<(usize, String, u64, u64)> {
+        let name = |frame: &Frame| flame.names[frame.name as usize].clone();
+        laid.frames.iter().map(|frame| (frame.depth, name(frame), frame.value, frame.own)).collect()
+    }
+
+    fn stacks(flame: &Flame, laid: &Laid) -> Vec<(String, u64)> {
+        let mut stacks = Vec::new();
+        let name = |name: &Option<u32>| name.map_or("...", |name| &flame.names[name as usize]);
+        laid.stacks(|stack, cost| stacks.push((stack.iter().map(name).collect::<Vec<_>>().join(";"), cost)));
+        stacks
+    }
+
+    #[test]
+    fn siblings_stand_by_name_and_what_costs_nothing_has_no_width() {
+        let flame = flame(&[
+            (&["m", "run", "read"], 6),
+            (&["m", "run"], 2),
+            (&["m", "run", "a b"], 3),
+            (&["m", "idle"], 0),
+            (&["x"], 0),
+        ]);
+        let frames = [(0, "m", 11, 0), (1, "run", 11, 2), (2, "a b", 3, 3), (2, "read", 6, 6)];
+        assert_eq!(shape(&flame, &flame.stacks), frames.map(|(depth, name, value, own)| (depth, name.into(), value, own)));
+        assert_eq!((flame.stacks.total, flame.stacks.rest()), (11, 0));
+    }
+
+    #[test]
+    fn by_function_puts_own_cost_first() {
+        let flame = flame(&[(&["a", "b"], 4), (&["a", "c", "b"], 3), (&["a"], 1)]);
+        let frames =
+            [(0, "a", 1, 1), (0, "b", 7, 0), (1, "a", 4, 4), (1, "c", 3, 0), (2, "a", 3, 3)];
+        let shown = shape(&flame, &flame.by_function);
+        assert_eq!(shown, frames.map(|(depth, name, value, own)| (depth, name.into(), value, own)));
+    }
+
+    #[test]
+    fn what_is_left_out_keeps_its_place_and_its_share() {
+        let flame = flame(&[(&["a", "b"], 99_890), (&["a", "c"], 106), (&["a", "d"], 4)]);
+        let laid = &flame.stacks;
+        assert_eq!(laid.least, LEAST);
+        let all = [("a;...", 4), ("a;b", 99_890), ("a;c", 106)].map(|(stack, cost)| (stack.to_owned(), cost));
+        assert_eq!(stacks(&flame, laid), all);
+        let pruned = [("a;...", 110), ("a;b", 99_890)].map(|(stack, cost)| (stack.to_owned(), cost));
+        assert_eq!(stacks(&flame, &laid.pruned(0.01)), pruned);
+        assert_eq!((flame.by_function.rest(), flame.own.len()), (4, 3));
+    }
+
+    #[test]
+    fn a_picture_of_many_small_functions_is_one_bar() {
+        let names: Vec<String> = (0..20_000).map(|n| format!("f{n}")).collect();
+        let flame = Flame::of_stacks(names.iter().map(|name| (vec!["main", name.as_str()], 1)));
+        assert_eq!(stacks(&flame, &flame.by_function), [("...".to_owned(), 20_000)]);
+        assert_eq!(flame.own.len(), 20_000);
+    }
+
+    #[test]
+    fn there_is_an_end_of_frames() {
+        let names: Vec<String> = (0..9_000).map(|n| format!("f{n}")).collect();
+        let flame = Flame::of_stacks(names.iter().map(|name| (vec![name.as_str()], 10)));
+        let laid = &flame.stacks;
+        assert_eq!((laid.frames.len(), laid.rest()), (MOST, 50_000));
+        assert!((laid.least - 1.0 / 9_000.0).abs() < 1e-9, "{}", laid.least);
+    }
+
+    #[test]
+    fn a_deep_recursion_is_no_danger() {
+        let flame = flame(&[(&["f"; 50_000], 7)]);
+        assert_eq!((flame.stacks.total, flame.stacks.frames.len(), flame.stacks.frames[0].value), (7, MOST, 7));
+        assert_eq!((flame.by_function.frames.len(), flame.by_function.deepest), (MOST, None));
+    }
+}

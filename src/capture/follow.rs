@@ -1,0 +1,346 @@
+//! Profiles followed while they are written: read into the compact form, released behind the reader, and bounded in all
+//! that they take of the disk.
+//!
+//! Small profiles stay as they are. A profile that has grown to a good part of what the disk may hold is read as it
+//! grows; what was read becomes a hole in its file, which goes on growing for whoever writes it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use nix::fcntl::{FallocateFlags, fallocate};
+
+use super::room::{Bound, Room};
+use crate::profile::Keeper;
+
+/// Between two looks at the folder.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Bytes that are read at one go.
+const CHUNK: usize = 1 << 20;
+
+/// Bytes that are read of one file in one look, so that the others have their turn.
+const TURN: u64 = 16 << 20;
+
+/// Holes begin and end at blocks.
+const BLOCK: u64 = 4096;
+
+/// Names of the profiles, and the end of the name of what stands beside a forked process's.
+const NAME: &str = "cachegrind.out.";
+const FORK: &str = ".fork";
+
+/// Makes an empty file for a compact form, under a name.
+pub type MakeFile = Box<dyn Fn(&OsStr) -> io::Result<File> + Send>;
+
+/// What is followed.
+pub struct Followed {
+    /// Where profiles appear.
+    pub folder: PathBuf,
+    /// Files that lay there before.
+    pub before: Vec<PathBuf>,
+    /// The run's folder, which counts too.
+    pub run: PathBuf,
+    /// Bytes that all of it may take.
+    pub most: u64,
+    /// Profiles stay as they are written.
+    pub keep_raw: bool,
+    /// Where compact forms go.
+    pub make: MakeFile,
+}
+
+/// What became of the profiles.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Profiles whose compact form is whole: the profile's name, and that of the compact form.
+    pub kept: BTreeMap<OsString, OsString>,
+    /// What could not be followed, one sentence each.
+    pub failed: Vec<String>,
+    /// Bytes of profiles that were released.
+    pub released: u64,
+}
+
+/// A thread that follows the profiles of one pass.
+#[derive(Debug)]
+pub struct Follower {
+    stop: Arc<AtomicBool>,
+    bound: Arc<Mutex<Option<Bound>>>,
+    thread: JoinHandle<Outcome>,
+}
+
+impl Follower {
+    /// Begins to follow.
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(followed: Followed) -> io::Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let bound = Arc::new(Mutex::new(None));
+        let (told, said) = (Arc::clone(&stop), Arc::clone(&bound));
+        let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
+            let mut work = Work { room: Room::default(), followed, files: BTreeMap::new(), outcome: Outcome::default() };
+            while !told.load(Ordering::Relaxed) {
+                if let Some(reached) = work.look() {
+                    said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reached);
+                }
+                std::thread::sleep(LOOK);
+            }
+            work.finish()
+        })?;
+        Ok(Follower { stop, bound, thread })
+    }
+
+    /// The bound that was reached: the pass should end.
+    pub fn bound(&self) -> Option<Bound> {
+        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The profiles have ended: reads the rest of them.
+    pub fn finish(self) -> Outcome {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// A profile that is followed.
+struct Followee {
+    file: File,
+    keeper: Keeper,
+    /// The compact form's name.
+    name: OsString,
+    released: u64,
+}
+
+/// A profile.
+enum Profile {
+    /// It stays as it is.
+    Left,
+    Followed(Box<Followee>),
+}
+
+struct Work {
+    followed: Followed,
+    room: Room,
+    files: BTreeMap<OsString, Profile>,
+    outcome: Outcome,
+}
+
+impl Work {
+    /// One look at all profiles; gives back the bound where one is reached.
+    fn look(&mut self) -> Option<Bound> {
+        let (names, parents) = self.names();
+        let taken = names.iter().map(|(_, blocks)| blocks).sum::<u64>();
+        let compact: u64 = self.files.values().map(|profile| profile.written()).sum();
+        self.room.look(&self.followed.run, &self.followed.folder, taken + compact, self.followed.most);
+        for (name, length) in &names {
+            // What its forks inherit is read with them.
+            let shared = parents.contains(name) || name.as_encoded_bytes().ends_with(FORK.as_bytes());
+            let begin = !self.followed.keep_raw && !shared && *length > self.room.worth_following();
+            if begin && !self.files.contains_key(name) {
+                let profile = match self.begin(name) {
+                    Ok(followee) => Profile::Followed(Box::new(followee)),
+                    Err(error) => self.fail(name, &error),
+                };
+                self.files.insert(name.clone(), profile);
+            }
+        }
+        let step = self.room.step();
+        let followed = self.files.iter_mut();
+        let mut failed = Vec::new();
+        for (name, profile) in followed {
+            let Profile::Followed(followee) = profile else { continue };
+            match followee.read(TURN, step) {
+                Ok(0) => followee.keeper.rest(),
+                Ok(_) => {}
+                Err(error) => failed.push((name.clone(), error)),
+            }
+        }
+        for (name, error) in failed {
+            let left = self.fail(&name, &error);
+            self.files.insert(name, left);
+        }
+        self.room.bound(taken + compact, self.followed.most)
+    }
+
+    /// Profiles with the room that they take, and those that have forks.
+    fn names(&self) -> (Vec<(OsString, u64)>, HashSet<OsString>) {
+        let (mut names, mut parents) = (Vec::new(), HashSet::new());
+        let Ok(entries) = std::fs::read_dir(&self.followed.folder) else { return (names, parents) };
+        for entry in entries.flatten() {
+            let (name, path) = (entry.file_name(), entry.path());
+            let Some(text) = name.to_str().filter(|text| text.starts_with(NAME)) else { continue };
+            if self.followed.before.contains(&path) {
+                continue;
+            }
+            if text.ends_with(FORK) {
+                let child = OsString::from(text.trim_end_matches(FORK));
+                parents.extend(forked_from(&path));
+                // It needs its parent's beginning to be read.
+                parents.insert(child);
+            }
+            let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
+            if meta.is_file() {
+                names.push((name, meta.blocks() * 512));
+            }
+        }
+        (names, parents)
+    }
+
+    fn begin(&self, name: &OsStr) -> io::Result<Followee> {
+        let path = self.followed.folder.join(name);
+        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+        let meta = file.metadata()?;
+        if !meta.is_file() || meta.nlink() != 1 {
+            return Err(io::Error::other("it is no plain file of its own"));
+        }
+        let mut compact = OsString::from(".");
+        compact.push(name);
+        compact.push(".compact");
+        let keeper = Keeper::new((self.followed.make)(&compact)?)?;
+        let mut followee = Followee { file, keeper, name: compact, released: 0 };
+        // Tried before anything depends on it.
+        followee.read(BLOCK, BLOCK)?;
+        Ok(followee)
+    }
+
+    fn fail(&mut self, name: &OsStr, error: &io::Error) -> Profile {
+        let what = match error.raw_os_error() {
+            Some(libc::EOPNOTSUPP) => "its file system releases no parts of files".to_owned(),
+            _ => error.to_string(),
+        };
+        self.outcome.failed.push(format!("{}: {what}", name.to_string_lossy()));
+        Profile::Left
+    }
+
+    fn finish(mut self) -> Outcome {
+        let step = self.room.step();
+        for (name, profile) in std::mem::take(&mut self.files) {
+            let Profile::Followed(mut followee) = profile else { continue };
+            let compact = followee.name.clone();
+            let rest = loop {
+                match followee.read(TURN, step) {
+                    Ok(0) => break Ok(()),
+                    Ok(_) => {}
+                    Err(error) => break Err(error),
+                }
+            };
+            self.outcome.released += followee.released;
+            match rest.and_then(|()| followee.keeper.finish()) {
+                Ok(()) => drop(self.outcome.kept.insert(name, compact)),
+                Err(error) => drop(self.fail(&name, &error)),
+            }
+        }
+        self.outcome
+    }
+}
+
+impl Profile {
+    fn written(&self) -> u64 {
+        match self {
+            Profile::Followed(followee) => followee.keeper.written(),
+            Profile::Left => 0,
+        }
+    }
+}
+
+impl Followee {
+    /// Reads what is there, `most` bytes at most, and releases what was read, `step` bytes at once. Gives back how much
+    /// was read.
+    fn read(&mut self, most: u64, step: u64) -> io::Result<u64> {
+        let mut buffer = vec![0; CHUNK.min(most as usize)];
+        let mut read = 0;
+        while read < most {
+            let length = self.file.read_at(&mut buffer, self.keeper.taken())?;
+            if length == 0 {
+                break;
+            }
+            self.keeper.push(&buffer[..length])?;
+            read += length as u64;
+            let end = self.keeper.taken() / BLOCK * BLOCK;
+            if end >= self.released + step {
+                let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+                let (begin, length) = (self.released as libc::off_t, (end - self.released) as libc::off_t);
+                fallocate(self.file.as_fd(), hole, begin, length)?;
+                self.released = end;
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The profile whose process forked the one that a line stands beside.
+fn forked_from(path: &Path) -> Option<OsString> {
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(text.trim_end().split_once(' ')?.1.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    const HEAD: &str =
+        "version: 1\ncreator: xdebug 3.2.0\npositions: line\n\nevents: Time_(10ns) Memory_(bytes)\n\n";
+
+    fn follow(folder: &Path, run: &Path, most: u64, keep_raw: bool) -> Follower {
+        let place = run.to_path_buf();
+        let make = Box::new(move |name: &OsStr| File::create_new(place.join(name)));
+        let (folder, run) = (folder.to_path_buf(), run.to_path_buf());
+        Follower::start(Followed { folder, before: Vec::new(), run, most, keep_raw, make }).unwrap()
+    }
+
+    /// Writes a profile of some megabytes in blocks, as PHP does.
+    fn write(path: &Path, pause: Duration) -> u64 {
+        let mut file = File::create_new(path).unwrap();
+        let mut text = format!("{HEAD}fl=(1) php:internal\nfn=(1) php::strlen\n1 7 16\n\n");
+        for record in 0..200_000 {
+            text.push_str(&format!("fl=(1)\nfn=(1)\n1 {} 16\n\n", record % 50));
+        }
+        text.push_str("summary: 1 1\n\n");
+        for part in text.as_bytes().chunks(BLOCK as usize * 16) {
+            file.write_all(part).unwrap();
+            std::thread::sleep(pause);
+        }
+        text.len() as u64
+    }
+
+    #[test]
+    fn a_profile_is_released_behind_its_reader_and_comes_out_the_same() {
+        let (folder, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let follower = follow(folder.path(), run.path(), 4 << 20, false);
+        let path = folder.path().join("cachegrind.out.7");
+        let length = write(&path, Duration::from_millis(2));
+        let outcome = follower.finish();
+        assert_eq!(outcome.failed, Vec::<String>::new());
+        let meta = path.metadata().unwrap();
+        assert_eq!(meta.len(), length);
+        assert!(outcome.released > length / 2 && meta.blocks() * 512 < length / 2, "{} of {length}", outcome.released);
+        let kept = run.path().join(&outcome.kept[OsStr::new("cachegrind.out.7")]);
+        assert!(kept.metadata().unwrap().len() < length / 10);
+        let again = tempfile::tempdir().unwrap();
+        let raw = again.path().join("raw");
+        write(&raw, Duration::ZERO);
+        let read = |path: &Path| crate::profile::read_paths(&[path.to_owned()], &Default::default()).unwrap();
+        let (kept, raw) = (read(&kept), read(&raw));
+        assert_eq!(kept.functions, raw.functions);
+        assert_eq!(kept.tree.nodes(), raw.tree.nodes());
+        assert!(kept.complete());
+    }
+
+    #[test]
+    fn what_outgrows_the_disk_is_said_before_it_is_full() {
+        let (folder, run) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let follower = follow(folder.path(), run.path(), 1 << 20, true);
+        write(&folder.path().join("cachegrind.out.7"), Duration::from_millis(1));
+        assert!(matches!(follower.bound(), Some(Bound::MaxDisk { .. })), "{:?}", follower.bound());
+        assert!(follower.finish().kept.is_empty());
+    }
+}
