@@ -111,8 +111,13 @@ impl<W: Write> Generator<W> {
 
 /// Writes a profile of at least so many bytes.
 pub fn write(path: &Path, wanted: u64) -> io::Result<()> {
+    write_as_php(path, wanted, || false)
+}
+
+/// The same in blocks of 4,096 bytes, as PHP's buffer has them. Between two messages it waits as long as it is `held`.
+pub fn write_as_php(path: &Path, wanted: u64, held: impl Fn() -> bool) -> io::Result<()> {
     let mut generator = Generator {
-        out: BufWriter::with_capacity(1 << 20, File::create(path)?),
+        out: BufWriter::with_capacity(4096, File::create(path)?),
         written: 0,
         random: 0x9E37_79B9_7F4A_7C15,
         defined_files: vec![false; FILES as usize + 2],
@@ -126,6 +131,9 @@ pub fn write(path: &Path, wanted: u64) -> io::Result<()> {
     let mut loop_calls = Vec::new();
     let mut message = 0;
     while generator.written < wanted {
+        while message % 64 == 0 && held() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
         let entry = BUILTINS + 1 + message % 5;
         loop_calls.push(generator.call(entry, 0)?);
         message += 1;

@@ -313,15 +313,17 @@ mod tests {
             (&["x"], 0),
         ]);
         let frames = [(0, "m", 11, 0), (1, "run", 11, 2), (2, "a b", 3, 3), (2, "read", 6, 6)];
-        assert_eq!(shape(&flame, &flame.stacks), frames.map(|(depth, name, value, own)| (depth, name.into(), value, own)));
+        assert_eq!(
+            shape(&flame, &flame.stacks),
+            frames.map(|(depth, name, value, own)| (depth, name.into(), value, own))
+        );
         assert_eq!((flame.stacks.total, flame.stacks.rest()), (11, 0));
     }
 
     #[test]
     fn by_function_puts_own_cost_first() {
         let flame = flame(&[(&["a", "b"], 4), (&["a", "c", "b"], 3), (&["a"], 1)]);
-        let frames =
-            [(0, "a", 1, 1), (0, "b", 7, 0), (1, "a", 4, 4), (1, "c", 3, 0), (2, "a", 3, 3)];
+        let frames = [(0, "a", 1, 1), (0, "b", 7, 0), (1, "a", 4, 4), (1, "c", 3, 0), (2, "a", 3, 3)];
         let shown = shape(&flame, &flame.by_function);
         assert_eq!(shown, frames.map(|(depth, name, value, own)| (depth, name.into(), value, own)));
     }

@@ -85,7 +85,8 @@ impl Follower {
         let bound = Arc::new(Mutex::new(None));
         let (told, said) = (Arc::clone(&stop), Arc::clone(&bound));
         let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
-            let mut work = Work { room: Room::default(), followed, files: BTreeMap::new(), outcome: Outcome::default() };
+            let mut work =
+                Work { room: Room::default(), followed, files: BTreeMap::new(), outcome: Outcome::default() };
             while !told.load(Ordering::Relaxed) {
                 if let Some(reached) = work.look() {
                     said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reached);
@@ -195,7 +196,8 @@ impl Work {
 
     fn begin(&self, name: &OsStr) -> io::Result<Followee> {
         let path = self.followed.folder.join(name);
-        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
         let meta = file.metadata()?;
         if !meta.is_file() || meta.nlink() != 1 {
             return Err(io::Error::other("it is no plain file of its own"));
@@ -287,8 +289,7 @@ mod tests {
 
     use super::*;
 
-    const HEAD: &str =
-        "version: 1\ncreator: xdebug 3.2.0\npositions: line\n\nevents: Time_(10ns) Memory_(bytes)\n\n";
+    const HEAD: &str = "version: 1\ncreator: xdebug 3.2.0\npositions: line\n\nevents: Time_(10ns) Memory_(bytes)\n\n";
 
     fn follow(folder: &Path, run: &Path, most: u64, keep_raw: bool) -> Follower {
         let place = run.to_path_buf();

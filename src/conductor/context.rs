@@ -46,6 +46,8 @@ pub struct Context<'a> {
     pub(super) reply: Option<f64>,
     /// The server was seen to wait, and to take more sessions at once.
     pub(super) patient: bool,
+    /// The variable by which the application stays with Xdebug, where it was seen to start itself anew without.
+    pub(super) allow_xdebug: Option<String>,
     /// The server's working directory, absolute.
     pub(super) cwd: PathBuf,
     /// The mark in the environment of everything that we launch.

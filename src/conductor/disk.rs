@@ -38,14 +38,15 @@ pub(super) fn reached(bound: Bound, most: u64) -> Warning {
             format!("its files had taken {} of the {} that --max-disk allows", size(taken), size(most)),
             "Give it a larger --max-disk, or less load (--scale, --load).",
         ),
-        Bound::Free { free } => (
-            format!("only {} were left on the disk", size(free)),
-            "Make room, or give --out a folder on another disk.",
-        ),
+        Bound::Free { free } => {
+            (format!("only {} were left on the disk", size(free)), "Make room, or give --out a folder on another disk.")
+        }
     };
     Warning {
         kind: WarningKind::ProfileDisk,
-        text: format!("The profile pass ended early: {text}. What was served until then is profiled; the rest of its load was not run."),
+        text: format!(
+            "The profile pass ended early: {text}. What was served until then is profiled; the rest of its load was not run."
+        ),
         advice: advice.to_owned(),
     }
 }

@@ -53,6 +53,12 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
     );
     if pass == Pass::Profile {
         tell_forks_apart(run, &environment, &mut settings);
+        if let Some(variable) = &run.allow_xdebug {
+            settings.set.insert(variable.clone(), "1".to_owned());
+            settings.notes.push(format!(
+                "The application starts itself anew without Xdebug; in the profile pass it stayed with it ({variable}=1)."
+            ));
+        }
     }
     if let Some(folder) = &settings.profile_folder {
         // Xdebug makes no folders: it would write nothing, and say so nowhere.

@@ -14,6 +14,7 @@ mod profile_files;
 mod profile_pass;
 mod ready;
 mod recorder;
+mod restarted;
 mod run;
 mod running_php;
 mod runtime;

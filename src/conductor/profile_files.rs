@@ -81,7 +81,7 @@ pub(super) fn collect(
             profiled.files.push(name.to_string_lossy().into_owned());
         }
     }
-    run.folder.remove_profiles(|name| name.ends_with(COMPACT))?;
+    remove_unfinished(run)?;
     if profiled.files.is_empty() {
         return run.recorder.not_measured(format!(
             "The profile: no file appeared in {}. A console that restarts itself without Xdebug (composer/xdebug-handler) is \
@@ -98,6 +98,11 @@ pub(super) fn collect(
         ))?;
     }
     run.recorder.write(Event::Profiled(profiled))
+}
+
+/// Removes compact forms that did not come to their end.
+pub(super) fn remove_unfinished(run: &Context<'_>) -> Result<(), Halt> {
+    Ok(run.folder.remove_profiles(|name| name.ends_with(COMPACT))?)
 }
 
 /// Ends the name of a compact form that is not whole yet.

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::LARGE;
-use super::{diagnosis, launch, preflight, profile_files, stop};
+use super::{diagnosis, launch, preflight, profile_files, restarted, stop};
 use crate::capture::{Followed, Follower};
 use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
 use crate::model::plan::scenario::Scenario;
@@ -40,6 +40,16 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         return run.recorder.not_measured(why);
     }
     let mut session = launch::launch(run, Pass::Profile).await?;
+    if let Some(variable) = restarted::variable(session.server).filter(|_| run.allow_xdebug.is_none()) {
+        let place = session.profiles.take();
+        stop::stop_session(run, session, STOP).await?;
+        // They are of those that stayed behind.
+        if let Some((folder, before)) = place {
+            disk::remove(&folder, &before);
+        }
+        run.allow_xdebug = Some(variable);
+        session = launch::launch(run, Pass::Profile).await?;
+    }
     session.follower = follow(run, session.profiles.as_ref())?;
     let outcome = profile_scenarios(run, &mut session).await;
     if let Some(bound) = session.disk_bound() {
@@ -60,6 +70,7 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     {
         // The measure pass has its verdict; the profile is what is given up.
         disk::remove(folder, before);
+        profile_files::remove_unfinished(run)?;
         return run
             .recorder
             .not_measured(format!("The profile: {why}. It was removed, so that the rest could be kept."));

@@ -91,6 +91,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let descriptors =
         nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_err(std::io::Error::from)?;
     let mut run = Context {
+        allow_xdebug: None,
         recorder: Recorder::new(journal, Cells::new(plan, bounds)),
         sample_log: SampleLog::begin(folder.new_samples()?)?,
         plan,

@@ -150,9 +150,8 @@ impl FileProfile {
     fn left_out(&self, most: u64, names: &Functions) -> Option<String> {
         let key = names.iter().position(|function| function.name == LEFT_OUT_NAME)? as u64;
         let nodes = self.tree.nodes()[1..].iter().filter(|node| node.key == key);
-        let (time, calls) = nodes.fold((0i64, 0u64), |sum, node| {
-            (sum.0.saturating_add(node.cost.time), sum.1.saturating_add(node.calls))
-        });
+        let (time, calls) = nodes
+            .fold((0i64, 0u64), |sum, node| (sum.0.saturating_add(node.cost.time), sum.1.saturating_add(node.calls)));
         let share = 100.0 * time as f64 / self.tree.total().time.max(1) as f64;
         Some(format!(
             "the call tree outgrew --max-tree ({} MiB): the cheapest paths, {share:.2}% of the time and {calls} calls, \

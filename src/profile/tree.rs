@@ -359,10 +359,7 @@ pub(crate) fn totals(tree: &CallTree) -> (HashMap<u64, Totals>, HashMap<Edge, To
 }
 
 /// The same where nodes cost something else.
-pub(crate) fn totals_of(
-    tree: &CallTree,
-    own: impl Fn(&Node) -> Cost,
-) -> (HashMap<u64, Totals>, HashMap<Edge, Totals>) {
+pub(crate) fn totals_of(tree: &CallTree, own: impl Fn(&Node) -> Cost) -> (HashMap<u64, Totals>, HashMap<Edge, Totals>) {
     let inclusive = tree.inclusive_of(&own);
     let mut functions: HashMap<u64, Totals> = HashMap::new();
     let mut edges: HashMap<Edge, Totals> = HashMap::new();

@@ -33,7 +33,7 @@ fn verdict_is_said(console: &str) -> Result<(), String> {
 #[test]
 fn a_disk_that_fills_takes_no_verdict_away() {
     let mut count = Count::new("disks");
-    let sizes: &[&str] = if long() { &["3m", "4m", "5m", "6m", "8m", "12m"] } else { &["5m"] };
+    let sizes: &[&str] = if long() { &["3m", "4m", "5m", "6m", "8m", "12m", "16m"] } else { &["5m", "16m"] };
     for size in sizes {
         let place = Place::new();
         let at = place.path().join("disk");

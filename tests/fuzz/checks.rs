@@ -1,11 +1,12 @@
 //! What holds of any bytes at all, for each format.
 
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use profile_run::analysis::analyze_json::Analyzed;
 use profile_run::analysis::waiting::Waiting;
 use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, speedscope};
-use profile_run::profile::{Dialect, Metric, Options, Pattern, Profile, read_bytes};
+use profile_run::profile::{Dialect, Keeper, Metric, Options, Pattern, Profile, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
     read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed, ..Options::default() }).ok()
@@ -49,9 +50,36 @@ pub fn xdebug(bytes: &[u8]) {
         assert_eq!(String::from_utf8(paths(&whole)), String::from_utf8(paths(&streamed)));
         assert_eq!((whole.records(), whole.complete()), (streamed.records(), streamed.complete()));
         assert_eq!(place(&whole), place(&streamed));
+        let kept = read(&keep(bytes), false).expect("what was kept is read");
+        assert_eq!(String::from_utf8(paths(&kept)), String::from_utf8(paths(&streamed)));
+        assert_eq!((kept.records(), kept.complete()), (streamed.records(), streamed.complete()));
+        assert_eq!(kept.functions, streamed.functions);
         show(streamed);
     }
+    let narrow = Options { threads: 2, max_tree: 400, ..Options::default() };
+    let pruned = read_bytes(Path::new("bytes"), bytes, &narrow).expect("a tree that is pruned");
+    assert_eq!(pruned.records(), whole.records());
+    show(pruned);
     show(whole);
+}
+
+/// A profile in the compact form, as it is kept of one that was followed while it was written.
+pub fn keep(bytes: &[u8]) -> Vec<u8> {
+    let mut file = tempfile::tempfile().unwrap();
+    let mut keeper = Keeper::new(file.try_clone().unwrap()).unwrap();
+    bytes.chunks(977).for_each(|part| keeper.push(part).unwrap());
+    keeper.finish().unwrap();
+    let mut kept = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut kept).unwrap();
+    kept
+}
+
+/// The compact form.
+pub fn kept(bytes: &[u8]) {
+    if let Some(profile) = read(bytes, false) {
+        show(profile);
+    }
 }
 
 /// Callgrind's and cachegrind's.

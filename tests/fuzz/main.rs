@@ -1,6 +1,6 @@
 //! The fuzz targets on stable: the corpus, and files made of it by changes that nobody plans. A few seconds;
 //! `PROFILE_RUN_FUZZ=SECONDS` goes on for longer, from another seed each time. With nightly and cargo-fuzz the same
-//! targets run by coverage: `cargo +nightly fuzz run --fuzz-dir tests/fuzz xdebug` (or `callgrind`).
+//! targets run by coverage: `cargo +nightly fuzz run --fuzz-dir tests/fuzz xdebug` (or `callgrind`, `kept`).
 
 mod checks;
 
@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 /// A target with the folders of its corpus and the pieces that its files are made of.
 struct Target {
     check: fn(&[u8]),
+    /// What is made of a file of the corpus first.
+    made: fn(Vec<u8>) -> Vec<u8>,
     corpus: &'static [&'static str],
     tokens: &'static [&'static [u8]],
 }
 
 const XDEBUG: Target = Target {
     check: checks::xdebug,
+    made: |bytes| bytes,
     corpus: &["tests/fuzz/corpus/xdebug"],
     tokens: &[
         b"\nfn=(1)\n",
@@ -44,6 +47,7 @@ const XDEBUG: Target = Target {
 
 const CALLGRIND: Target = Target {
     check: checks::callgrind,
+    made: |bytes| bytes,
     corpus: &["tests/fuzz/corpus/callgrind", "fixtures/profiles/callgrind"],
     tokens: &[
         b"\nfn=(1)\n",
@@ -69,12 +73,19 @@ const CALLGRIND: Target = Target {
     ],
 };
 
+const KEPT: Target = Target {
+    check: checks::kept,
+    made: |bytes| checks::keep(&bytes),
+    corpus: XDEBUG.corpus,
+    tokens: &[b"\0\0\0\x80", b"\xff\xff\xff\xff", b"\0", b"\x80", b"\x89PRcall1", b"1llacRP\x89"],
+};
+
 fn files(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let mut found = Vec::new();
     for folder in target.corpus {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
             let path = entry.unwrap().path();
-            let bytes = std::fs::read(&path).unwrap();
+            let bytes = (target.made)(std::fs::read(&path).unwrap());
             found.push((path, bytes));
         }
     }
@@ -147,6 +158,11 @@ fn run(target: &Target) {
 #[test]
 fn any_bytes_are_read_as_xdebugs_or_refused() {
     run(&XDEBUG);
+}
+
+#[test]
+fn any_bytes_are_read_as_the_compact_form_or_refused() {
+    run(&KEPT);
 }
 
 #[test]

@@ -402,7 +402,9 @@ impl Growth {
     fn all_defined(&self) -> bool {
         self.tree.nodes()[1..].iter().all(|node| {
             let (file, function) = ids(node.key);
-            node.key == STILL_RUNNING || node.key == LEFT_OUT || self.files.contains_key(&file) && self.functions.contains_key(&function)
+            node.key == STILL_RUNNING
+                || node.key == LEFT_OUT
+                || self.files.contains_key(&file) && self.functions.contains_key(&function)
         })
     }
 }

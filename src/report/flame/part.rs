@@ -11,8 +11,8 @@ use super::kind::Kind;
 use crate::analysis::flame::{Cost, Flame, Slice};
 use crate::report::{Error, embed, words};
 
-/// Most functions without a frame that a graph knows by name.
-const MOST_SMALL: usize = 1000;
+/// Most functions without a frame that a graph knows by name: of the whole recording, and of a part of it.
+const MOST_SMALL: (usize, usize) = (20_000, 1000);
 
 /// The flamegraphs of a profile.
 #[derive(Debug, Default)]
@@ -90,8 +90,9 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
             for (frame, rest) in laid.frames.iter().zip(laid.rests()) {
                 frames.extend([frame.depth as u64, of(frame.name), frame.value, rest]);
             }
+            let most = if flame.slice == Slice::All { MOST_SMALL.0 } else { MOST_SMALL.1 };
             let drawn: HashSet<u32> = laid.frames.iter().map(|frame| frame.name).collect();
-            let small = flame.own.iter().filter(|(name, _)| !drawn.contains(name)).take(MOST_SMALL);
+            let small = flame.own.iter().filter(|(name, _)| !drawn.contains(name)).take(most);
             let small = small.flat_map(|(name, own)| [of(*name), *own]).collect();
             data.graphs.push(Graph {
                 cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },

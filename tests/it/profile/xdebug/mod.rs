@@ -54,8 +54,10 @@ fn a_file_that_grows_while_it_is_read_is_said_to() {
             }
         });
         growing.recv().unwrap();
-        let profile =
-            profile_run::profile::read_paths(std::slice::from_ref(&path), &Options { threads: 2, streamed: true, ..Options::default() });
+        let profile = profile_run::profile::read_paths(
+            std::slice::from_ref(&path),
+            &Options { threads: 2, streamed: true, ..Options::default() },
+        );
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         profile.unwrap()
     });

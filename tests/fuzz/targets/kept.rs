@@ -1,0 +1,9 @@
+//! The check of that name on any bytes, by coverage.
+
+#![no_main]
+
+#[path = "../checks.rs"]
+#[allow(dead_code)]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::kept(bytes));
