@@ -32,6 +32,13 @@ pub enum Slice {
     Load(String),
 }
 
+impl Slice {
+    /// Most frames of a picture: there are many parts, and one whole.
+    fn most_frames(&self) -> usize {
+        if *self == Slice::All { 4000 } else { 1200 }
+    }
+}
+
 /// One flamegraph's data.
 #[derive(Debug, Clone)]
 pub struct Flame {
@@ -54,8 +61,8 @@ pub struct Flame {
 }
 
 impl Flame {
-    /// A flamegraph of stacks that are known by their names, outermost first, with their self costs.
-    pub fn of_stacks<'a>(stacks: impl IntoIterator<Item = (Vec<&'a str>, u64)>) -> Flame {
+    /// A flamegraph of time, of stacks that are known by their names, outermost first, with their self costs.
+    pub fn of_stacks<'a>(slice: Slice, stacks: impl IntoIterator<Item = (Vec<&'a str>, u64)>) -> Flame {
         let (mut names, mut known) = (Vec::new(), HashMap::new());
         let (mut tree, mut own) = (CallTree::new(), vec![0]);
         for (stack, cost) in stacks {
@@ -70,10 +77,18 @@ impl Flame {
             own[node as usize] += cost;
         }
         let name_of: Vec<u32> = (0..names.len() as u32).collect();
-        let costs = Costs { tree: &tree, own, name_of: &name_of, names: &names };
+        let costs = Costs { tree: &tree, own, name_of: &name_of, names: &names, most: slice.most_frames() };
         let (stacks, by_function, own) = (costs.stacks(), costs.by_function(), costs.by_name());
-        let (cost, slice) = (Cost::Time, Slice::All);
-        Flame { cost, busy: false, slice, estimated: false, names: Arc::new(names), stacks, by_function, own }
+        Flame {
+            cost: Cost::Time,
+            busy: false,
+            slice,
+            estimated: false,
+            names: Arc::new(names),
+            stacks,
+            by_function,
+            own,
+        }
     }
 }
 
@@ -123,7 +138,7 @@ pub fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: u64) ->
             if own.iter().all(|own| *own == 0) {
                 return;
             }
-            let costs = Costs { tree: &profile.tree, own, name_of: &name_of, names: &names };
+            let costs = Costs { tree: &profile.tree, own, name_of: &name_of, names: &names, most: slice.most_frames() };
             flames.push(Flame {
                 cost: cost.clone(),
                 busy,

@@ -8,8 +8,6 @@ use crate::profile::{CallTree, ROOT};
 
 /// Frames below this share of the whole are left out.
 const LEAST: f64 = 0.0001;
-/// Most frames of one picture.
-const MOST: usize = 4000;
 /// Paths that are looked at, one step from a function to its caller each, before pictures by function end.
 const STEPS: usize = 1 << 25;
 
@@ -50,6 +48,8 @@ pub struct Costs<'a> {
     pub name_of: &'a [u32],
     /// The names.
     pub names: &'a [String],
+    /// Most frames of the picture.
+    pub most: usize,
 }
 
 impl Costs<'_> {
@@ -74,7 +74,7 @@ impl Costs<'_> {
             let range = begins[node as usize] as usize..begins[node as usize + 1] as usize;
             children[range].iter().map(|child| (*child, values[*child as usize]))
         };
-        let mut layout = Layout::new(self.total(), self.names.len());
+        let mut layout = Layout::new(self);
         layout.open(None, self, below(ROOT));
         while let Some(group) = layout.next() {
             let own = group.entries.iter().map(|(node, _)| self.own[*node as usize]).fold(0, u64::saturating_add);
@@ -87,7 +87,7 @@ impl Costs<'_> {
     /// The same cost by function: each function's own cost stands on the first level, who called it below.
     pub fn by_function(&self) -> Laid {
         let caller = |node: u32| self.tree.nodes()[node as usize].parent;
-        let mut layout = Layout::new(self.total(), self.names.len());
+        let mut layout = Layout::new(self);
         layout.open(None, self, (1..self.own.len() as u32).map(|node| (node, self.own[node as usize])));
         let mut left = STEPS;
         while let Some(mut group) = layout.next() {
@@ -145,6 +145,7 @@ struct Group {
 /// Frames in the order of their cost, as long as there is room.
 struct Layout {
     total: u64,
+    most: usize,
     least: u64,
     /// By value; those that came first before those of the same value.
     waiting: BinaryHeap<(u64, Reverse<usize>)>,
@@ -157,16 +158,18 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(total: u64, names: usize) -> Self {
+    fn new(costs: &Costs<'_>) -> Self {
+        let total = costs.total();
         Layout {
             total,
+            most: costs.most,
             least: ((total as f64 * LEAST).ceil() as u64).max(1),
             waiting: BinaryHeap::new(),
             groups: HashMap::new(),
             came: 0,
             drawn: Vec::new(),
             deepest: None,
-            known: vec![0; names],
+            known: vec![0; costs.names.len()],
         }
     }
 
@@ -198,7 +201,7 @@ impl Layout {
 
     /// The dearest frame that is not drawn yet.
     fn next(&mut self) -> Option<Group> {
-        if self.drawn.len() >= MOST {
+        if self.drawn.len() >= self.most {
             return None;
         }
         let (_, Reverse(number)) = self.waiting.pop()?;
@@ -285,10 +288,12 @@ impl Laid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::flame::Flame;
+    use crate::analysis::flame::{Flame, Slice};
+
+    const MOST: usize = 4000;
 
     fn flame(stacks: &[(&[&'static str], u64)]) -> Flame {
-        Flame::of_stacks(stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
+        Flame::of_stacks(Slice::All, stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
     }
 
     fn shape(flame: &Flame, laid: &Laid) -> Vec<(usize, String, u64, u64)> {
@@ -343,7 +348,7 @@ mod tests {
     #[test]
     fn a_picture_of_many_small_functions_is_one_bar() {
         let names: Vec<String> = (0..20_000).map(|n| format!("f{n}")).collect();
-        let flame = Flame::of_stacks(names.iter().map(|name| (vec!["main", name.as_str()], 1)));
+        let flame = Flame::of_stacks(Slice::All, names.iter().map(|name| (vec!["main", name.as_str()], 1)));
         assert_eq!(stacks(&flame, &flame.by_function), [("...".to_owned(), 20_000)]);
         assert_eq!(flame.own.len(), 20_000);
     }
@@ -351,7 +356,7 @@ mod tests {
     #[test]
     fn there_is_an_end_of_frames() {
         let names: Vec<String> = (0..9_000).map(|n| format!("f{n}")).collect();
-        let flame = Flame::of_stacks(names.iter().map(|name| (vec![name.as_str()], 10)));
+        let flame = Flame::of_stacks(Slice::All, names.iter().map(|name| (vec![name.as_str()], 10)));
         let laid = &flame.stacks;
         assert_eq!((laid.frames.len(), laid.rest()), (MOST, 50_000));
         assert!((laid.least - 1.0 / 9_000.0).abs() < 1e-9, "{}", laid.least);

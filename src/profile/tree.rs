@@ -151,8 +151,8 @@ impl CallTree {
         true
     }
 
-    /// Leaves out the cheaper half of the paths: what they cost stands in one node of the key `left_out` below the caller
-    /// that stays. Nodes that are `open`, and all above them, stay. Gives back where the cost of each node went.
+    /// Keeps the dearest quarter of the paths: what the others cost stands in one node of the key `left_out` below the
+    /// caller that stays, so that the tree is half as large at most. Nodes that are `open`, and all above them, stay. Gives back where the cost of each node went.
     pub(crate) fn prune(&mut self, open: impl Iterator<Item = u32>, left_out: u64) -> Vec<u32> {
         let count = self.nodes.len();
         let total = self.total();
@@ -164,7 +164,7 @@ impl CallTree {
             ranks[self.nodes[id].parent as usize] += below;
         }
         let mut order = ranks.clone();
-        let (_, cut, _) = order.select_nth_unstable_by(count / 2, f32::total_cmp);
+        let (_, cut, _) = order.select_nth_unstable_by(count - count / 4 - 1, f32::total_cmp);
         let cut = *cut;
         drop(order);
         let mut kept: Vec<bool> = ranks.iter().map(|rank| *rank > cut).collect();

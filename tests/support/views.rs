@@ -346,7 +346,7 @@ fn profile(view: &mut RunView) {
                     continue;
                 }
                 let folded = folded(&cost, busy, &slice);
-                view.flames.push(Flame { cost: cost.clone(), busy, slice, ..flame(&folded) });
+                view.flames.push(Flame { cost: cost.clone(), busy, ..flame(slice, &folded) });
             }
         }
     }
@@ -893,11 +893,14 @@ pub fn full() -> RunView {
 }
 
 /// A flamegraph of lines, each a stack, outermost first, and its self cost.
-fn flame(lines: &[String]) -> Flame {
-    Flame::of_stacks(lines.iter().map(|line| {
-        let (stack, value) = line.rsplit_once(' ').expect("a cost");
-        (stack.split(';').collect(), value.parse().expect("a number"))
-    }))
+fn flame(slice: Slice, lines: &[String]) -> Flame {
+    Flame::of_stacks(
+        slice,
+        lines.iter().map(|line| {
+            let (stack, value) = line.rsplit_once(' ').expect("a cost");
+            (stack.split(';').collect(), value.parse().expect("a number"))
+        }),
+    )
 }
 
 /// The stacks of a flamegraph that shows all it has, and their costs.
@@ -912,7 +915,7 @@ fn lines(flame: &Flame) -> Vec<String> {
 
 /// A flamegraph of the same kind with other stacks.
 fn redrawn(kind: &mut Flame, lines: &[String]) {
-    *kind = Flame { cost: kind.cost.clone(), busy: kind.busy, slice: kind.slice.clone(), ..flame(lines) };
+    *kind = Flame { cost: kind.cost.clone(), busy: kind.busy, ..flame(kind.slice.clone(), lines) };
 }
 
 /// A long run of a large program: 60 waves a scenario, tens of thousands of different stacks.

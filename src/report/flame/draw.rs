@@ -133,11 +133,11 @@ fn rows(body: &str) -> Result<(String, Vec<f64>), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::flame::Flame;
+    use crate::analysis::flame::{Flame, Slice};
 
     fn drawn(tiny: u64) -> String {
         let stacks = [(vec!["main", "read"], 60), (vec!["main", "php::fread"], 40), (vec!["main", "tiny"], tiny)];
-        let flame = Flame::of_stacks(stacks);
+        let flame = Flame::of_stacks(Slice::All, stacks);
         picture(&flame.stacks, &flame.names, &HashSet::from(["php::fread"]), 1000, 0.02, "ns").unwrap()
     }
 

@@ -165,10 +165,10 @@ fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::flame::Flame;
+    use crate::analysis::flame::{Flame, Slice};
 
     fn flame(stacks: &[(&[&'static str], u64)]) -> Flame {
-        Flame::of_stacks(stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
+        Flame::of_stacks(Slice::All, stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
     }
 
     #[test]
