@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 
@@ -23,6 +23,9 @@ use crate::profile::Keeper;
 
 /// Between two looks at the folder.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How many times as long as a look without news lasted the next one is waited for.
+const RESTS: u32 = 20;
 
 /// Bytes that are read at one go.
 const CHUNK: usize = 1 << 20;
@@ -85,13 +88,16 @@ impl Follower {
         let bound = Arc::new(Mutex::new(None));
         let (told, said) = (Arc::clone(&stop), Arc::clone(&bound));
         let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
-            let mut work =
-                Work { room: Room::default(), followed, files: BTreeMap::new(), outcome: Outcome::default() };
+            let (room, files, outcome) = (Room::default(), BTreeMap::new(), Outcome::default());
+            let mut work = Work { room, followed, files, outcome, read: 0 };
             while !told.load(Ordering::Relaxed) {
+                let begun = Instant::now();
                 if let Some(reached) = work.look() {
                     said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reached);
                 }
-                std::thread::sleep(LOOK);
+                // A folder of many files takes long to look at.
+                let pause = if work.read == 0 { begun.elapsed() * RESTS } else { Duration::ZERO };
+                std::thread::sleep(pause.max(LOOK));
             }
             work.finish()
         })?;
@@ -131,6 +137,8 @@ struct Work {
     room: Room,
     files: BTreeMap<OsString, Profile>,
     outcome: Outcome,
+    /// Bytes that the last look has read.
+    read: u64,
 }
 
 impl Work {
@@ -155,11 +163,12 @@ impl Work {
         let step = self.room.step();
         let followed = self.files.iter_mut();
         let mut failed = Vec::new();
+        self.read = 0;
         for (name, profile) in followed {
             let Profile::Followed(followee) = profile else { continue };
             match followee.read(TURN, step) {
                 Ok(0) => followee.keeper.rest(),
-                Ok(_) => {}
+                Ok(read) => self.read += read,
                 Err(error) => failed.push((name.clone(), error)),
             }
         }
