@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("console", &["journal", "model", "phrase"]),
     ("analysis", &["heap", "journal", "matrix", "model", "phrase", "profile", "verdict"]),
-    ("report", &["analysis", "model", "phrase", "profile"]),
+    ("report", &["analysis", "model", "phrase"]),
 ];
 
 /// Longest file, in lines.
