@@ -94,6 +94,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         waves: load::waves(&history),
         load: rows,
         profile: shown.as_ref().map(|shown| shown.summary.clone()),
+        ledger: history.ledger.as_ref().map(|taken| (*taken.ledger).clone()),
         target: target(&history, &plan.command),
         samples_summary: summary,
         host: history.header.host.clone(),

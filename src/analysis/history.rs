@@ -6,8 +6,8 @@ use super::Settings;
 use super::settings_read::{self, SettingsError};
 use crate::heap::{Census, Code};
 use crate::journal::{
-    Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, Marked, Preflight, Profiled, Ready, Rest,
-    Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+    Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, LedgerTaken, Marked, Preflight, Profiled,
+    Ready, Rest, Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
 };
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Plan;
@@ -126,6 +126,8 @@ pub struct RunHistory {
     pub versions: BTreeMap<String, String>,
     /// The preflights.
     pub preflights: Vec<Preflight>,
+    /// The ledger.
+    pub ledger: Option<LedgerTaken>,
     /// Scenarios, in order.
     pub scenarios: Vec<ScenarioAt>,
     /// Waves, in order.
@@ -202,6 +204,7 @@ impl RunHistory {
                 self.launches.entry(pass).or_default().ready = Some(ready);
             }
             Event::Preflight(preflight) => self.preflights.push(preflight),
+            Event::Ledger(taken) => self.ledger = Some(taken),
             Event::Scenario(begin) => self.scenario(begin),
             Event::ScenarioEnd(end) => {
                 let of = |known: &&mut ScenarioAt| known.begin.pass == end.pass && known.begin.scenario == end.scenario;

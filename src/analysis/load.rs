@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::{RunHistory, Wave};
-use super::result::{PREFLIGHT, WaveRow};
+use super::result::{LEDGER, PREFLIGHT, WaveRow};
 use super::view::Asked;
 use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::model::plan::Pass;
@@ -15,7 +15,7 @@ pub fn row(pass: Pass, scenario: &str, wave: Option<u32>, tally: &LoadStats, ser
     LoadRow::new(scenario, wave, pass, tally, Some(server_cpu))
 }
 
-/// The load of each scenario as a whole, the preflight first, then that of each wave.
+/// The load of each scenario as a whole, the preflight and the ledger first, then that of each wave.
 pub fn rows(history: &RunHistory) -> Vec<LoadRow> {
     let mut rows = Vec::new();
     for preflight in &history.preflights {
@@ -30,6 +30,9 @@ pub fn rows(history: &RunHistory) -> Vec<LoadRow> {
             tally.errors.insert("refused".to_owned(), 1);
         }
         rows.push(row(preflight.pass, PREFLIGHT, None, &tally, 0.0));
+    }
+    if let Some(taken) = history.ledger.as_ref().filter(|taken| taken.tally.sessions.asked > 0) {
+        rows.push(row(taken.pass, LEDGER, None, &taken.tally, 0.0));
     }
     let mut waves = Vec::new();
     for pass in Pass::ALL {

@@ -14,8 +14,8 @@ pub use super::slices::PartRow;
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{
-    ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, Location, Metric, Pass,
-    Reason, Role, State, ThresholdRow, Unit, Verdict,
+    ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, LEDGER, Ledger,
+    Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
 };
 
 /// The version of this shape.
@@ -176,6 +176,9 @@ pub struct RunResult {
     pub load: Vec<LoadRow>,
     /// The profile, where there is one.
     pub profile: Option<ProfileSummary>,
+    /// Which step of a conversation keeps bytes; none in runs without the first pass, and of before there was a ledger.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ledger: Option<Ledger>,
     /// The target.
     pub target: TargetInfo,
     /// Peaks and counts of the samples, by metric: `rss_peak`, `fd_peak`, `samples`, ...

@@ -21,6 +21,10 @@ const PASSES: Names<Pass> = &[
     ("clean", "", Pass::Measure),
 ];
 
+/// Whether the ledger is kept.
+const LEDGER: Names<bool> =
+    &[("auto", "Where PHP's heap can be read and the budget is a minute or more", true), ("off", "Never", false)];
+
 /// What may make the exit code non-zero.
 const FAIL_ON: Names<Option<FailOn>> = &[
     ("leak", "The verdict is leak", Some(FailOn::Leak)),
@@ -52,6 +56,11 @@ pub fn engine() -> impl TypedValueParser<Value = Engine> {
 /// The parser of a pass's name.
 pub fn pass() -> impl TypedValueParser<Value = Pass> {
     named(PASSES)
+}
+
+/// The parser of whether the ledger is kept.
+pub fn ledger() -> impl TypedValueParser<Value = bool> {
+    named(LEDGER)
 }
 
 /// The parser of a word of `--fail-on`; `none` is none.

@@ -99,6 +99,16 @@ pub struct Args {
     /// Run before each measurement at rest, {pid} replaced: to force a collection (`jcmd {pid} GC.run`)
     #[arg(long, value_name = "CMD", help_heading = "Verdict")]
     pub settle: Option<String>,
+    /// Look for the step of a conversation that keeps memory, before the first wave
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        value_parser = lists::ledger(),
+        action = clap::ArgAction::Set,
+        help_heading = "Verdict"
+    )]
+    pub ledger: bool,
     /// What all files of the run may take of the disk; profiles are read and released while they grow, and the profile pass
     /// ends before it is more
     #[arg(long, value_name = "SIZE", default_value = "2GB", value_parser = parse::size, help_heading = "Output")]
@@ -211,6 +221,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         ready_timeout: args.ready_timeout,
         stall_timeout: args.stall_timeout,
         rest: args.rest,
+        ledger: args.ledger,
         settle: args.settle.clone(),
         before: args.before.clone(),
         after: args.after.clone(),

@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub(super) told_unaccounted: bool,
     /// Seconds that the first whole conversation took; none where none was held.
     pub(super) reply: Option<f64>,
+    /// What the first conversation's EHLO offered, a line each.
+    pub(super) extensions: Vec<String>,
     /// The server was seen to wait, and to take more sessions at once.
     pub(super) patient: bool,
     /// The variable by which the application stays with Xdebug, where it was seen to start itself anew without.

@@ -7,7 +7,7 @@ use super::scenario::{self, Outcome};
 use super::scenario_run::most_descriptors;
 use super::session::Session;
 use super::stop_reason::Halt;
-use super::{launch, preflight, stop, time_share};
+use super::{launch, ledger, preflight, stop, time_share};
 use crate::journal::{Event, ScenarioBegin, ScenarioEnd};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
@@ -31,6 +31,7 @@ pub(super) async fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
 async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
     if let Some(first) = session {
         preflight::hold(run, first).await?;
+        ledger::keep(run, first).await?;
     }
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {

@@ -8,6 +8,8 @@ mod floors;
 mod hooks;
 mod interrupt;
 mod launch;
+mod ledger;
+mod ledger_bench;
 mod measure_pass;
 mod preflight;
 mod profile_files;

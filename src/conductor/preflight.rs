@@ -36,6 +36,7 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
                 reply: reply.text.trim_end().to_owned(),
             });
             let steps = steps.collect();
+            run.extensions = done.extensions;
             let (conversations, messages) = from_another_address(run, session, &options).await?;
             run.recorder.write(Event::Preflight(Preflight {
                 pass: session.pass,

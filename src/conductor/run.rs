@@ -105,6 +105,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         greeted: false,
         told_unaccounted: false,
         reply: None,
+        extensions: Vec::new(),
         patient: false,
         cwd,
         id,

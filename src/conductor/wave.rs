@@ -180,8 +180,13 @@ fn look(run: &mut Context<'_>, session: &mut Session, watch: &mut Watch, live: l
     let pids = session.target.alive();
     watch.fallen =
         pids.is_empty() || crate::proc::Process::open(session.server).is_err() && session.servers(&pids).is_empty();
+    no_mail_leaves(run, &pids)
+}
+
+/// Mail of the load that goes to another machine ends the run.
+pub(super) fn no_mail_leaves(run: &Context<'_>, pids: &[i32]) -> Result<(), Halt> {
     if !run.plan.allow_forward
-        && let Some(outside) = outside_mail_connections(&pids).unwrap_or_default().first()
+        && let Some(outside) = outside_mail_connections(pids).unwrap_or_default().first()
     {
         return Err(Halt::early(
             EarlyEnd::Forward,

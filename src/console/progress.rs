@@ -132,6 +132,11 @@ impl Console {
                     self.step("preflight", &format!("{}, all accepted", names.join(" ")));
                 }
             },
+            Event::Ledger(taken) => {
+                for line in phrase::ledger(&taken.ledger) {
+                    self.step("ledger", &line.replace('`', ""));
+                }
+            }
             Event::ScenarioEnd(end) => self.scenario_line(end),
             Event::Rest(rest) => {
                 let pause = phrase::duration(Duration::from_secs_f64(rest.seconds));

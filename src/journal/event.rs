@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::launched::{Failure, Launch, Preflight, Ready, Sampled, TargetExit};
 use super::run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
-use super::worked::{CensusTaken, CodeRead, Floor, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd};
+use super::worked::{
+    CensusTaken, CodeRead, Floor, LedgerTaken, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd,
+};
 
 /// The version of this format. Readers refuse newer ones and read older ones.
 pub const SCHEMA: u32 = 2;
@@ -33,6 +35,8 @@ pub enum Event {
     Ready(Ready),
     /// One whole conversation.
     Preflight(Preflight),
+    /// What single conversations leave in the heap.
+    Ledger(LedgerTaken),
     /// A scenario begins.
     Scenario(ScenarioBegin),
     /// A wave begins.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::{Scenario, Unit};
-use crate::model::{Growth, Metric, Pass, Reason, ScenarioStop, State, TreeFloor};
+use crate::model::{Growth, Ledger, Metric, Pass, Reason, ScenarioStop, State, TreeFloor};
 
 /// Where in the run something happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +18,18 @@ pub struct Scene {
     pub scenario: String,
     /// Wave, from 1; 0 is the warm-up and what stands before it.
     pub wave: u32,
+}
+
+/// What single conversations, played before the first wave, left in PHP's heap.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LedgerTaken {
+    /// Pass.
+    pub pass: Pass,
+    /// What it came to.
+    #[serde(flatten)]
+    pub ledger: Box<Ledger>,
+    /// All that was sent for it.
+    pub tally: Box<LoadStats>,
 }
 
 /// What a scenario asks for.

@@ -9,6 +9,7 @@ mod finding;
 mod hidden;
 mod judgement;
 mod kinds;
+mod ledger;
 pub mod load_stats;
 mod metric;
 mod other_side;
@@ -32,6 +33,10 @@ pub use finding::{Finding, GrowthSource, Holder, HolderKind, Location, Role};
 pub use hidden::Hidden;
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
+pub use ledger::{
+    Act, Conversation, Kept, KeptAt, LEDGER, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, REPRODUCE,
+    Regularity,
+};
 pub use metric::{Metric, MetricKind, Unit};
 pub use other_side::OtherSide;
 pub use pass::Pass;

@@ -6,6 +6,7 @@ mod amount;
 mod growth;
 mod judgement;
 mod leak;
+mod ledger;
 mod lines;
 mod load;
 mod redact;
@@ -20,6 +21,7 @@ pub use leak::{
     OUTSIDE_HEAP_EVIDENCE, also, capital, clean, finding_evidence, foremost, foremost_clean, garbage_before, leak,
     leak_amount, never_judged, short, undecided, where_to_look,
 };
+pub use ledger::ledger;
 pub use lines::{filled_and_emptied, holder_lines, place};
 pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_stop};
 pub use redact::{Redactor, is_secret_name, printable};

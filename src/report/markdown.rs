@@ -30,6 +30,12 @@ pub fn markdown(view: &RunView) -> String {
     for warning in &result.warnings {
         let _ = writeln!(out, "\n> **Warning:** {} {}", sentence(&warning.text), sentence(&warning.advice));
     }
+    if let Some(ledger) = &result.ledger {
+        let lines = crate::phrase::ledger(ledger);
+        if !lines.is_empty() {
+            let _ = writeln!(out, "\n{}", sentence(&lines.join(" ")));
+        }
+    }
     out.push('\n');
     for fact in facts::facts(result) {
         let _ = writeln!(out, "- {}: {}", fact.name, plain(&fact.text));

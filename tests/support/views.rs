@@ -835,6 +835,7 @@ pub fn empty() -> RunView {
             schema: SCHEMA,
             verdict: Some(Verdict::Failed),
             sentence: "It exited at once, with code 255.".into(),
+            ledger: None,
             evidence: Vec::new(),
             exit_code: ExitCode::TargetFailed,
             started: String::new(),
@@ -881,6 +882,7 @@ pub fn full() -> RunView {
     result.findings[0].locations = serde_json::from_value(line).expect("a line");
     let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());
     held.expect("a leak has a holder").by_reference = true;
+    result.ledger = serde_json::from_value(ledger()).expect("a ledger");
     let row = &mut result.load[0];
     row.lateness_ms = Some(row.latency_ms);
     result.warnings = plateau().result.warnings;
@@ -890,6 +892,24 @@ pub fn full() -> RunView {
     let unmeasured = Some(Unmeasured::NoBaseline);
     result.thresholds = vec![ThresholdRow { unmeasured, ..threshold("p99 > +5%", "churn", 2.0, false) }];
     view
+}
+
+/// A ledger with all that may stand in it.
+fn ledger() -> serde_json::Value {
+    let acts = json!(["ehlo", "mail", "rcpt", "data", { "message": 100 }]);
+    json!({
+        "status": "keeps_less", "why": 1_400, "seconds": 6.2, "script": "reproduce.smtp",
+        "steps": [{
+            "acts": acts, "pipelined": true, "readings": 4, "kept": 1_024, "least": 1_024, "most": 1_280, "garbage": 0,
+            "regularity": "each_time", "refusals": ["rcpt_550"]
+        }],
+        "kept": [{
+            "at": { "step": { "message": 100 } }, "nth": 1, "bytes": 1_024, "each": true, "per_byte": 1.0,
+            "shortest": { "acts": acts, "pipelined": true }, "played": 2_017
+        }],
+        "left_out": [{ "step": "rset", "unanswered": true }],
+        "garbage": { "bytes": 512, "conversations": 100 }
+    })
 }
 
 /// A flamegraph of lines, each a stack, outermost first, and its self cost.

@@ -5,6 +5,7 @@
 //! is then on a machine that is not quiet).
 
 mod cases;
+mod ledger;
 mod run;
 mod score;
 

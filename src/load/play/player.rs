@@ -33,9 +33,7 @@ pub fn run(job: &Job, recording: &Recording, control: &Control) -> Result<LoadSt
     if parallel > MOST_AT_ONCE {
         return Err(PlanError::AtOnce { most: MOST_AT_ONCE }.into());
     }
-    let began = Instant::now();
-    let shared =
-        Shared { began, stats: Mutex::new(LoadStats::new(Unit::Sessions, job.count)), next: AtomicU64::new(0) };
+    let shared = Shared::new(job.count);
     std::thread::scope(|scope| {
         for _ in 0..parallel {
             scope.spawn(|| {
@@ -43,16 +41,34 @@ pub fn run(job: &Job, recording: &Recording, control: &Control) -> Result<LoadSt
                     && !shared.is_stalled()
                     && shared.next.fetch_add(1, Ordering::Relaxed) < job.count
                 {
-                    play(job, recording, &endpoint, &shared, control);
+                    // How it ended is counted.
+                    let _ = play(job, recording, &endpoint, &shared, control);
                 }
             });
         }
     });
-    let mut stats = shared.stats.into_inner().unwrap_or_else(PoisonError::into_inner);
-    stats.seconds = began.elapsed().as_secs_f64();
-    stats.peak_open = parallel;
-    stats.interrupted = control.is_stopped();
-    Ok(stats)
+    Ok(shared.stats(parallel, control))
+}
+
+/// Where a conversation ended before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOff {
+    /// The step that it waited for.
+    pub step: Step,
+    /// No reply came in time; otherwise the connection broke.
+    pub silent: bool,
+}
+
+/// Plays `recording` once; where it was cut off, if it was.
+///
+/// # Errors
+/// An address that may not be loaded.
+pub fn once(job: &Job, recording: &Recording, control: &Control) -> Result<(LoadStats, Option<CutOff>), LoadError> {
+    let endpoint = job.target.resolve(job.options.family, job.options.allow_remote)?.endpoint;
+    let shared = Shared::new(1);
+    let ended = play(job, recording, &endpoint, &shared, control);
+    let cut_off = ended.err().map(|(step, cause)| CutOff { step, silent: cause == Cause::Timeout });
+    Ok((shared.stats(1, control), cut_off))
 }
 
 struct Shared {
@@ -62,6 +78,19 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(count: u64) -> Self {
+        let stats = Mutex::new(LoadStats::new(Unit::Sessions, count));
+        Self { began: Instant::now(), stats, next: AtomicU64::new(0) }
+    }
+
+    fn stats(self, parallel: u64, control: &Control) -> LoadStats {
+        let mut stats = self.stats.into_inner().unwrap_or_else(PoisonError::into_inner);
+        stats.seconds = self.began.elapsed().as_secs_f64();
+        stats.peak_open = parallel;
+        stats.interrupted = control.is_stopped();
+        stats
+    }
+
     fn with<T>(&self, change: impl FnOnce(&mut LoadStats) -> T) -> T {
         change(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -71,8 +100,14 @@ impl Shared {
     }
 }
 
-/// One conversation, counted.
-fn play(job: &Job, recording: &Recording, endpoint: &Endpoint, shared: &Shared, control: &Control) {
+/// One conversation, counted; where and why it was cut off.
+fn play(
+    job: &Job,
+    recording: &Recording,
+    endpoint: &Endpoint,
+    shared: &Shared,
+    control: &Control,
+) -> Result<(), (Step, Cause)> {
     let began = Instant::now();
     let number = shared.with(|stats| {
         stats.asked.not_started -= 1;
@@ -119,6 +154,7 @@ fn play(job: &Job, recording: &Recording, endpoint: &Endpoint, shared: &Shared, 
         }
     });
     control.publish(live);
+    outcome.map_err(|cause| (step, cause))
 }
 
 struct Conversation<'a> {
@@ -143,11 +179,14 @@ impl Conversation<'_> {
         let mut code = self.reply(&mut wire)?;
         for doing in &recording.moves {
             match doing {
-                Move::Say { words, step } => {
-                    self.step = *step;
+                Move::Say { words, steps } => {
+                    self.step = steps.first().copied().unwrap_or(self.step);
                     self.say(&mut wire, words)?;
-                    code = self.reply(&mut wire)?;
-                    if *step == Step::Starttls && code == 220 {
+                    for step in steps {
+                        self.step = *step;
+                        code = self.reply(&mut wire)?;
+                    }
+                    if self.step == Step::Starttls && code == 220 {
                         self.step = Step::Tls;
                         wire = secure(wire, &self.job.target, &self.job.options, self.job.stall_timeout)
                             .map_err(|_| Cause::Tls)?;

@@ -1,7 +1,8 @@
 //! The text of a recorded conversation to its steps. Pure.
 //!
 //! Every line is what the client sends, without its line end. Lines that begin with `#` are comments, except those that
-//! begin with `#!`, which say what the client does beside sending: `#! wait 2s`, `#! close` (FIN), `#! reset` (RST).
+//! begin with `#!`, which say what the client does beside sending: `#! wait 2s`, `#! together 3` (the next lines go in one
+//! write), `#! close` (FIN), `#! reset` (RST).
 //! Between `DATA` and the line `.` all lines are the message's, comments too; `#! close` and `#! reset` hold there as
 //! well, and break the message off.
 
@@ -14,12 +15,12 @@ use crate::model::parse_duration;
 /// What the client does next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Move {
-    /// Sends a line, and waits for its reply.
+    /// Sends a line, or several in one write, and waits for the reply to each.
     Say {
-        /// With its line end.
+        /// With their line ends.
         words: Vec<u8>,
-        /// What it is, by its verb.
-        step: Step,
+        /// What each of them is, by its verb.
+        steps: Vec<Step>,
     },
     /// Sends a message, where DATA was answered with 354, and waits for the reply to its end.
     Message {
@@ -47,15 +48,21 @@ impl Recording {
     /// Reads the text of a script.
     ///
     /// # Errors
-    /// A `#!` line that is none of the three, lines after the end, a message without its final dot; with the line.
+    /// A `#!` line that is none of the four, lines after the end, a message without its final dot, fewer lines than go
+    /// together; with the line.
     pub fn parse(text: &[u8]) -> Result<Self, LoadError> {
         let mut moves = Vec::new();
         let mut message: Option<Vec<u8>> = None;
         let mut ended = false;
+        // Lines that the one before still waits for.
+        let mut together = 0;
         for (number, line) in text.split(|byte| *byte == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let at = |reason: String| LoadError::Script { line: number + 1, reason };
             let does = directive(line).map_err(at)?;
+            if together > 0 && (does.is_some() || message.is_some()) {
+                return Err(at(format!("{together} more commands belong to the `#! together` above")));
+            }
             if ended {
                 if line.is_empty() || line.starts_with(b"#") && does.is_none() {
                     continue;
@@ -63,10 +70,14 @@ impl Recording {
                 return Err(at("nothing can follow `#! close` and `#! reset`".to_owned()));
             }
             match (does, message.take()) {
-                (Some(Move::Wait(_)), Some(_)) => {
-                    return Err(at("`#! wait` stands between lines, not in a message".to_owned()));
+                (Some(Does::Together(_) | Does::Moves(Move::Wait(_))), Some(_)) => {
+                    return Err(at("`#! wait` and `#! together` stand between lines, not in a message".to_owned()));
                 }
-                (Some(does), begun) => {
+                (Some(Does::Together(lines)), None) => {
+                    together = lines;
+                    moves.push(Move::Say { words: Vec::new(), steps: Vec::new() });
+                }
+                (Some(Does::Moves(does)), begun) => {
                     moves.extend(begun.map(|words| Move::Message { words, whole: false }));
                     ended = matches!(does, Move::Close | Move::Reset);
                     moves.push(does);
@@ -87,31 +98,47 @@ impl Recording {
                     if step == Step::Data {
                         message = Some(Vec::new());
                     }
-                    moves.push(Move::Say { words: [line, b"\r\n"].concat(), step });
+                    let line = [line, b"\r\n"].concat();
+                    match moves.last_mut() {
+                        Some(Move::Say { words, steps }) if together > 0 => {
+                            together -= 1;
+                            words.extend(line);
+                            steps.push(step);
+                        }
+                        _ => moves.push(Move::Say { words: line, steps: vec![step] }),
+                    }
                 }
             }
         }
-        if message.is_some() {
-            let lines = text.split(|byte| *byte == b'\n').count();
-            return Err(LoadError::Script {
-                line: lines,
-                reason: "the message has no end: write `.` on a line, or `#! close`".to_owned(),
-            });
-        }
-        Ok(Self { moves })
+        let missing = match (message, together) {
+            (Some(_), _) => "the message has no end: write `.` on a line, or `#! close`".to_owned(),
+            (None, 0) => return Ok(Self { moves }),
+            (None, more) => format!("{more} more commands belong to the `#! together` above"),
+        };
+        Err(LoadError::Script { line: text.split(|byte| *byte == b'\n').count(), reason: missing })
     }
 }
 
-/// What a `#!` line does; none for any other line.
-fn directive(line: &[u8]) -> Result<Option<Move>, String> {
+/// What a `#!` line asks for.
+enum Does {
+    Moves(Move),
+    Together(usize),
+}
+
+/// What a `#!` line asks for; none for any other line.
+fn directive(line: &[u8]) -> Result<Option<Does>, String> {
     let Some(rest) = line.strip_prefix(b"#!") else { return Ok(None) };
     let text = String::from_utf8_lossy(rest);
     let mut words = text.split_whitespace();
     match (words.next(), words.next(), words.next()) {
-        (Some("wait"), Some(time), None) => parse_duration(time).map(Move::Wait).map(Some),
-        (Some("close"), None, None) => Ok(Some(Move::Close)),
-        (Some("reset"), None, None) => Ok(Some(Move::Reset)),
-        _ => Err(format!("`#!{text}` is none of `#! wait TIME`, `#! close`, `#! reset`")),
+        (Some("wait"), Some(time), None) => parse_duration(time).map(|time| Some(Does::Moves(Move::Wait(time)))),
+        (Some("together"), Some(lines), None) => match lines.parse() {
+            Ok(lines @ 1..) => Ok(Some(Does::Together(lines))),
+            _ => Err(format!("`{lines}` is no number of lines from 1")),
+        },
+        (Some("close"), None, None) => Ok(Some(Does::Moves(Move::Close))),
+        (Some("reset"), None, None) => Ok(Some(Does::Moves(Move::Reset))),
+        _ => Err(format!("`#!{text}` is none of `#! wait TIME`, `#! together LINES`, `#! close`, `#! reset`")),
     }
 }
 
@@ -136,7 +163,7 @@ mod tests {
     use super::*;
 
     fn say(words: &str, step: Step) -> Move {
-        Move::Say { words: format!("{words}\r\n").into_bytes(), step }
+        Move::Say { words: format!("{words}\r\n").into_bytes(), steps: vec![step] }
     }
 
     #[test]
@@ -169,6 +196,18 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_go_together() {
+        let text = b"EHLO a\n#! together 3\nMAIL FROM:<>\n# between\nRCPT TO:<a@b>\nDATA\nX\n.\n#! close\n";
+        let recording = Recording::parse(text).expect("a script");
+        let together = Move::Say {
+            words: b"MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n".to_vec(),
+            steps: vec![Step::Mail, Step::Rcpt, Step::Data],
+        };
+        let message = Move::Message { words: b"X\r\n.\r\n".to_vec(), whole: true };
+        assert_eq!(recording.moves, [say("EHLO a", Step::Helo), together, message, Move::Close]);
+    }
+
+    #[test]
     fn what_means_nothing_is_told_by_its_line() {
         for (text, line) in [
             ("NOOP\n#! sleep 2s\n", 2),
@@ -177,6 +216,11 @@ mod tests {
             ("NOOP\n#! close\nQUIT\n", 3),
             ("DATA\nhalf\n", 3),
             ("DATA\n#! wait 1s\n.\n", 2),
+            ("DATA\n#! together 2\n.\n", 2),
+            ("#! together none\n", 1),
+            ("#! together 2\nNOOP\n", 3),
+            ("#! together 2\nNOOP\n#! close\n", 3),
+            ("#! together 3\nMAIL FROM:<>\nDATA\nX\n.\n", 4),
         ] {
             let error = Recording::parse(text.as_bytes()).expect_err(text).to_string();
             assert!(error.contains(&format!("line {line}")), "{text:?}: {error}");

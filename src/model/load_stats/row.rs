@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Pass;
 use crate::model::plan::scenario::Unit;
+use crate::model::{LEDGER, Pass};
 
 use super::latency::Latency;
 use super::stats::{Count, LoadStats, Stall};
@@ -204,7 +204,7 @@ impl LoadRow {
 
     /// The whole of a scenario in the first pass; what speeds and errors of a run are taken from.
     pub fn is_measured_total(&self) -> bool {
-        self.wave.is_none() && self.pass == RowPass::Measure && self.scenario != PREFLIGHT
+        self.wave.is_none() && self.pass == RowPass::Measure && ![PREFLIGHT, LEDGER].contains(&self.scenario.as_str())
     }
 
     /// Messages accepted, or sessions where there are no messages: what figures per unit of work divide by.

@@ -94,6 +94,9 @@ pub struct Plan {
     pub stall_timeout: Duration,
     /// Rest before a leak is said; longer than the server's timers.
     pub rest: Duration,
+    /// Which step keeps bytes is looked for before the first wave.
+    #[serde(default)]
+    pub ledger: bool,
     /// Runs before each floor; `{pid}` stands for the process that greeted. It may force a collection, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<String>,

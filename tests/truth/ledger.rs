@@ -1,0 +1,222 @@
+//! The ledger against servers with one planted leak: the step, the shortest conversation, and the bytes as the allocator
+//! counts them. The short form has a few; `PROFILE_RUN_TRUTH` runs all.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
+
+/// A block of 1,024 bytes holds the default payload.
+const BLOCK: i64 = 1024;
+
+/// What the ledger must say.
+enum Says {
+    /// At this step, in this conversation, so many bytes (none: whatever the session holds).
+    Named(Value, Value, Option<i64>),
+    /// One of these, and no step.
+    Nothing(&'static [&'static str]),
+}
+
+struct Case {
+    fault: &'static str,
+    options: &'static [&'static str],
+    server: &'static [&'static str],
+    says: Says,
+    short: bool,
+}
+
+fn named(fault: &'static str, at: Value, acts: Value) -> Case {
+    Case { fault, options: &[], server: &[], says: Says::Named(at, acts, Some(BLOCK)), short: false }
+}
+
+fn nothing(fault: &'static str, statuses: &'static [&'static str]) -> Case {
+    Case { fault, options: &[], server: &[], says: Says::Nothing(statuses), short: false }
+}
+
+impl Case {
+    fn short(self) -> Self {
+        Self { short: true, ..self }
+    }
+
+    fn of_any_size(mut self) -> Self {
+        if let Says::Named(_, _, bytes) = &mut self.says {
+            *bytes = None;
+        }
+        self
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let message = |length: u64| json!(["ehlo", "mail", "rcpt", "data", {"message": length}]);
+    vec![
+        named("message", json!({"step": {"message": 100}}), message(100)).short(),
+        named("session", json!("connection"), json!([])).of_any_size(),
+        named("refused", json!({"step": "refused_rcpt"}), json!(["ehlo", "mail", "refused_rcpt"])).short(),
+        named("deferred", json!({"step": "refused_rcpt"}), json!(["ehlo", "mail", "refused_rcpt"])),
+        named("abrupt", json!("vanishing"), json!([])).short(),
+        named("large", json!({"step": {"message": 100_000}}), message(100_000)),
+        Case {
+            options: &["--starttls"],
+            server: &["--certificate"],
+            ..named("starttls", json!({"step": "starttls"}), json!(["starttls"]))
+        },
+        Case {
+            options: &["--auth", "me:secret"],
+            server: &["--auth", "me:secret"],
+            ..named("auth", json!({"step": "auth"}), json!(["auth"]))
+        },
+        named("rset", json!({"step": "rset"}), json!(["rset"])),
+        named("second", json!({"step": "rcpt"}), json!(["ehlo", "mail", "rcpt", "rcpt"])),
+        named("pipelined", json!("pipelining"), json!(["rcpt", "data"])),
+        named("open", json!({"step": "quit"}), json!(["quit"])).of_any_size(),
+        named("ehlo", json!({"step": "ehlo"}), json!(["ehlo"])),
+        named("noop", json!({"step": "noop"}), json!(["noop"])),
+        nothing("none", &["nothing_kept"]).short(),
+        nothing("cache", &["keeps_less"]),
+        nothing("cycle", &["nothing_kept"]),
+        nothing("cyclic", &["nothing_kept"]),
+        nothing("timer", &["moves_by_itself"]),
+        nothing("log", &["keeps_less", "not_steady"]),
+    ]
+}
+
+/// A certificate and its key in one file.
+fn certificate(folder: &Path) -> String {
+    let script = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out own.pem -days 2 -subj /CN=localhost \
+                  && cat own.pem key.pem > both.pem";
+    let made = Command::new("sh").args(["-c", script]).current_dir(folder).output().expect("sh");
+    assert!(made.status.success(), "this test needs openssl: {}", String::from_utf8_lossy(&made.stderr));
+    folder.join("both.pem").display().to_string()
+}
+
+/// The server's command with what the case gives it.
+fn server(case: &Case, folder: &Path) -> Vec<String> {
+    let mut words: Vec<String> = ["php", CONSOLE, "smtp:serve", "--port", "0"].map(str::to_owned).into();
+    words.extend(case.server.iter().map(|word| (*word).to_owned()));
+    if case.server == ["--certificate"] {
+        words.push(certificate(folder));
+    }
+    words
+}
+
+/// The run's ledger; where the machine was too busy for it, it is kept once more.
+fn ledger(case: &Case, folder: &Path) -> (Value, String) {
+    for again in 0.. {
+        let out = folder.join(format!("run{again}"));
+        let output = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .args(["--passes", "measure", "--load", "smoke", "--full", "--out"])
+            .arg(&out)
+            .args(case.options)
+            .arg("--")
+            .args(server(case, folder))
+            .env("SMTP_FAULT", case.fault)
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let result = std::fs::read(out.join("result.json")).unwrap_or_else(|error| panic!("{error}: {said}"));
+        let result: Value = serde_json::from_slice(&result).expect("JSON");
+        let ledger = result["ledger"].clone();
+        let load = result["load"].as_array().expect("rows").iter().find(|row| row["scenario"] == "ledger").cloned();
+        assert!(load.is_some_and(|row| row["sessions"].as_u64() > Some(10)), "{said}");
+        assert!(ledger["seconds"].as_f64().expect("seconds") < 13.0, "{ledger}");
+        if ledger["status"] != "time_used" || again == 3 {
+            if case.fault == "message" && ledger["status"] == "named" {
+                reproduces(&out.join("reproduce.smtp"), ledger["kept"][0]["bytes"].as_i64().unwrap_or(0));
+            }
+            return (ledger, said);
+        }
+    }
+    unreachable!("it ends above")
+}
+
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The script, played against a fresh server, grows its heap by as many bytes each time.
+fn reproduces(script: &Path, bytes: i64) {
+    let mut child = Command::new("php")
+        .args([CONSOLE, "smtp:serve", "--port", "0"])
+        .env("SMTP_FAULT", "message")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("php");
+    let mut said = BufReader::new(child.stdout.take().expect("its output")).lines();
+    let running = Running(child);
+    let line = said.by_ref().map_while(Result::ok).find(|line| line.contains("listening on ")).expect("it listens");
+    let address = line.split("listening on ").nth(1).and_then(|rest| rest.split(' ').next()).expect("an address");
+    let play = |times: &str| {
+        let played = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .args(["load", "-q", "-m", times, "--script"])
+            .arg(script)
+            .arg(address)
+            .status()
+            .expect("the program starts");
+        assert!(played.success());
+    };
+    let heap = || {
+        let looked = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .args(["watch", "--heap", "--once", "--json", "--pid", &running.0.id().to_string()])
+            .output()
+            .expect("the program starts");
+        let looked: Value = serde_json::from_slice(&looked.stdout).expect("JSON");
+        looked["heap"]["size"].as_i64().expect("the heap's size")
+    };
+    // The first ones compile what they need.
+    play("3");
+    let before = heap();
+    play("20");
+    let grown = heap() - before;
+    // 20 elements more double an array from 8 to 32 places of 16 bytes.
+    assert!((20 * bytes..=20 * bytes + 24 * 16).contains(&grown), "20 times {bytes} bytes: {grown}");
+}
+
+fn check(case: &Case) -> Option<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ledger, said) = ledger(case, folder.path());
+    let first = &ledger["kept"][0];
+    let right = match &case.says {
+        Says::Named(at, acts, bytes) => {
+            ledger["status"] == "named"
+                && first["at"] == *at
+                && first["shortest"]["acts"] == *acts
+                && bytes.is_none_or(|bytes| first["bytes"] == bytes)
+                // A session that is kept holds its commands too: QUIT adds to it.
+                && ledger["kept"].as_array().is_some_and(|kept| kept.len() == 1 || bytes.is_none())
+                && said.contains("reproduce.smtp")
+        }
+        Says::Nothing(statuses) => {
+            statuses.iter().any(|status| ledger["status"] == *status)
+                && ledger["kept"].as_array().is_some_and(Vec::is_empty)
+        }
+    };
+    println!(
+        "{:<10} {:<16} {} {} B, {} conversations, {:.1} s",
+        case.fault,
+        ledger["status"].as_str().unwrap_or("?"),
+        first["at"],
+        first["bytes"],
+        first["played"],
+        ledger["seconds"].as_f64().unwrap_or(0.0)
+    );
+    (!right).then(|| format!("{}: {ledger:#}\n{said}", case.fault))
+}
+
+#[test]
+fn the_ledger_names_the_step() {
+    let all = std::env::var("PROFILE_RUN_TRUTH").is_ok();
+    let only = std::env::var("PROFILE_RUN_CASES").unwrap_or_default();
+    let chosen = |case: &&Case| (all || case.short) && (only.is_empty() || case.fault.contains(&only));
+    let cases = cases();
+    let wrong: Vec<String> = cases.iter().filter(chosen).filter_map(check).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
