@@ -63,6 +63,9 @@ pub struct Args {
     /// Where the server listens [default: found from the sockets of its processes]
     #[arg(long, value_name = "HOST:PORT", value_parser = parse::target, help_heading = "Server")]
     pub target: Option<String>,
+    /// A server that runs already, in the command's place: its pid, its name, or its container's name
+    #[arg(long, value_name = "PID|NAME", conflicts_with_all = ["command", "env", "cwd"], help_heading = "Server")]
+    pub attach: Option<String>,
     /// How long the server may take to greet
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse::duration, help_heading = "Server")]
     pub ready_timeout: Duration,
@@ -172,7 +175,14 @@ pub struct Args {
 /// # Errors
 /// Something that was typed cannot be meant; the message says what to type instead.
 pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
-    if args.command.is_empty() || args.command[0].is_empty() {
+    let passes = match args.attach {
+        None => lists::passes(&args.passes),
+        Some(_) if args.passes == [Pass::Profile] => {
+            bail!("--attach: a server that runs already cannot be started under the profiler; leave --passes out")
+        }
+        Some(_) => vec![Pass::Measure],
+    };
+    if args.attach.is_none() && (args.command.is_empty() || args.command[0].is_empty()) {
         bail!("no command: give the server's command after --, as in\n  profile-run -- php bin/console smtp:serve");
     }
     let scenarios: Vec<_> = config
@@ -202,10 +212,11 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     };
     Ok(Plan {
         command: args.command.clone(),
+        attach: args.attach.clone(),
         cwd: args.cwd.clone(),
         env: args.env.clone(),
         target: args.target.clone(),
-        passes: lists::passes(&args.passes),
+        passes,
         scenarios,
         scale: args.scale,
         budget: (!args.full).then_some(args.budget),

@@ -11,6 +11,7 @@ mod hidden;
 mod lists;
 mod load;
 mod main_job;
+mod manual;
 mod outputs;
 mod parse;
 mod profile_summary;
@@ -70,6 +71,10 @@ enum Command {
     Compare(compare::Args),
     /// Say what would spoil a run here, before it is started
     Doctor(doctor::Args),
+    /// Print what a shell needs to complete commands and options
+    Completions(manual::CompletionsArgs),
+    /// Print a man page
+    Man(manual::ManArgs),
 }
 
 /// Parses, runs, and says how it ended.
@@ -102,6 +107,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Report(args)) => report::run(args),
         Some(Command::Compare(args)) => compare::run(args),
         Some(Command::Doctor(args)) => doctor::run(args),
+        Some(Command::Completions(args)) => manual::completions(&args, Cli::command()),
+        Some(Command::Man(args)) => manual::man(&args, Cli::command()),
         None => main_job::run(cli.main_job),
     };
     let exit = outcome.unwrap_or_else(|error| {

@@ -34,6 +34,9 @@ const SELECT_LIMIT: u64 = 1024;
 /// Launches the target for a pass and waits until it greets.
 pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session, Halt> {
     run.interrupt.check()?;
+    if let Some(pid) = run.invocation.running {
+        return attach(run, pid, pass).await;
+    }
     if let Some(address) = &run.plan.target {
         check_free(run, address)?;
     }
@@ -94,8 +97,24 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         environment: settings.set.clone(),
         versions,
         notes: settings.notes.clone(),
+        attached: false,
     }))?;
     become_ready(run, target, pass, profiles).await
+}
+
+/// Takes up a server that runs already.
+async fn attach(run: &mut Context<'_>, pid: i32, pass: Pass) -> Result<Session, Halt> {
+    hooks::run_hook(run, "--before", run.plan.before.clone()).await?;
+    let target = Target::attach(pid, &run.watchdog)?;
+    run.recorder.write(Event::Launch(journal::Launch {
+        pass,
+        pid,
+        command: run.invocation.argv.clone(),
+        attached: true,
+        ..journal::Launch::default()
+    }))?;
+    run.recorder.not_measured("The profile: a server that runs already cannot be started under the profiler.")?;
+    become_ready(run, target, pass, None).await
 }
 
 /// Sets what gives each forked process a profile of its own, or notes why they share one.

@@ -48,6 +48,19 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
             scenario_end(run, scenario, ScenarioStop::NeverBegan)?;
             continue;
         }
+        if run.invocation.running.is_some()
+            && session.as_mut().is_none_or(|running| running.spoilt || running.is_gone())
+        {
+            // Nobody but its owner may start it again.
+            run.recorder.write(Event::Scenario(ScenarioBegin {
+                pass: Pass::Measure,
+                scenario: scenario.name.clone(),
+                asked: scenario.into(),
+                share: share.unwrap_or(0.0),
+            }))?;
+            scenario_end(run, scenario, ScenarioStop::AlreadyGone)?;
+            continue;
+        }
         let mut parallel = scenario.sessions;
         for again in [false, true] {
             fresh_if_needed(run, session).await?;
@@ -82,7 +95,7 @@ async fn fresh_if_needed(run: &mut Context<'_>, session: &mut Option<Session>) -
     let Some(running) = session.as_mut() else { return Ok(()) };
     let open = most_descriptors(running);
     let full = running.descriptor_limit.is_some_and(|limit| open as f64 > limit as f64 * HALF);
-    if !running.spoilt && !full && !running.is_gone() {
+    if run.invocation.running.is_some() || !running.spoilt && !full && !running.is_gone() {
         return Ok(());
     }
     if let Some(old) = session.take() {

@@ -17,6 +17,8 @@ use crate::journal::{End, Event, Folder, Header, Interrupted, Planned, SCHEMA, W
 use crate::matrix::Cells;
 use crate::model::plan::{Pass, Plan};
 use crate::model::{EarlyEnd, Hidden};
+use crate::proc::Process;
+use crate::server::attach;
 use crate::server::command::Invocation;
 use crate::server::php;
 use crate::server::private::Private;
@@ -54,6 +56,13 @@ pub struct Order<'a> {
 /// # Errors
 /// The working directory or the program is not there, or the program is a container's client.
 pub fn understand(plan: &Plan) -> Result<(Invocation, PathBuf), TargetError> {
+    if let Some(name) = &plan.attach {
+        let gone = |error: crate::proc::Error| TargetError::Attach { name: name.clone(), why: error.to_string() };
+        let pid = attach::find(name)?;
+        // Its commit and settings are looked for where it runs, as far as that can be seen.
+        let cwd = Process::open(pid).and_then(|process| process.cwd()).unwrap_or_else(|_| PathBuf::from("."));
+        return Ok((Invocation::of_running(pid).map_err(gone)?, cwd));
+    }
     let given = plan.cwd.clone().unwrap_or_else(|| PathBuf::from("."));
     let cwd = given.canonicalize().map_err(|source| TargetError::WorkingDirectory { path: given, source })?;
     Ok((Invocation::understand(&plan.command, &cwd)?, cwd))

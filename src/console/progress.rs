@@ -117,6 +117,9 @@ impl Console {
                 let seconds = phrase::duration(Duration::from_secs_f64(*seconds));
                 self.step("ready", &format!("{address} in {seconds}, pid {pid}{php}{others}"));
             }
+            Event::Launch(Launch { pid, pass, attached: true, .. }) => {
+                self.step(pass.name(), &format!("attached to pid {pid}, which goes on afterwards"));
+            }
             Event::Launch(Launch { versions, pass, .. }) => {
                 let with = match (pass, versions.is_empty()) {
                     (_, true) => String::new(),

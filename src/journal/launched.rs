@@ -8,7 +8,7 @@ use super::worked::Scene;
 use crate::model::{FailureKind, Pass, Runtime};
 
 /// The target was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// Pass.
     pub pass: Pass,
@@ -22,6 +22,9 @@ pub struct Launch {
     pub versions: BTreeMap<String, String>,
     /// What the reader should know of how it was started.
     pub notes: Vec<String>,
+    /// It ran already, and goes on afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attached: bool,
 }
 
 /// It greeted.

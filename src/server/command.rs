@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::TargetError;
+use crate::proc::Process;
 
 /// A command, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Invocation {
     pub php: Option<PathBuf>,
     /// The command names that php, or its script does; else it is guessed from a shell's text.
     pub names_php: bool,
+    /// The process that runs already, of a server that is not launched.
+    pub running: Option<i32>,
 }
 
 impl Invocation {
@@ -40,7 +43,19 @@ impl Invocation {
         };
         let names_php = php.is_some();
         let php = php.or_else(|| mentions_php(argv).then(|| find_program("php", cwd)).flatten());
-        Ok(Self { argv: argv.to_vec(), program, php_at, php, names_php })
+        Ok(Self { argv: argv.to_vec(), program, php_at, php, names_php, running: None })
+    }
+
+    /// The command of a process that runs already.
+    ///
+    /// # Errors
+    /// It is gone, or may not be looked at.
+    pub fn of_running(pid: i32) -> Result<Self, crate::proc::Error> {
+        let process = Process::open(pid)?;
+        let program = process.exe()?;
+        let words = process.cmdline()?;
+        let argv = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        Ok(Self { argv, program, php_at: None, php: None, names_php: false, running: Some(pid) })
     }
 
     /// The command is php itself, so that `-d` flags work.
@@ -89,7 +104,7 @@ fn takes_value(option: &str) -> bool {
     matches!(option, "-d" | "-c" | "-f" | "-z" | "--define" | "--php-ini" | "--file" | "--zend-extension")
 }
 
-fn base(name: &str) -> &str {
+pub(super) fn base(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 

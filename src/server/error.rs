@@ -31,6 +31,14 @@ pub enum TargetError {
         /// `docker`, `podman`, ...
         program: String,
     },
+    /// What `--attach` names cannot be attached to.
+    #[error("--attach {name}: {why}")]
+    Attach {
+        /// As typed.
+        name: String,
+        /// Why not.
+        why: String,
+    },
     /// The working directory is not there.
     #[error("--cwd {path}: {source}", path = path.display())]
     WorkingDirectory {

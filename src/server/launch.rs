@@ -8,14 +8,17 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use super::TargetError;
 use super::private::Private;
 use super::settings::Settings;
 use super::tree::Family;
 use super::watchdog::{Start, Watchdog};
+use super::{TargetError, attach};
 
 /// The variable that marks every process of a run.
 pub const MARK: &str = "PROFILE_RUN_ID";
+
+/// A wait status that is neither an exit nor a signal.
+const UNKNOWN: i32 = 0xffff;
 
 /// The mark of the run `id`, as a variable.
 pub fn mark(id: &str) -> (OsString, OsString) {
@@ -49,6 +52,8 @@ pub struct Target {
     pid: i32,
     watchdog: Watchdog,
     family: Family,
+    /// It ran before and goes on afterwards.
+    attached: bool,
     /// Its output.
     pub log: File,
     /// When it was started.
@@ -82,11 +87,32 @@ impl Launch<'_> {
                 descriptors: self.descriptors,
             })
             .map_err(spawn_failed)?;
-        Ok(Target { pid, watchdog: watchdog.clone(), family: family.with_root(pid), log: self.log, started })
+        Ok(Target {
+            pid,
+            watchdog: watchdog.clone(),
+            family: family.with_root(pid),
+            attached: false,
+            log: self.log,
+            started,
+        })
     }
 }
 
 impl Target {
+    /// A server that runs already.
+    ///
+    /// # Errors
+    /// `/dev/null` is not there.
+    pub fn attach(pid: i32, watchdog: &Watchdog) -> Result<Self, TargetError> {
+        let (family, log) = (Family::of_running(pid), attach::no_output()?);
+        Ok(Self { pid, watchdog: watchdog.clone(), family, attached: true, log, started: Instant::now() })
+    }
+
+    /// It is somebody else's, who stops it.
+    pub fn is_attached(&self) -> bool {
+        self.attached
+    }
+
     /// Root of the tree.
     pub fn pid(&self) -> i32 {
         self.pid
@@ -104,6 +130,10 @@ impl Target {
 
     /// How the root ended, if it did; asked without waiting.
     pub fn exited(&self) -> Option<ExitStatus> {
+        if self.attached {
+            // How another's child ended is told to its parent alone.
+            return self.alive().is_empty().then(|| ExitStatus::from_raw(UNKNOWN));
+        }
         self.watchdog.ended(self.pid)
     }
 
@@ -116,7 +146,9 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        super::stop::kill_tree(self);
+        if !self.attached {
+            super::stop::kill_tree(self);
+        }
     }
 }
 
@@ -129,5 +161,16 @@ pub fn describe(status: ExitStatus) -> String {
             format!("signal {signal} ({name}{})", if status.core_dumped() { ", core dumped" } else { "" })
         }
         (None, None) => "ended".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_end_is_no_exit_code() {
+        assert_eq!(describe(ExitStatus::from_raw(UNKNOWN)), "ended");
+        assert_eq!(describe(ExitStatus::from_raw(1 << 8)), "exit code 1");
     }
 }

@@ -1,5 +1,6 @@
 //! The server under test: the watchdog that starts it, its process tree, readiness, Xdebug's settings, the stop ladder.
 
+pub mod attach;
 pub mod command;
 mod error;
 pub mod group;

@@ -161,6 +161,7 @@ mod tests {
             php_at,
             php: None,
             names_php: php_at.is_some(),
+            running: None,
         }
     }
 

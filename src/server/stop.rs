@@ -30,6 +30,9 @@ pub struct Stopped {
 /// Stops the whole tree and waits until none of it is left. SIGTERM goes to every process of it,
 /// parents first; what still lives at the deadline is killed.
 pub fn stop(target: &Target, deadline: Duration) -> Stopped {
+    if target.is_attached() && target.exited().is_none() {
+        return Stopped { how: "goes on running".to_owned(), killed: false };
+    }
     let begin = Instant::now();
     if let Some(status) = target.exited() {
         let left = target.alive();

@@ -16,6 +16,9 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// So many looks are taken before it is called empty: the list of processes is not read in one moment.
 const LOOKS: u32 = 5;
 
+/// No process has this pid.
+const NOBODY: i32 = -1;
+
 /// Makes this process the parent of whatever its descendants leave orphaned.
 ///
 /// # Errors
@@ -54,6 +57,13 @@ impl Family {
         all.members();
         let beside = std::mem::take(&mut *all.seen.lock().unwrap_or_else(PoisonError::into_inner));
         Self { beside: Arc::new(beside), ..all }
+    }
+
+    /// A process that runs already, and all below it. It has no watchdog.
+    pub fn of_running(pid: i32) -> Self {
+        let start = Tree::scan().ok().and_then(|tree| tree.get(pid).map(|entry| entry.start));
+        let seen = start.map(|start| (pid, start)).into_iter().collect();
+        Self { watchdog: NOBODY, root: NOBODY, group: None, beside: Arc::default(), seen: Arc::new(Mutex::new(seen)) }
     }
 
     /// The same, now that its root is known.

@@ -70,6 +70,9 @@ fn max_tree() -> u64 {
 pub struct Plan {
     /// The server's command.
     pub command: Vec<String>,
+    /// A server that runs already, in the command's place: a pid, a name, a container's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attach: Option<String>,
     /// Its working directory; the current one if none is given.
     pub cwd: Option<PathBuf>,
     /// Variables added to its environment.
