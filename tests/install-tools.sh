@@ -35,6 +35,7 @@ missing() {
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
     [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; }
+    has groff || echo groff-base
     has npm || [ -d target/peers/package ] || echo npm
 }
 

@@ -1,11 +1,13 @@
 //! The commands as they are typed.
 
 mod action;
+mod attach;
 mod compare;
 mod console;
 mod exports;
 mod gate;
 mod kinds;
 mod main_job;
+mod manual;
 mod old_runs;
 mod recorded;
