@@ -110,8 +110,10 @@ async fn attach(run: &mut Context<'_>, pid: i32, pass: Pass) -> Result<Session, 
         pass,
         pid,
         command: run.invocation.argv.clone(),
+        environment: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        notes: Vec::new(),
         attached: true,
-        ..journal::Launch::default()
     }))?;
     run.recorder.not_measured("The profile: a server that runs already cannot be started under the profiler.")?;
     become_ready(run, target, pass, None).await

@@ -8,7 +8,7 @@ use super::worked::Scene;
 use crate::model::{FailureKind, Pass, Runtime};
 
 /// The target was started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// Pass.
     pub pass: Pass,

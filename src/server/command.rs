@@ -215,6 +215,7 @@ mod tests {
             php_at: Some(0),
             php: None,
             names_php: false,
+            running: None,
         };
         assert_eq!(of("php -d a=1 -dxdebug.mode=off bin/console -v").php_options().len(), 3);
         assert!(of("php -n x").without_configuration());
