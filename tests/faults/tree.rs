@@ -143,7 +143,13 @@ struct Busy(Vec<Child>);
 
 impl Busy {
     fn new(count: usize) -> Self {
-        let busy = || Command::new("sh").args(["-c", "while :; do :; done"]).stdin(Stdio::null()).spawn().unwrap();
+        let busy = || {
+            Command::new("sh")
+                .args(["-c", &format!("while kill -0 {}; do :; done", std::process::id())])
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
         Self((0..count).map(|_| busy()).collect())
     }
 }

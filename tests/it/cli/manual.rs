@@ -13,7 +13,7 @@ fn completions_load_in_bash_and_know_commands_and_values() {
     let file = folder.path().join("completions");
     fs::write(&file, profile_run(&["completions", "bash"]).stdout).unwrap();
     let script = format!(
-        "set -e; . {}; COMP_WORDS=(profile-run com); COMP_CWORD=1; _profile-run profile-run com profile-run; \
+        "set -e; . {}; COMP_WORDS=(profile-run com); COMP_CWORD=1; $(complete -p profile-run | sed 's/.*-F \\([^ ]*\\).*/\\1/') profile-run com profile-run; \
          echo \"${{COMPREPLY[@]}}\"",
         file.display()
     );
