@@ -70,7 +70,7 @@ fn cases() -> Vec<Case> {
         },
         named("rset", json!({"step": "rset"}), json!(["rset"])),
         named("second", json!({"step": "rcpt"}), json!(["ehlo", "mail", "rcpt", "rcpt"])),
-        named("pipelined", json!("pipelining"), json!(["rcpt", "data"])),
+        named("pipelined", json!("pipelining"), json!(["mail", "rcpt"])),
         named("open", json!({"step": "quit"}), json!(["quit"])).of_any_size(),
         named("ehlo", json!({"step": "ehlo"}), json!(["ehlo"])),
         named("noop", json!({"step": "noop"}), json!(["noop"])),
