@@ -35,7 +35,7 @@ pub enum Slice {
 impl Slice {
     /// Most frames of a picture: there are many parts, and one whole.
     fn most_frames(&self) -> usize {
-        if *self == Slice::All { 4000 } else { 1200 }
+        if *self == Slice::All { 4000 } else { 700 }
     }
 }
 

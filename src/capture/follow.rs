@@ -36,6 +36,9 @@ const TURN: u64 = 16 << 20;
 /// Holes begin and end at blocks.
 const BLOCK: u64 = 4096;
 
+/// What a compressed file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
 /// Names of the profiles, and the end of the name of what stands beside a forked process's.
 const NAME: &str = "cachegrind.out.";
 const FORK: &str = ".fork";
@@ -210,6 +213,10 @@ impl Work {
         let meta = file.metadata()?;
         if !meta.is_file() || meta.nlink() != 1 {
             return Err(io::Error::other("it is no plain file of its own"));
+        }
+        let mut head = [0; 2];
+        if file.read_at(&mut head, 0)? == head.len() && head == GZIP {
+            return Err(io::Error::other("it is compressed while it is written (xdebug.use_compression)"));
         }
         let mut compact = OsString::from(".");
         compact.push(name);

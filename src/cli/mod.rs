@@ -117,6 +117,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         errln!("profile-run: {}", Redactor::new(&hidden::hidden(open), None).text(&chain(&error)));
         Exit::CouldNotRun
     });
+    // What the caller asked for did not arrive; a verdict's own code still goes before.
+    let exit = match stdout::lost() {
+        Some(why) => {
+            errln!("profile-run: standard output cannot be written: {why}");
+            if exit == Exit::Held { Exit::CouldNotRun } else { exit }
+        }
+        None => exit,
+    };
     if bisect { exit.of_bisection() } else { exit }.into()
 }
 

@@ -1,12 +1,25 @@
 //! Standard output and error that may go away: `profile-run ... | head` is no error, and a run's exit code still tells.
 
 use std::fmt::Arguments;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::OnceLock;
 
-/// Writes what was formatted. Nobody may read it any more, and then it is lost.
+/// The first failure of standard output.
+static LOST: OnceLock<String> = OnceLock::new();
+
+/// Writes what was formatted. Nobody may read it any more, and then it is lost; that it cannot be written is told by
+/// [`lost`].
 pub fn out(text: Arguments) {
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_fmt(text).and_then(|()| stdout.flush());
+    match stdout.write_fmt(text).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(LOST.set(error.to_string())),
+        _ => {}
+    }
+}
+
+/// Why a part of the output is missing, where it is.
+pub fn lost() -> Option<&'static str> {
+    LOST.get().map(String::as_str)
 }
 
 /// As `println!`, by [`out`].

@@ -34,6 +34,8 @@ pub struct Console {
     scenario: Sums,
     /// Versions that the last launch named.
     named: BTreeMap<String, String>,
+    /// The server is somebody else's, and goes on.
+    attached: bool,
 }
 
 #[derive(Debug, Default)]
@@ -59,7 +61,7 @@ impl Console {
             );
             bar
         });
-        Self { style, detail, to_stderr, bar, scenario: Sums::default(), named: BTreeMap::new() }
+        Self { style, detail, to_stderr, bar, scenario: Sums::default(), named: BTreeMap::new(), attached: false }
     }
 
     fn stay(&self, text: &str) {
@@ -92,7 +94,10 @@ impl Console {
                 self.scenario.seconds += tally.seconds;
                 self.scenario.refused_or_failed += tally.errors.values().sum::<u64>();
             }
-            Event::Launch(launch) => self.named.clone_from(&launch.versions),
+            Event::Launch(launch) => {
+                self.named.clone_from(&launch.versions);
+                self.attached = launch.attached;
+            }
             Event::Look(look) => {
                 self.scenario.looks.insert(look.metric, look.clone());
             }
@@ -163,7 +168,8 @@ impl Console {
                 ),
             ),
             Event::Interrupted(Interrupted { signal }) => {
-                self.step("interrupted", &format!("by {signal}; the target is stopped, the report is written"))
+                let server = if self.attached { "the server goes on" } else { "the target is stopped" };
+                self.step("interrupted", &format!("by {signal}; {server}, the report is written"))
             }
             _ => {}
         }

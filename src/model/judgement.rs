@@ -125,6 +125,8 @@ pub enum Why {
     Garbage,
     /// A leak is not said before a rest through which it holds.
     NoRest,
+    /// There was one, and too little work followed it.
+    LittleAfterRest,
     /// It was judged over so many lives of a process that is replaced, laid end to end.
     Lives {
         /// Lives.

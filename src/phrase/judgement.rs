@@ -99,6 +99,7 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
         ),
         Why::Garbage => "it is garbage in cycles that PHP's collector has still to free".to_owned(),
         Why::NoRest => "there was no rest through which it held".to_owned(),
+        Why::LittleAfterRest => "too little work followed the rest for it to hold".to_owned(),
         Why::Lives { lives } => format!("over {lives} lives of its process, laid end to end"),
         Why::EndsWithLives => "it ends with each life of its process".to_owned(),
         Why::LifeToLife => "it also grows from life to life: a process that is not replaced keeps something".to_owned(),

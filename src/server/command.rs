@@ -32,10 +32,11 @@ impl Invocation {
     /// The program is not found, or is the client of a container.
     pub fn understand(argv: &[String], cwd: &Path) -> Result<Self, TargetError> {
         let name = argv.first().map(String::as_str).unwrap_or_default();
-        let program = find_program(name, cwd).ok_or_else(|| not_found(name, cwd))?;
+        // Said whether or not the client is there.
         if is_container_client(name) {
             return Err(TargetError::ContainerClient { program: base(name).to_owned() });
         }
+        let program = find_program(name, cwd).ok_or_else(|| not_found(name, cwd))?;
         let php_at = php_position(argv);
         let php = match php_at {
             Some(at) => find_program(&argv[at], cwd),

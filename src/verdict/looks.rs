@@ -222,7 +222,8 @@ impl Looks {
         match &self.last {
             None => Judgement::not_judged(Reason::TooShort, Why::NoFloor),
             Some(look) if look.state == State::Leak && self.budget.rest && !self.rested && !is_fact(look) => {
-                let mut why = vec![Why::NoRest];
+                let rested = self.floors.iter().any(|floor| floor.rested);
+                let mut why = vec![if rested { Why::LittleAfterRest } else { Why::NoRest }];
                 why.extend(look.why.iter().cloned());
                 Judgement { state: State::Inconclusive, why, would_decide: Some(Decides::Rest), ..look.clone() }
             }

@@ -6,7 +6,7 @@ use std::path::Path;
 use profile_run::analysis::analyze_json::Analyzed;
 use profile_run::analysis::waiting::Waiting;
 use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, speedscope};
-use profile_run::profile::{Dialect, Keeper, Metric, Options, Pattern, Profile, read_bytes};
+use profile_run::profile::{Dialect, Error, Keeper, Metric, Options, Pattern, Profile, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
     read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed, ..Options::default() }).ok()
@@ -50,10 +50,21 @@ pub fn xdebug(bytes: &[u8]) {
         assert_eq!(String::from_utf8(paths(&whole)), String::from_utf8(paths(&streamed)));
         assert_eq!((whole.records(), whole.complete()), (streamed.records(), streamed.complete()));
         assert_eq!(place(&whole), place(&streamed));
-        let kept = read(&keep(bytes), false).expect("what was kept is read");
-        assert_eq!(String::from_utf8(paths(&kept)), String::from_utf8(paths(&streamed)));
-        assert_eq!((kept.records(), kept.complete()), (streamed.records(), streamed.complete()));
-        assert_eq!(kept.functions, streamed.functions);
+        // What is compressed while it is written is never followed.
+        if !bytes.starts_with(&[0x1f, 0x8b]) {
+            let options = Options { threads: 2, ..Options::default() };
+            match read_bytes(Path::new("kept"), &keep(bytes), &options) {
+                // Of a damaged file it is enough that the compact form is read.
+                Ok(kept) if streamed.complete() && streamed.files[0].first_defect.is_none() => {
+                    assert_eq!(String::from_utf8(paths(&kept)), String::from_utf8(paths(&streamed)));
+                    assert_eq!((kept.records(), kept.complete()), (streamed.records(), streamed.complete()));
+                    assert_eq!(kept.functions, streamed.functions);
+                }
+                Ok(_) => {}
+                // Its head may name another program, for which the whole file is refused when it is kept.
+                Err(error) => assert!(matches!(error, Error::NoProfile { .. }), "what was kept is read: {error}"),
+            }
+        }
         show(streamed);
     }
     let narrow = Options { threads: 2, max_tree: 400, ..Options::default() };

@@ -12,7 +12,7 @@ use crate::analysis::flame::{Cost, Flame, Slice};
 use crate::report::{Error, embed, words};
 
 /// Most functions without a frame that a graph knows by name: of the whole recording, and of a part of it.
-const MOST_SMALL: (usize, usize) = (4000, 500);
+const MOST_SMALL: (usize, usize) = (2500, 250);
 
 /// The flamegraphs of a profile.
 #[derive(Debug, Default)]
