@@ -157,7 +157,7 @@ pub struct Args {
     #[arg(long, help_heading = "Output")]
     pub json: bool,
     /// Exit as `git bisect run` reads it: 0 good, 1 bad, 125 skip (not decided, did not run)
-    #[arg(long, help_heading = "Verdict")]
+    #[arg(long, conflicts_with = "fail_on", help_heading = "Verdict")]
     pub bisect: bool,
     /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot; `-` is stdout
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = export::wanted, help_heading = "Output")]

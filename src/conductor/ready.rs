@@ -102,7 +102,7 @@ pub(super) async fn wait_for_banner(
     run: &mut Context<'_>,
     target: &mut Target,
 ) -> Result<(Greeted, String, Vec<Listener>), Halt> {
-    let deadline = Instant::now() + run.plan.ready_timeout;
+    let deadline = Instant::now() + patience(run);
     let wanted = run.plan.target.as_deref().map(|text| resolve(run, text)).transpose()?;
     let mut probes = Probes::until(deadline);
     let mut looks = interval(LOOK);
@@ -140,7 +140,7 @@ pub(super) async fn wait_for_banner(
             return Ok((greeted, banner.to_owned(), listeners));
         }
         if Instant::now() >= deadline {
-            return Err(never_ready(run, target, &listeners, &probes));
+            return Err(never_ready(target, &listeners, &probes));
         }
     }
 }
@@ -178,13 +178,19 @@ fn shared_with_outside(listeners: &[Listener]) -> Result<(), Halt> {
     ))
 }
 
+/// How long a server may take to greet: what was asked, and no longer than the run has time for.
+fn patience(run: &Context<'_>) -> Duration {
+    let left = run.plan.budget.map(|budget| Duration::from_secs_f64((budget.as_secs_f64() - run.elapsed()).max(1.0)));
+    left.map_or(run.plan.ready_timeout, |left| left.min(run.plan.ready_timeout))
+}
+
 fn exited_at_once(target: &mut Target) -> Halt {
     let how = target.exited().map(crate::server::describe).unwrap_or_else(|| "ended".to_owned());
     Halt::early(EarlyEnd::Exited, format!("the server ended before it greeted ({how}){}", last_lines(target)))
 }
 
-fn never_ready(run: &Context<'_>, target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
-    let within = crate::phrase::duration(run.plan.ready_timeout);
+fn never_ready(target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
+    let within = crate::phrase::duration(target.started.elapsed());
     let what = if let Some(why) = unseen(target).filter(|_| listeners.is_empty()) {
         why
     } else if listeners.is_empty() {

@@ -78,7 +78,8 @@ impl Invocation {
 /// The options that `words`, what follows php on a command line, begins with.
 pub fn php_options(words: &[String]) -> &[String] {
     let mut end = 0;
-    while let Some(option) = words.get(end).filter(|word| word.starts_with('-') && *word != "-" && *word != "--") {
+    let is_option = |word: &&String| word.starts_with('-') && !matches!(word.as_str(), "-" | "--") && !is_code(word);
+    while let Some(option) = words.get(end).filter(is_option) {
         end += if takes_value(option) { 2 } else { 1 };
     }
     &words[..end.min(words.len())]
@@ -99,6 +100,11 @@ pub fn typed_setting(argv: &[String], key: &str) -> Option<String> {
         let value = if shell_text { value.split_whitespace().next().unwrap_or_default() } else { value };
         Some(value.trim_matches(['\'', '"']).to_owned())
     })
+}
+
+/// Code follows in the place of a script.
+fn is_code(option: &str) -> bool {
+    matches!(option, "-r" | "--run" | "-B" | "-R" | "-F" | "-E" | "--process-code" | "--process-file")
 }
 
 fn takes_value(option: &str) -> bool {
@@ -219,6 +225,7 @@ mod tests {
             running: None,
         };
         assert_eq!(of("php -d a=1 -dxdebug.mode=off bin/console -v").php_options().len(), 3);
+        assert_eq!(of("php -d a=1 -r code").php_options().len(), 2);
         assert!(of("php -n x").without_configuration());
         assert!(!of("php x -n").without_configuration());
     }

@@ -156,6 +156,10 @@ fn limit(right: &str) -> Result<Right<'_>, String> {
     let digits = right.strip_prefix(['+', '-']).unwrap_or(right);
     let number = digits.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ','))).unwrap_or(digits.len());
     let signed = digits.len() < right.len();
+    // Thousands may be grouped; a decimal comma would be read as a hundredfold.
+    if digits[..number].split(',').skip(1).any(|group| group.split('.').next().is_none_or(|three| three.len() != 3)) {
+        return Err(format!("`{}` is no number: decimals follow a point", &digits[..number]));
+    }
     let value: f64 = digits[..number].replace(',', "").parse().map_err(|_| {
         let shown = right.split_whitespace().next().unwrap_or_default();
         format!("`{shown}` is no limit; write a number with its unit, as 50ms, 0.1%, 256MB")
@@ -334,6 +338,7 @@ mod tests {
             ("calls \"x > 2 per message", "FIGURE > LIMIT"),
             ("function \"x\" > 20%", "`self` or `inclusive`"),
             ("errors > -1", "against the baseline"),
+            ("errors > 1,5%", "decimals follow a point"),
             ("errors all > 1", "does not belong"),
             ("new_functions > 5", "per message"),
             ("heap > 1 B per week", "`session` or `hour`"),
