@@ -114,7 +114,14 @@ fn part(text: &str) -> Result<(f64, f64), String> {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Config::load(args.config.as_deref())?.settings;
     if args.paths.iter().all(|path| is_floors_csv(path)) {
-        return csv::run(&args.paths, args.format == Format::Json, args.unit, &settings.bounds);
+        let output = args.output.as_deref();
+        if output.is_some() && args.format != Format::Json {
+            anyhow::bail!("what is said of a CSV of floors goes into a file with --format json");
+        }
+        return csv::run(&args.paths, args.format == Format::Json, output, args.unit, &settings.bounds);
+    }
+    if let Some(floors) = args.paths.iter().find(|path| is_floors_csv(path)) {
+        anyhow::bail!("{} is a CSV of floors: judge such files apart from profiles", floors.display());
     }
     let waiting = Waiting::with(&[settings.waiting, args.waiting.clone()].concat());
     let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);

@@ -56,6 +56,23 @@ pub fn wanted(text: &str) -> Result<Wanted, String> {
     }
 }
 
+/// Refuses what cannot be meant: two formats in one file, or one on the stdout that JSON lines go to.
+///
+/// # Errors
+/// Which.
+pub fn check(wanted: &[Wanted], json_lines: bool) -> anyhow::Result<()> {
+    let files: Vec<&Path> = wanted.iter().filter_map(|one| one.file.as_deref()).collect();
+    for (at, file) in files.iter().enumerate() {
+        if files[..at].contains(file) {
+            anyhow::bail!("--export: two formats go to {}; give each a file of its own", file.display());
+        }
+        if json_lines && file.as_os_str() == "-" {
+            anyhow::bail!("--export: stdout has the lines of --json; give the format a file");
+        }
+    }
+    Ok(())
+}
+
 /// Writes what was asked for: into `folder` where no file was named. What could not be written is given back, in sentences.
 pub fn write(view: &RunView, wanted: &[Wanted], folder: &Path) -> Vec<String> {
     let mut missing = Vec::new();
@@ -85,5 +102,9 @@ mod tests {
         assert_eq!(wanted("github=-"), Ok(Wanted { to: Export::Github, file: Some("-".into()) }));
         assert!(wanted("html").unwrap_err().contains("junit, sarif, github, metrics, plot"));
         assert!(wanted("sarif=").is_err());
+        let both = |texts: [&str; 2], json| check(&texts.map(|text| wanted(text).unwrap()), json);
+        assert!(both(["junit=a", "sarif=a"], false).is_err());
+        assert!(both(["junit=a", "sarif=b"], true).is_ok() && both(["junit", "sarif=-"], false).is_ok());
+        assert!(both(["junit", "sarif=-"], true).is_err());
     }
 }

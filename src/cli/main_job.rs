@@ -258,6 +258,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let config = Config::load(args.config.as_deref())?;
     let plan = plan(&args, &config)?;
+    export::check(&args.export, args.json)?;
     let show = Show {
         out: args.out,
         quiet: args.quiet,

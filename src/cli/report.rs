@@ -34,6 +34,7 @@ pub struct Args {
 /// # Errors
 /// It is no run, or the reports cannot be written.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    export::check(&args.export, false)?;
     let folder = Folder::open(&args.run)?;
     let baseline = args.baseline.as_deref().map(outputs::read_result).transpose()?;
     let view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;

@@ -10,6 +10,7 @@ use super::super::stdout::{errln, outln};
 use crate::analysis::csv::{ByteUnit, ColumnFinding, FloorTable};
 use crate::model::{Metric, Reason, State, Why};
 use crate::phrase;
+use crate::report;
 use crate::verdict::Bounds;
 
 #[derive(Debug, Serialize)]
@@ -26,7 +27,13 @@ struct Found {
 
 /// Judges each file, prints what was found, and says on stderr what could not be read or judged. The exit code follows the
 /// verdict.
-pub fn run(paths: &[PathBuf], json: bool, unit: Option<ByteUnit>, bounds: &Bounds) -> anyhow::Result<Exit> {
+pub fn run(
+    paths: &[PathBuf],
+    json: bool,
+    output: Option<&Path>,
+    unit: Option<ByteUnit>,
+    bounds: &Bounds,
+) -> anyhow::Result<Exit> {
     let mut findings = Vec::new();
     let (mut exits, mut unreadable) = (Vec::new(), 0);
     for path in paths {
@@ -46,7 +53,11 @@ pub fn run(paths: &[PathBuf], json: bool, unit: Option<ByteUnit>, bounds: &Bound
         return Ok(Exit::CouldNotRun);
     }
     if json {
-        outln!("{}", serde_json::to_string_pretty(&Output { findings })?);
+        let text = serde_json::to_string_pretty(&Output { findings })?;
+        match output {
+            Some(path) => report::write_whole(path, format!("{text}\n").as_bytes())?,
+            None => outln!("{text}"),
+        }
     } else {
         print(&findings, paths.len() > 1);
     }
