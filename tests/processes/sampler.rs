@@ -256,8 +256,8 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
 
 #[test]
 fn a_sampler_follows_a_family_that_comes_and_goes() {
-    // A shell that starts a child, waits for it, and goes on.
-    let mut shell = Command::new("sh").args(["-c", "sleep 1.5; exec sleep 60"]).spawn().unwrap();
+    // A shell that starts a child, waits for its end, and goes on.
+    let mut shell = Command::new("sh").args(["-c", "sleep 60 & wait; exec sleep 60"]).spawn().unwrap();
     let root = shell.id() as i32;
     let log = Log::default();
     let rates = Rates {
@@ -269,6 +269,7 @@ fn a_sampler_follows_a_family_that_comes_and_goes() {
     until("both processes", || log.0.lock().unwrap().appeared.len() == 2);
     assert_eq!(log.0.lock().unwrap().appeared[0], root);
     let child = log.0.lock().unwrap().appeared[1];
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child), nix::sys::signal::Signal::SIGKILL).unwrap();
     until("the end of the child", || log.0.lock().unwrap().ended == [child]);
     until("sockets", || !log.0.lock().unwrap().sockets.is_empty());
     assert_eq!(sampler.pids(), [root]);
