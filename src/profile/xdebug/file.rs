@@ -104,12 +104,11 @@ fn followed(
     };
     let mut recorded = kept::open(path, map).map_err(damaged)?;
     refuse_others(path, &recorded.found.header)?;
-    let writers = writers(&recorded);
-    if writers > 1 {
-        let reason = format!(
-            "written by {writers} processes, and no longer there as it was written: run again with --keep-raw, or with one worker"
-        );
-        return Err(Error::NoProfile { path: path.to_owned(), reason });
+    // Which process wrote what would be told by the file itself, which is gone.
+    if recorded.found.behind_summary > 0 || writers(&recorded) > 1 {
+        let reason = "written by several processes, and no longer there as it was written: run again with --keep-raw, \
+                      or with one worker";
+        return Err(Error::NoProfile { path: path.to_owned(), reason: reason.to_owned() });
     }
     recorded.mark(marks.unwrap_or(&[]));
     xdebug_profile(path, recorded, false, marks.is_some(), room, names).map_err(damaged)
