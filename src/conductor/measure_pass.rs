@@ -39,44 +39,35 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
         let share = time_share::share(run, coming);
         // The first one runs in any case: it tells what the server can do.
         if at > 0 && !time_share::is_worth_it(run, coming) {
-            run.recorder.write(Event::Scenario(ScenarioBegin {
-                pass: Pass::Measure,
-                scenario: scenario.name.clone(),
-                asked: scenario.into(),
-                share: share.unwrap_or(0.0),
-            }))?;
-            scenario_end(run, scenario, ScenarioStop::NeverBegan)?;
+            begin(run, scenario, share)?;
+            end(run, scenario, ScenarioStop::NeverBegan)?;
             continue;
         }
         if run.invocation.running.is_some()
             && session.as_mut().is_none_or(|running| running.spoilt || running.is_gone())
         {
             // Nobody but its owner may start it again.
-            run.recorder.write(Event::Scenario(ScenarioBegin {
-                pass: Pass::Measure,
-                scenario: scenario.name.clone(),
-                asked: scenario.into(),
-                share: share.unwrap_or(0.0),
-            }))?;
-            scenario_end(run, scenario, ScenarioStop::AlreadyGone)?;
+            begin(run, scenario, share)?;
+            end(run, scenario, ScenarioStop::AlreadyGone)?;
             continue;
         }
         let mut parallel = scenario.sessions;
         for again in [false, true] {
             fresh_if_needed(run, session).await?;
             let Some(running) = session else { break };
+            begin(run, scenario, share)?;
             match scenario::run_scenario(run, running, scenario, share, parallel).await? {
                 Outcome::Done(why) => {
-                    scenario_end(run, scenario, why)?;
+                    end(run, scenario, why)?;
                     break;
                 }
                 Outcome::Fell(fewer) => match fewer.filter(|_| !again) {
                     Some(fewer) => {
-                        scenario_end(run, scenario, ScenarioStop::RunAgain { parallel, fewer })?;
+                        end(run, scenario, ScenarioStop::RunAgain { parallel, fewer })?;
                         parallel = fewer;
                     }
                     None => {
-                        scenario_end(run, scenario, ScenarioStop::Fell)?;
+                        end(run, scenario, ScenarioStop::Fell)?;
                         break;
                     }
                 },
@@ -86,7 +77,16 @@ async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Resu
     Ok(())
 }
 
-fn scenario_end(run: &mut Context<'_>, scenario: &Scenario, why: ScenarioStop) -> Result<(), Halt> {
+fn begin(run: &mut Context<'_>, scenario: &Scenario, share: Option<f64>) -> Result<(), Halt> {
+    run.recorder.write(Event::Scenario(ScenarioBegin {
+        pass: Pass::Measure,
+        scenario: scenario.name.clone(),
+        asked: scenario.into(),
+        share: share.unwrap_or(0.0),
+    }))
+}
+
+fn end(run: &mut Context<'_>, scenario: &Scenario, why: ScenarioStop) -> Result<(), Halt> {
     run.recorder.write(Event::ScenarioEnd(ScenarioEnd { pass: Pass::Measure, scenario: scenario.name.clone(), why }))
 }
 

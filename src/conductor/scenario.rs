@@ -10,7 +10,7 @@ use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::{self, Wave};
 use super::{diagnosis, floors, hooks, time_share};
-use crate::journal::{Event, Look, ProcessFloor, Rest, ScenarioBegin, Warning};
+use crate::journal::{Event, Look, ProcessFloor, Rest, Warning};
 use crate::matrix::Wish;
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop, WarningKind};
@@ -35,12 +35,6 @@ pub(super) async fn run_scenario(
     share: Option<f64>,
     parallel: u64,
 ) -> Result<Outcome, Halt> {
-    run.recorder.write(Event::Scenario(ScenarioBegin {
-        pass: Pass::Measure,
-        scenario: scenario.name.clone(),
-        asked: scenario.into(),
-        share: share.unwrap_or(0.0),
-    }))?;
     let mut state = ScenarioRun::new(scenario, run.plan, share, run.elapsed(), run.reply);
     state.known.parallel = parallel;
     let settled = settle::settle(run, session).await?;
