@@ -247,6 +247,9 @@ fn target(history: &RunHistory, command: &[String]) -> TargetInfo {
         TargetInfo { command: command.to_vec(), versions: history.versions.clone(), ..TargetInfo::default() };
     for (pass, at) in &history.launches {
         let started = at.launch.as_ref();
+        if let Some(attached) = started.filter(|launch| launch.attached) {
+            target.command.clone_from(&attached.command);
+        }
         target.settings.insert(
             pass.name().to_owned(),
             PassSettings {

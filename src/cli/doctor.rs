@@ -63,7 +63,7 @@ impl Check {
 /// What was typed cannot be meant.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let mut checks = machine();
-    if args.job.command.is_empty() {
+    if args.job.command.is_empty() && args.job.attach.is_none() {
         checks.push(Check::warning(
             "no command was given",
             "Give the server's command after -- to have it looked at too.",

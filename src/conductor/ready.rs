@@ -240,6 +240,10 @@ pub(super) fn resolve(run: &Context<'_>, text: &str) -> Result<SocketAddr, Halt>
 }
 
 fn last_lines(target: &Target) -> String {
+    if target.is_attached() {
+        // What it prints goes elsewhere.
+        return String::new();
+    }
     let lines = log::tail(&target.log, 8);
     if lines.is_empty() {
         "; it printed nothing".to_owned()

@@ -109,7 +109,8 @@ impl Console {
         match event {
             Event::Plan(Planned { plan, .. }) => {
                 let name = format!("profile-run {}", env!("CARGO_PKG_VERSION"));
-                self.stay(&format!("{} · {}", self.style.bold(&name), plan.command.join(" ")));
+                let server = plan.attach.as_ref().map_or(plan.command.join(" "), |name| format!("--attach {name}"));
+                self.stay(&format!("{} · {server}", self.style.bold(&name)));
             }
             Event::Ready(Ready { address, pid, seconds, others, versions, .. }) => {
                 let others = match others.as_slice() {
@@ -168,7 +169,7 @@ impl Console {
                 ),
             ),
             Event::Interrupted(Interrupted { signal }) => {
-                let server = if self.attached { "the server goes on" } else { "the target is stopped" };
+                let server = if self.attached { "the server goes on" } else { "the server is stopped" };
                 self.step("interrupted", &format!("by {signal}; {server}, the report is written"))
             }
             _ => {}

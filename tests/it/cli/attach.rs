@@ -71,12 +71,18 @@ fn a_running_server_is_judged_by_pid_and_by_name_and_goes_on() {
         let (output, result) = server.attach(name, &["--budget", "20s"]);
         let result = result.unwrap_or_else(|| panic!("{}", text(&output)));
         assert!(text(&output).contains(&format!("attached to pid {pid}")), "{}", text(&output));
+        assert!(text(&output).contains(&format!("· --attach {name}")), "{}", text(&output));
         assert!(result["target"]["versions"]["php"].is_string(), "{result}");
+        assert_eq!(result["target"]["command"][0], "php", "{result}");
         let accepted = result["load"].as_array().unwrap().iter().filter(|row| row["wave"].is_null());
         assert!(accepted.map(|row| row["messages_accepted"].as_u64().unwrap()).sum::<u64>() >= 10, "{result}");
         assert!(server.child.try_wait().unwrap().is_none(), "it goes on");
         assert!(server.greeting().is_some_and(|line| line.starts_with("220")), "it still greets");
     }
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+    let output = doctor.args(["doctor", "--attach", &pid]).stdin(Stdio::null()).output().unwrap();
+    assert!(text(&output).contains("it takes a message"), "{}", text(&output));
+    assert!(server.greeting().is_some_and(|line| line.starts_with("220")), "it still greets");
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     assert!(status.contains("TracerPid:\t0"), "nobody holds it: {status}");
 }
