@@ -11,7 +11,7 @@ use super::sample_log::LiveLoad;
 use super::session::Session;
 use super::settle::Settled;
 use super::stop_reason::Halt;
-use crate::heap::{Census, Code, CopyMode, Error, Inspector};
+use crate::heap::{Census, Code, CopyMode, Error, Holder, Inspector};
 use crate::journal::{self, CensusTaken, CodeRead, Event, HolderCount, ProcessFloor, Scene, Warning};
 use crate::model::{TreeFloor, WarningKind};
 use crate::proc::Meminfo;
@@ -136,7 +136,7 @@ impl Floors {
                     figures.insert("gc_enabled".to_owned(), f64::from(u8::from(collector.enabled)));
                     figures.insert("gc_threshold".to_owned(), f64::from(collector.threshold));
                 }
-                if let Some(elements) = elements(self.first.entry(pid), &census) {
+                if let Some(elements) = elements(self.first.entry(pid), &census.holders) {
                     figures.insert("heap_elements".to_owned(), elements as f64);
                 }
                 if let Some(heap) = &census.figures {
@@ -166,12 +166,16 @@ fn is_library(file: &str) -> bool {
     file.split('/').any(|part| part == "vendor")
 }
 
-/// Elements of the container that grew most since the scenario's first census.
-fn elements(first: Entry<'_, i32, BTreeMap<String, u64>>, census: &Census) -> Option<u64> {
-    let now = || census.holders.iter().map(|holder| (holder.path.clone(), holder.count));
-    let first = first.or_insert_with(|| now().collect());
-    let grew = |path: &str, count: u64| count.saturating_sub(first.get(path).copied().unwrap_or(0));
-    now().max_by_key(|(path, count)| grew(path, *count)).map(|(_, count)| count)
+/// Elements of the container that grew most since the scenario's first census. What lies in one that grew itself is as
+/// many containers as that one has elements, and no single one.
+fn elements(first: Entry<'_, i32, BTreeMap<String, u64>>, holders: &[Holder]) -> Option<u64> {
+    let counts = || holders.iter().map(|holder| (holder.path.clone(), holder.count)).collect();
+    let first: &BTreeMap<String, u64> = first.or_insert_with(counts);
+    let grew = |holder: &Holder| holder.count.saturating_sub(first.get(&holder.path).copied().unwrap_or(0));
+    let growing: BTreeSet<&str> =
+        holders.iter().filter(|holder| grew(holder) > 0).map(|holder| holder.path.as_str()).collect();
+    let is_single = |holder: &&Holder| holder.within.as_deref().is_none_or(|within| !growing.contains(within));
+    holders.iter().filter(is_single).max_by_key(|holder| grew(holder)).map(|holder| holder.count)
 }
 
 fn insert_heap(figures: &mut BTreeMap<String, f64>, heap: &crate::heap::Figures) {
@@ -276,4 +280,40 @@ pub(super) fn measure(
     }))?;
     run.sample_log.load.open.store(0, Ordering::Relaxed);
     Ok(measured.processes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder(path: &str, count: u64, within: Option<&str>) -> Holder {
+        let within = within.map(str::to_owned);
+        Holder {
+            path: path.to_owned(),
+            count,
+            bytes: 0,
+            element_type: String::new(),
+            classes: Vec::new(),
+            within,
+            shared: 0,
+        }
+    }
+
+    #[test]
+    fn a_list_that_grows_is_counted_and_not_the_lists_of_its_elements() {
+        let floor = |sessions: u64| {
+            [
+                holder("faults[]", 1, None),
+                holder("sessions[]", sessions, Some("faults[]")),
+                // Five lines of each session.
+                holder("sessions[]->history[]", 5 * sessions, Some("sessions[]")),
+            ]
+        };
+        let mut first = BTreeMap::new();
+        elements(first.entry(1), &floor(10));
+        assert_eq!(elements(first.entry(1), &floor(1010)), Some(1010));
+        // What lies in a list that stands still may be the one that grows.
+        let lines = [holder("sessions[]", 10, None), holder("sessions[]->history[]", 900, Some("sessions[]"))];
+        assert_eq!(elements(first.entry(1), &lines), Some(900));
+    }
 }
