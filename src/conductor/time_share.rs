@@ -62,7 +62,9 @@ pub(super) fn left(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
     let own = state.share? - (run.elapsed() - state.began);
     let at = run.plan.scenarios.iter().position(|scenario| scenario.name == state.scenario.name).unwrap_or(0);
     let later: f64 = run.plan.scenarios.iter().skip(at + 1).map(|scenario| least(run, scenario)).sum();
-    let may = (all - later.min(all * FOR_LATER)).max(0.0);
+    // After its rest a rise is a few waves from being proven: what decides comes first.
+    let later = if state.rested && rises_evenly(run, state) { 0.0 } else { later.min(all * FOR_LATER) };
+    let may = (all - later).max(0.0);
     let waves = f64::from(state.known.waves.unwrap_or(wave_size::WAVES)).max(1.0);
     let to_come = (1.0 - f64::from(state.known.waves_run) / waves).max(0.0);
     // Until the run can have a verdict at all, what is under way goes before what is still to come; but not where its
@@ -102,12 +104,15 @@ fn rises_evenly(run: &Context<'_>, state: &ScenarioRun<'_>) -> bool {
 /// could be called a leak in the end. What rises evenly gets it early, so that the waves which are needed in any case are
 /// those that follow it.
 pub(super) fn rest_now(run: &Context<'_>, state: &ScenarioRun<'_>, wave: Wave) -> Option<f64> {
-    let left = left(run, state).filter(|_| !state.rested && state.known.waves_run >= FEWEST && grows(run, state))?;
+    let own = left(run, state).filter(|_| !state.rested && state.known.waves_run >= FEWEST && grows(run, state))?;
+    // What rises evenly may have the time of the scenarios that come later.
+    let evenly = rises_evenly(run, state);
+    let left = if evenly { all_left(run)? } else { own };
     let each = state.known.settle + wave.count as f64 * state.known.seconds_each;
     let rest = run.plan.rest.as_secs_f64();
     // A wave may take twice as long as the last one did.
     let last_chance = left < rest + (after_rest(state) + 2.0) * each;
-    let early = state.known.waves_run >= EARLY && rises_evenly(run, state);
+    let early = state.known.waves_run >= EARLY && evenly;
     if early && left > rest + (after_rest(state) + 2.0) * each {
         return Some(rest);
     }
