@@ -32,9 +32,9 @@ pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Co
         false => profiled_alone(history),
     };
     if let Some(Interrupted { signal }) = &history.interrupted {
-        evidence.insert(0, format!("The run was interrupted by {signal}; this is what there was by then."));
+        evidence.insert(0, phrase::interrupted(Some(signal)));
     } else if history.end.is_none() {
-        evidence.insert(0, "The run was cut off; this is what there was by then.".to_owned());
+        evidence.insert(0, phrase::interrupted(None));
     }
     // Without a verdict what failed ends with the code of a failure all the same.
     let fell = verdict == Some(Verdict::Failed) || verdict.is_none() && failed(history, &[Pass::Profile]).is_some();
@@ -56,7 +56,7 @@ fn profiled_alone(history: &RunHistory) -> (Option<Verdict>, String, Vec<String>
     if let Some((sentence, evidence)) = failed(history, &[Pass::Profile]) {
         return (None, sentence, evidence);
     }
-    (None, "No verdict was asked for: this run only took a profile.".to_owned(), Vec::new())
+    (None, phrase::NO_VERDICT_ASKED.to_owned(), Vec::new())
 }
 
 /// What is worse than it may be.
@@ -89,11 +89,7 @@ fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<
     }
     let missing = never_judged(findings);
     if history.end.is_none() || history.interrupted.is_some() {
-        let sentence = match missing.is_empty() {
-            true => "Not decided: the run was not carried to its end. What was judged by then is clean.".to_owned(),
-            false => "Not decided: the run was not carried to its end.".to_owned(),
-        };
-        return (Verdict::Inconclusive, sentence, Vec::new());
+        return (Verdict::Inconclusive, phrase::not_carried_to_its_end(missing.is_empty()).to_owned(), Vec::new());
     }
     if !missing.is_empty() {
         let first = first_not_judged(findings, &missing);
@@ -153,26 +149,15 @@ fn failed(history: &RunHistory, passes: &[Pass]) -> Option<(String, Vec<String>)
     if let Some(End { early: Some(early), sentence }) = &history.end
         && *early != EarlyEnd::Interrupted
     {
-        let sentence = sentence.clone().unwrap_or_else(|| "The run ended early.".to_owned());
-        let (first, rest) = sentence.split_once('\n').unwrap_or((&sentence, ""));
-        let first = phrase::capital(first);
-        let evidence = rest.lines().map(|line| format!("`{}`", line.trim())).collect();
-        return Some((first, evidence));
+        return Some(phrase::ended_early(sentence.as_deref()));
     }
     if let Some(failure) = history.failures.iter().find(|failure| passes.contains(&failure.scene.pass)) {
         let mut evidence: Vec<String> =
             Some(failure.advice.clone()).filter(|advice| !advice.is_empty()).into_iter().collect();
         evidence.extend(garbage_before(history, &failure.scene.scenario));
         if !failure.scene.scenario.is_empty() {
-            evidence.insert(
-                0,
-                format!(
-                    "It happened in `{}`, wave {}, of the {} pass.",
-                    failure.scene.scenario,
-                    failure.scene.wave,
-                    failure.scene.pass.name()
-                ),
-            );
+            let scene = &failure.scene;
+            evidence.insert(0, phrase::happened_in(&scene.scenario, scene.wave, scene.pass));
         }
         return Some((failure.sentence.clone(), evidence));
     }
@@ -180,9 +165,7 @@ fn failed(history: &RunHistory, passes: &[Pass]) -> Option<(String, Vec<String>)
         .iter()
         .flat_map(|pass| history.done(*pass))
         .fold((0, 0), |(asked, meant), (_, tally)| (asked + tally.asked.asked, meant + tally.as_meant));
-    (asked > 0 && meant == 0).then(|| {
-        ("It accepted nothing: not one session of the run went as its scenario means it to.".to_owned(), Vec::new())
-    })
+    (asked > 0 && meant == 0).then(|| (phrase::ACCEPTED_NOTHING.to_owned(), Vec::new()))
 }
 
 /// Where most of PHP's heap was garbage at the last census before it failed.

@@ -6,11 +6,15 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::stop_reason::Halt;
+use super::supervise::end_of;
 use crate::model::EarlyEnd;
 use crate::server::{Start, log, mark};
 
-/// Between two looks at a command that runs.
-const LOOK: Duration = Duration::from_millis(20);
+/// Between two looks at a command whose end the kernel cannot tell.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// From the end of a process until the watchdog has told of it.
+const TOLD: Duration = Duration::from_millis(1);
 
 /// Runs `--before` or `--after`.
 pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<String>) -> Result<(), Halt> {
@@ -27,10 +31,14 @@ pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<St
         descriptors: run.descriptors,
     })?;
     let ended = async {
+        // The watchdog tells the end right after it; where the kernel cannot, looking again is left.
         loop {
-            match run.watchdog.ended(pid) {
-                Some(status) => return status,
-                None => tokio::time::sleep(LOOK).await,
+            if let Some(status) = run.watchdog.ended(pid) {
+                return status;
+            }
+            tokio::select! {
+                () = end_of(pid) => tokio::time::sleep(TOLD).await,
+                () = tokio::time::sleep(LOOK) => {}
             }
         }
     };

@@ -35,7 +35,7 @@ pub use held::{FileId, mapped_by_file, tmpfs_devices};
 pub use host::{Host, Load, Meminfo, uptime};
 pub use limits::{Limit, Limits};
 pub use memory::{Rollup, Statm, Status, page_size};
-pub use pidfd::PidFd;
+pub use pidfd::{PidFd, wait_for_an_end};
 pub use process::{Process, Waiting, fd_count_is_fast};
 pub use socket_table::{Ask, SocketTable};
 pub use sockets::{closed_tcp, held_tcp, listening_ports, states};

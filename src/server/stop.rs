@@ -8,6 +8,7 @@ use nix::unistd::Pid;
 
 use super::launch::{Target, describe};
 use super::tree::Family;
+use crate::proc::wait_for_an_end;
 
 /// Between two polite signals. Within a fiber the prepended handler must not exit, so it is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -15,8 +16,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long SIGKILL is sent again: a process in the kernel cannot be hurried.
 const KILL: Duration = Duration::from_secs(5);
 
-/// Between two looks.
-const POLL: Duration = Duration::from_millis(5);
+/// What is born while the end of the others is waited for is seen after this long.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// How a stop went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub fn stop(target: &Target, deadline: Duration) -> Stopped {
             ask_to_end(&alive);
             next_signal += AGAIN;
         }
-        std::thread::sleep(POLL);
+        wait_for_an_end(&alive, LOOK);
     }
     kill_tree(target);
     let how = target.exited().map(describe).unwrap_or_default();
@@ -73,6 +74,12 @@ fn ask_to_end(pids: &[i32]) {
     }
 }
 
+fn kill_each(pids: &[i32]) {
+    for pid in pids {
+        let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+    }
+}
+
 /// Stops a family that nobody asks the end of: politely, and at the deadline for good.
 pub fn stop_all(family: &Family, deadline: Duration) {
     let begin = Instant::now();
@@ -83,14 +90,12 @@ pub fn stop_all(family: &Family, deadline: Duration) {
             return;
         }
         if begin.elapsed() >= deadline {
-            for pid in alive {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            kill_each(&alive);
         } else if Instant::now() >= next_signal {
             ask_to_end(&alive);
             next_signal += AGAIN;
         }
-        std::thread::sleep(POLL);
+        wait_for_an_end(&alive, LOOK);
     }
 }
 
@@ -106,9 +111,7 @@ pub fn kill_tree(target: &Target) {
         if alive.is_empty() && target.exited().is_some() {
             return;
         }
-        for pid in alive {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        std::thread::sleep(POLL);
+        kill_each(&alive);
+        wait_for_an_end(&alive, LOOK);
     }
 }
