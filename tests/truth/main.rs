@@ -2,7 +2,8 @@
 //!
 //! `cargo test --test truth` runs the short form. `PROFILE_RUN_TRUTH=N` runs every case N times, the doubtful ones twice
 //! as often; `PROFILE_RUN_CASES=TEXT` only those whose name holds the text; `PROFILE_RUN_LANES=N` so many at a time (each
-//! is then on a machine that is not quiet).
+//! is then on a machine that is not quiet); `PROFILE_RUN_KEEP=FOLDER` keeps the runs there, and with `PROFILE_RUN_AGAIN=1`
+//! those that are there already are judged anew by today's rule, and none is run.
 
 mod cases;
 mod ledger;
@@ -105,11 +106,18 @@ fn verdicts_are_true() {
     let all: Vec<(&Case, u32)> = (1..=rounds)
         .flat_map(|seed| cases.iter().filter(move |case| seed <= times(case)).map(move |c| (c, seed)))
         .collect();
+    let again = std::env::var_os("PROFILE_RUN_AGAIN").is_some();
+    let is_kept =
+        |(case, seed): &(&Case, u32)| run::kept(case, *seed).is_some_and(|run| run.join("journal.jsonl").exists());
+    let all: Vec<(&Case, u32)> = all.into_iter().filter(|one| !again || is_kept(one)).collect();
     let (left, sum) = (Mutex::new(all.into_iter()), Mutex::new(Sum::default()));
     let next = || left.lock().expect("no lane has panicked").next();
     let lane = || {
         while let Some((case, seed)) = next() {
-            let outcome = run::run(case, seed);
+            let outcome = match run::kept(case, seed).filter(|_| again) {
+                Some(kept) => run::judge_again(&kept),
+                None => run::run(case, seed),
+            };
             let score = score::score(case, &outcome);
             println!(
                 "{:<9} {:<52} {:>3} waves {:>4.0} s  {}",

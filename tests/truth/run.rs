@@ -1,6 +1,6 @@
 //! Runs one case by the program itself, in a folder of its own, and reads what it left.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,10 +22,37 @@ pub struct Outcome {
     pub said: String,
 }
 
+/// Where runs are kept (`PROFILE_RUN_KEEP`), so that a later rule can judge them too.
+pub fn kept(case: &Case, seed: u32) -> Option<PathBuf> {
+    let folder = std::env::var_os("PROFILE_RUN_KEEP")?;
+    let name = format!("{}-{seed}", case.name().replace([' ', '/'], "_"));
+    Some(Path::new(&folder).join(name))
+}
+
+/// Judges a kept run by today's rule, without running anything.
+pub fn judge_again(run: &Path) -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let begun = Instant::now();
+    let output = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+        .arg("report")
+        .arg(run)
+        .arg("--out")
+        .arg(folder.path())
+        .output()
+        .expect("the program starts");
+    let result = read(folder.path());
+    Outcome {
+        code: result["exit_code"].as_i64().map(|code| code as i32),
+        seconds: begun.elapsed().as_secs_f64(),
+        said: String::from_utf8_lossy(&output.stderr).into_owned(),
+        result,
+    }
+}
+
 /// Runs `case` once; `seed` tells the runs of a case apart.
 pub fn run(case: &Case, seed: u32) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
-    let out = folder.path().join("run");
+    let out = kept(case, seed).unwrap_or_else(|| folder.path().join("run"));
     let said = std::fs::File::create(folder.path().join("said")).expect("a file");
     let busy = AtomicBool::new(case.loaded);
     let (code, seconds) = std::thread::scope(|scope| {
