@@ -70,7 +70,7 @@ pub struct ProfileSummary {
     pub files: Vec<String>,
     /// The names of the largest by self time, without waiting.
     pub top: Vec<String>,
-    /// How many times slower the server was than in the measure pass, by messages a second.
+    /// How many times the CPU time per message of the measure pass the server needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overhead: Option<f64>,
     /// Sum of all self times, nanoseconds.

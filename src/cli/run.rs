@@ -142,9 +142,8 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         ));
     }
     if let Some(profile) = &result.profile {
-        let slower =
-            profile.overhead.map_or(String::new(), |times| format!(", {} than without", phrase::slower(times)));
-        lines.push(("profile".to_owned(), format!("{}{slower}", phrase::plural(profile.figures.records, "call"))));
+        let dearer = profile.overhead.map_or(String::new(), |times| format!(", {}", phrase::profiled_work(times)));
+        lines.push(("profile".to_owned(), format!("{}{dearer}", phrase::plural(profile.figures.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
     let thresholds = result.thresholds.iter().map(|row| {

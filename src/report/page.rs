@@ -13,7 +13,7 @@ use crate::analysis::profile::Shown;
 use crate::analysis::result::{State, Verdict};
 use crate::analysis::view::RunView;
 use crate::model::ExitCode;
-use crate::phrase::{duration, grouped, slower};
+use crate::phrase::{duration, grouped, profiled_work};
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
@@ -211,7 +211,7 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         facts.push(format!("A profile ends in the middle; {share} of what it holds could be used."));
     }
     if let Some(overhead) = summary.overhead.filter(|times| times.is_finite() && *times > 1.05) {
-        facts.push(format!("Under the profiler the server was {}.", slower(overhead)));
+        facts.push(format!("Under the profiler the server needed {}.", profiled_work(overhead)));
     }
     Ok(Profile {
         facts,
