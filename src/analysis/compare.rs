@@ -179,6 +179,12 @@ fn speed_change(earlier: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
 }
 
 impl Comparison {
+    /// Functions of both runs whose calls per message changed; new and gone ones have lists of their own.
+    pub fn changed_functions(&self) -> impl Iterator<Item = &FunctionChange> {
+        let other = |name: &str| self.new_functions.iter().chain(&self.gone_functions).any(|one| one.name == name);
+        self.functions.iter().filter(move |function| !other(&function.name))
+    }
+
     /// What is worse, in sentences.
     pub fn regressions(&self) -> Vec<String> {
         let grew = self.growth.iter().filter(|growth| growth.change == Change::Worse).map(|growth| {
@@ -193,7 +199,7 @@ impl Comparison {
         });
         let called = self.functions.iter().filter(|function| function.change == Change::Worse).map(|function| {
             let [was, is] = function.calls_per_message.map(significant);
-            format!("Worse than the baseline: `{}` is called {is} times per message, was {was}.", function.name)
+            format!("Worse than the baseline: the calls of `{}` per message went from {was} to {is}.", function.name)
         });
         grew.chain(called).collect()
     }
@@ -217,7 +223,7 @@ impl Comparison {
                 phrase::change(growth.change)
             );
         }
-        for function in &self.functions {
+        for function in self.changed_functions() {
             let [was, is] = function.calls_per_message.map(significant);
             let [own_was, own_is] = function.self_ns_per_message.map(|ns| grouped((ns / 1000.0).round() as u64));
             let _ = writeln!(
@@ -232,9 +238,9 @@ impl Comparison {
             for function in list {
                 let _ = writeln!(
                     out,
-                    "{word:<12} {}  {} calls per message, {} µs of its own, {} µs with all that it calls{}",
+                    "{word:<12} {}  {} per message, {} µs of its own, {} µs with all that it calls{}",
                     function.name,
-                    significant(function.calls_per_message[side]),
+                    calls(function.calls_per_message[side]),
                     micros(function.self_ns_per_message[side]),
                     micros(function.inclusive_ns_per_message[side]),
                     if function.waiting { ", waits" } else { "" }
@@ -265,6 +271,13 @@ impl Comparison {
         }
         out
     }
+}
+
+/// `1 call`, `0.33 calls`.
+fn calls(count: f64) -> String {
+    let count = significant(count);
+    let noun = if count == "1" { "call" } else { "calls" };
+    format!("{count} {noun}")
 }
 
 impl GrowthChange {

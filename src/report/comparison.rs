@@ -187,9 +187,6 @@ pub(super) fn of_baseline(result: &RunResult) -> Vec<Table> {
 
 /// The tables that have rows: what is exact first, times last.
 pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
-    let listed = |function: &&FunctionChange| {
-        !comparison.new_functions.iter().chain(&comparison.gone_functions).any(|other| other.name == function.name)
-    };
     let mut grown: Vec<&GrowthChange> =
         comparison.growth.iter().filter(|row| row.was.is_some() || row.is.is_some()).collect();
     // What is worse stands first.
@@ -210,7 +207,7 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
             title: "Calls per message",
             lead: "Only calls that are a whole number for each message in both runs: nothing else belongs to the message.",
             heads: &["Function", "Base", "New", ""],
-            rows: comparison.functions.iter().filter(listed).map(calls).collect(),
+            rows: comparison.changed_functions().map(calls).collect(),
         },
         Table {
             title: "New functions",

@@ -161,14 +161,17 @@ fn functions_that_are_new_or_gone_are_named_with_their_cost_in_every_format() {
     assert_eq!(names("gone_functions"), ["A->old"]);
     assert_eq!(names("function_times"), ["A->put"]);
     assert!(
-        said.contains("php::usleep  1 calls per message, 200 µs of its own, 200 µs with all that it calls, waits"),
+        said.contains("php::usleep  1 call per message, 200 µs of its own, 200 µs with all that it calls, waits"),
         "{said}"
     );
+    assert_eq!(said.matches("php::usleep").count(), 1, "listed once: {said}");
     assert!(said.contains("time         A->put  0 -> 394 µs per message"), "{said}");
     let paths = [base.folder.as_path(), new.folder.as_path()];
     let markdown = text(&profile_run(&["compare", "--format", "markdown"], &paths));
     assert!(
-        markdown.starts_with("**compare** · Worse than the baseline: `php::usleep` is called 1 times"),
+        markdown.starts_with(
+            "**compare** · Worse than the baseline: the calls of `php::usleep` per message went from 0 to 1."
+        ),
         "{markdown}"
     );
     assert!(markdown.contains("- Differs: kernel: ") && markdown.contains("| `A->loop` | 0.33 |"), "{markdown}");
