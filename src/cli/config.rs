@@ -128,7 +128,7 @@ mod tests {
             ("thresholds = [\"p99 > 50\"]", "a time, as 50ms"),
             ("thresholds = [\"p98 > 50ms\"]", "did you mean"),
             ("thresholds = [\"p99 > 50ms in chrun\"]", "churn"),
-            ("[[threshold]]\nfigure = \"p99_ms\"", "most"),
+            ("[[threshold]]\nfigure = \"p99_ms\"", "figure = \"p99_ms\": "),
             ("[[threshold]]\nfigure = \"rss_peak\"\nscenario = \"x\"\nmost = 1", "whole run"),
             ("[verdict.heap]\nleek = 1", "did you mean `leak`"),
             ("[verdict.heap]\nleak = inf", "[verdict.heap] leak is no finite number"),

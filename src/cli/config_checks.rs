@@ -77,7 +77,7 @@ pub fn accepted(list: &[Accepted], path: &Path) -> Result<()> {
 pub fn tables(list: &[ThresholdTable], path: &Path) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
     for table in list {
-        let place = format!("{}: [[threshold]] {:?}", path.display(), table.figure);
+        let place = format!("{}: [[threshold]] figure = {}", path.display(), serde_json::json!(table.figure));
         conditions.extend(table.conditions().map_err(|why| anyhow::anyhow!("{place}: {why}"))?);
     }
     Ok(conditions)

@@ -154,9 +154,8 @@ impl FileProfile {
             .fold((0i64, 0u64), |sum, node| (sum.0.saturating_add(node.cost.time), sum.1.saturating_add(node.calls)));
         let share = 100.0 * time as f64 / self.tree.total().time.max(1) as f64;
         Some(format!(
-            "the call tree outgrew --max-tree ({} MiB): the cheapest paths, {share:.2}% of the time and {calls} calls, \
-             stand as one frame each, `{LEFT_OUT_NAME}`, below their callers",
-            most >> 20
+            "the call tree outgrew --max-tree ({most} bytes): the cheapest paths, {share:.2}% of the time and {calls} calls, \
+             stand as one frame each, `{LEFT_OUT_NAME}`, below their callers"
         ))
     }
 
