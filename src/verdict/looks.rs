@@ -31,8 +31,9 @@ impl Default for Budget {
 /// Waves of a server whose process is replaced are smaller, for several must fit into a life: so many times as many of them.
 const WAVES_OF_LIVES: usize = 3;
 
-/// So many rests long is one in which growth with time is watched: a minute or two without load are wanted in all.
-const IDLE_RESTS: f64 = 3.0;
+/// So many rests long is one in which growth with time is watched, at least: a minute or two without load are wanted in
+/// all, and two such rests have room in most runs where a dozen waves had it.
+const IDLE_RESTS: f64 = 4.0;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,9 +132,11 @@ impl Looks {
             return Next::BudgetUsed(self.outcome());
         }
         // What grows with time is watched without load, rest by rest.
-        let idle = matches!(look.would_decide, Some(Decides::Idle { .. }));
-        if idle && self.budget.rest {
-            return Next::Rest { seconds: IDLE_RESTS * self.budget.rest_seconds, work: 0, each: true };
+        if let (Some(Decides::Idle { seconds }), true) = (&look.would_decide, self.budget.rest) {
+            // What is missing, or half of it where that is long.
+            let watched = IDLE_RESTS * self.budget.rest_seconds;
+            let half = if *seconds > 1.5 * watched { seconds / 2.0 } else { *seconds };
+            return Next::Rest { seconds: half.max(self.budget.rest_seconds), work: 0, each: true };
         }
         match (self.rest, look.would_decide) {
             (Some(Rest { each: true, .. }), more) => Next::Rest {
@@ -181,7 +184,7 @@ impl Looks {
     /// The rest that `leak` still needs, if any: one before a floor, and waves worth a quarter of the work before it,
     /// through which the rate holds; a rest before each of those floors where floors fell.
     fn rest_before_leak(&mut self, look: &Judgement, case: &Case) -> Option<Next> {
-        if !self.budget.rest || is_fact(look) {
+        if !self.budget.rest || needs_no_rest(look) {
             return None;
         }
         let done = self.floors.last().map_or(0, |floor| floor.work(case.per));
@@ -221,7 +224,7 @@ impl Looks {
     pub fn outcome(&self) -> Judgement {
         match &self.last {
             None => Judgement::not_judged(Reason::TooShort, Why::NoFloor),
-            Some(look) if look.state == State::Leak && self.budget.rest && !self.rested && !is_fact(look) => {
+            Some(look) if look.state == State::Leak && self.budget.rest && !self.rested && !needs_no_rest(look) => {
                 let rested = self.floors.iter().any(|floor| floor.rested);
                 let mut why = vec![if rested { Why::LittleAfterRest } else { Why::NoRest }];
                 why.extend(look.why.iter().cloned());
@@ -232,9 +235,9 @@ impl Looks {
     }
 }
 
-/// What is known one by one no timer takes back.
-fn is_fact(look: &Judgement) -> bool {
-    look.why.iter().any(|why| matches!(why, Why::Fact { .. }))
+/// What is known one by one no timer takes back; what grows with time was watched without load already.
+fn needs_no_rest(look: &Judgement) -> bool {
+    look.why.iter().any(|why| matches!(why, Why::Fact { .. } | Why::WithTime { .. }))
 }
 
 #[cfg(test)]
@@ -300,6 +303,35 @@ mod tests {
             }
         }
         assert!(matches!(decided, Some((State::Leak, wave)) if wave <= 20), "{decided:?}");
+    }
+
+    #[test]
+    fn growth_with_time_gets_the_two_minutes_without_load_that_it_needs() {
+        let mut looks = Looks::new(Bounds::default(), Budget::default());
+        let case = Case::new(Metric::Rss, &[]);
+        let (mut seconds, mut messages, mut idle, mut rests) = (0.0, 0, 0.0, Vec::new());
+        for wave in 0..=40_u32 {
+            // 40 kB a second in pages, and waves of unequal size at 700 messages a second.
+            let value = 4096.0 * ((9e6 + 40_960.0 * seconds) / 4096.0_f64).floor();
+            let floor = Floor { seconds: Some(seconds), ..Floor::new(wave, messages, messages, value) };
+            match looks.feed(Floor { rested: idle > 0.0, ..floor }, &case) {
+                Next::Decided(judgement) => {
+                    assert_eq!(judgement.state, State::Leak, "{:?}", judgement.why);
+                    assert!(rests.iter().sum::<f64>() < 150.0 && wave < 30, "wave {wave}, rests of {rests:?}");
+                    return;
+                }
+                Next::Rest { seconds, .. } => idle = seconds,
+                next => {
+                    idle = 0.0;
+                    assert!(matches!(next, Next::MoreWaves { .. }), "{next:?}");
+                }
+            }
+            rests.extend(Some(idle).filter(|idle| *idle > 0.0));
+            let count = 700 + u64::from(wave * 7919 % 500);
+            messages += count;
+            seconds += 1.0 + count as f64 / 700.0 + idle;
+        }
+        panic!("not decided after rests of {rests:?}: {:?}", looks.outcome().why);
     }
 
     #[test]

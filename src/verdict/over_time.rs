@@ -7,8 +7,8 @@ use super::rises::{Rise, rises};
 use super::series::Series;
 use super::thresholds::Bounds;
 
-/// Share of the usual pace below which a stretch counts as one without load.
-const IDLE: f64 = 0.02;
+/// So many times as long as its work takes at the usual pace is a stretch of which the rest counts as time without load.
+const LONGER: f64 = 10.0;
 
 /// Steady growth with time.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,17 +53,25 @@ pub(super) fn without_time(case: &Case, bounds: &Bounds, series: Series) -> (Ser
     }
 }
 
-/// Seconds between floors in which hardly anything was asked.
+/// Seconds between floors beyond those that their work takes at the usual pace: after a rest, or where they are by far the
+/// most.
 fn idle(case: &Case) -> f64 {
-    let stretches: Vec<(f64, f64)> = case
+    let stretches: Vec<(f64, f64, bool)> = case
         .floors
         .windows(2)
         .filter_map(|pair| {
             let work = pair[1].work(case.per).saturating_sub(pair[0].work(case.per)) as f64;
-            Some((work, pair[1].seconds? - pair[0].seconds?))
+            Some((work, pair[1].seconds? - pair[0].seconds?, pair[1].rested))
         })
+        .filter(|(_, seconds, _)| *seconds > 0.0)
         .collect();
-    let pace = stretches.iter().filter(|(_, s)| *s > 0.0).map(|(work, seconds)| work / seconds).fold(0.0, f64::max);
-    // A rest ends with the small wave that follows it, or with none.
-    stretches.iter().filter(|(work, seconds)| *work < IDLE * pace * seconds).map(|(_, seconds)| seconds).sum()
+    let mut paces: Vec<f64> =
+        stretches.iter().filter(|(work, ..)| *work > 0.0).map(|(work, seconds, _)| work / seconds).collect();
+    paces.sort_unstable_by(f64::total_cmp);
+    let usual = paces.get(paces.len() / 2).copied().unwrap_or(f64::INFINITY);
+    let beside = |(work, seconds, rested): &(f64, f64, bool)| {
+        let busy = work / usual;
+        (*rested || *seconds > LONGER * busy).then_some((seconds - busy).max(0.0))
+    };
+    stretches.iter().filter_map(beside).sum()
 }
