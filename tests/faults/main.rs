@@ -3,6 +3,7 @@
 //! was tried and what was survived.
 
 mod disk;
+mod journals;
 mod restart;
 mod rights;
 mod secrets;
