@@ -4,12 +4,12 @@ use super::history::RunHistory;
 use super::holders::{garbage_holders, heap_growths, holders};
 use super::result::{Finding, GrowthSource, State};
 use crate::journal::Journal;
-use crate::matrix::{Cell, Cells, judged};
+use crate::matrix::{Cell, Cells};
 use crate::model::Why;
 use crate::model::plan::Plan;
 use crate::phrase;
 use crate::verdict::accepted::{Acceptance, acceptance};
-use crate::verdict::{Bounds, Case, Floor, GrowthPer, Judgement, Metric, until, with_time};
+use crate::verdict::{GrowthPer, Judgement, Metric, until};
 
 /// Of a growth of memory, the share that the heap must explain before it is said to be the heap's.
 const HEAP_EXPLAINS: f64 = 0.5;
@@ -27,45 +27,8 @@ pub fn findings(journal: &Journal, plan: &Plan, history: &RunHistory, today: &st
         .all()
         .iter()
         .filter(|cell| php || cell.metric != Metric::Heap)
-        .map(|cell| {
-            let judgement = cells.outcome(cell);
-            // Growth that goes with time alone is told by the hour.
-            let judgement = match judgement.state {
-                State::Clean | State::Plateau => judgement,
-                _ if judgement.waves < bounds.waves.least => judgement,
-                _ => by_time(cell, history, bounds, judgement),
-            };
-            finding(cell, judgement, history, today)
-        })
+        .map(|cell| finding(cell, cells.outcome(cell), history, today))
         .collect()
-}
-
-/// Judged once more over time, with an idle stretch before each floor that was rested: time without work.
-fn by_time(cell: &Cell, history: &RunHistory, bounds: &Bounds, judgement: Judgement) -> Judgement {
-    let mut floors: Vec<Floor> = Vec::new();
-    for floor in cell.floors() {
-        let rest = history
-            .rests
-            .iter()
-            .find(|(_, rest)| rest.scene.scenario == cell.scenario && rest.scene.wave == floor.wave);
-        if let Some((began, value)) =
-            rest.and_then(|(t, rest)| Some((*t, judged(cell.metric, rest.tree.as_ref(), &rest.before)?)))
-        {
-            floors.push(Floor { seconds: Some(began), value, rested: false, ..*floor });
-        }
-        floors.push(*floor);
-    }
-    let case = Case {
-        metric: cell.metric,
-        floors: &floors,
-        per: cell.per,
-        large_mail: cell.large_mail,
-        parallel: Some(cell.parallel),
-        garbage_known: true,
-        collected: None,
-        fact: None,
-    };
-    with_time(&case, bounds, judgement)
 }
 
 fn finding(cell: &Cell, judgement: Judgement, history: &RunHistory, today: &str) -> Finding {

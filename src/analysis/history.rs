@@ -7,7 +7,7 @@ use super::settings_read::{self, SettingsError};
 use crate::heap::{Census, Code};
 use crate::journal::{
     Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, LedgerTaken, Marked, Preflight, Profiled,
-    Ready, Rest, Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+    Ready, Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
 };
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Plan;
@@ -134,8 +134,6 @@ pub struct RunHistory {
     pub waves: Vec<Wave>,
     /// Floors, in order.
     pub floors: Vec<Floor>,
-    /// Rests, each with the second at which it began.
-    pub rests: Vec<(f64, Rest)>,
     /// Censuses, in order.
     pub censuses: Vec<CensusAt>,
     /// What code does to containers, in order.
@@ -234,7 +232,6 @@ impl RunHistory {
                     self.codes.push(CodeAt { scenario: read.scene.scenario, code });
                 }
             }
-            Event::Rest(rest) => self.rests.push((t, rest)),
             Event::Warning(warning) => self.warnings.push(warning),
             Event::Failure(failure) => self.failures.push(failure),
             Event::NotMeasured(what) => self.not_measured.push(what.text),
@@ -247,7 +244,7 @@ impl RunHistory {
             Event::Profiled(profiled) => self.profiled = Some(profiled),
             Event::Interrupted(interrupted) => self.interrupted = Some(interrupted),
             Event::End(end) => self.end = Some(end),
-            Event::Look(_) => {}
+            Event::Look(_) | Event::Rest(_) => {}
         }
         Ok(())
     }
@@ -257,7 +254,6 @@ impl RunHistory {
         if begin.pass == Pass::Measure {
             self.floors.retain(|floor| floor.scene.scenario != begin.scenario);
             self.censuses.retain(|census| census.scene.scenario != begin.scenario);
-            self.rests.retain(|(_, rest)| rest.scene.scenario != begin.scenario);
         }
         self.scenarios.retain(|known| known.begin.pass != begin.pass || known.begin.scenario != begin.scenario);
         self.scenarios.push(ScenarioAt { begin, why: None });

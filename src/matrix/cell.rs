@@ -42,6 +42,7 @@ pub struct Cell {
     pub collected: Option<Collected>,
     /// What is known one by one at its last floor.
     pub fact: Option<(u64, u64)>,
+    before_rest: Option<(f64, f64)>,
     looks: Looks,
     bounds: Bounds,
     unreadable: bool,
@@ -68,6 +69,7 @@ impl Cell {
             parallel: 1,
             collected: None,
             fact: None,
+            before_rest: None,
             looks: Looks::new(bounds.clone(), budget.clone()),
             bounds: bounds.clone(),
             unreadable: false,
@@ -75,6 +77,11 @@ impl Cell {
             rested: false,
             last: None,
         }
+    }
+
+    /// Takes what stood before a rest that began at this second: with the floor after it, a stretch of time without load.
+    pub fn before_rest(&mut self, seconds: f64, value: f64) {
+        self.before_rest = Some((seconds, value));
     }
 
     /// Takes one floor; `None` where the figure could not be read.
@@ -88,6 +95,9 @@ impl Cell {
         // Of a collector that was not found nobody knows that it is off.
         let found = floor.collector.is_none_or(|collector| collector.threshold > 0);
         self.garbage_known &= (floor.garbage.is_some() && found) || self.metric.is_count();
+        if let Some((seconds, value)) = self.before_rest.take() {
+            self.looks.before_rest(Floor { seconds: Some(seconds), value, rested: false, ..floor });
+        }
         let case = self.case();
         self.last = Some(self.looks.feed(floor, &case));
     }

@@ -79,6 +79,13 @@ impl Cells {
                     });
                 }
             }
+            Event::Rest(rest) if rest.scene.pass == Pass::Measure => {
+                for cell in self.cells.iter_mut().filter(|cell| cell.scenario == rest.scene.scenario) {
+                    if let Some(value) = judged(cell.metric, rest.tree.as_ref(), &rest.before) {
+                        cell.before_rest(t, value);
+                    }
+                }
+            }
             Event::Floor(at_rest) if at_rest.scene.pass == Pass::Measure => {
                 self.floor(at_rest, t);
             }

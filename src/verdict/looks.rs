@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::floor::{Case, Floor};
 use super::restarts::judge_lives;
+use super::rule::with_time;
 use super::thresholds::Bounds;
 use crate::model::{Decides, Judgement, Reason, State, Why};
 
@@ -64,6 +65,8 @@ pub struct Looks {
     bounds: Bounds,
     budget: Budget,
     floors: Vec<Floor>,
+    /// What stood before each rest, and before which floor it belongs.
+    before_rests: Vec<(usize, Floor)>,
     /// Looks running that agree so far.
     agreed: usize,
     last: Option<Judgement>,
@@ -87,12 +90,27 @@ struct Rest {
 impl Looks {
     /// No floors yet.
     pub fn new(bounds: Bounds, budget: Budget) -> Self {
-        Looks { bounds, budget, floors: Vec::new(), agreed: 0, last: None, rest: None, rested: false }
+        Looks {
+            bounds,
+            budget,
+            floors: Vec::new(),
+            before_rests: Vec::new(),
+            agreed: 0,
+            last: None,
+            rest: None,
+            rested: false,
+        }
     }
 
     /// The floors so far.
     pub fn floors(&self) -> &[Floor] {
         &self.floors
+    }
+
+    /// Takes what stood before a rest, in front of the floor that comes after it: no floor of its own, as no load lies
+    /// between them, but the beginning of a stretch of time without any.
+    pub fn before_rest(&mut self, floor: Floor) {
+        self.before_rests.push((self.floors.len(), floor));
     }
 
     /// Takes one floor and says what to do next. `case` tells what the floors are of; its own floors are not used. It may
@@ -163,8 +181,21 @@ impl Looks {
         }
     }
 
-    /// Looks at all floors; at the rested ones alone once there are enough, where each floor is to be rested.
+    /// Looks at all floors, and once more over time where there were rests: what grows with time alone is told by the hour.
     fn look(&self, case: &Case) -> Judgement {
+        let judgement = self.look_at_work(case);
+        if self.before_rests.is_empty() || judgement.state.holds() || judgement.waves < self.bounds.waves.least {
+            return judgement;
+        }
+        let mut floors = self.floors.clone();
+        for (at, before) in self.before_rests.iter().rev().filter(|(at, _)| *at <= self.floors.len()) {
+            floors.insert(*at, *before);
+        }
+        with_time(&Case { floors: &floors, ..*case }, &self.bounds, judgement)
+    }
+
+    /// Looks at all floors; at the rested ones alone once there are enough, where each floor is to be rested.
+    fn look_at_work(&self, case: &Case) -> Judgement {
         if let Some(Rest { at, each: true }) = self.rest {
             let since = |floor: &&Floor| floor.wave == 0 || (floor.rested && floor.work(case.per) > at);
             let rested: Vec<Floor> = self.floors.iter().filter(since).copied().collect();
