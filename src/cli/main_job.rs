@@ -48,7 +48,7 @@ pub struct Args {
     /// Envelope recipient, one that the server accepts
     #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
     pub to: String,
-    /// Log in with AUTH PLAIN or LOGIN
+    /// Log in with AUTH PLAIN, LOGIN or CRAM-MD5
     #[arg(long, value_name = "USER:PASS", help_heading = "Mail")]
     pub auth: Option<String>,
     /// STARTTLS before the first MAIL

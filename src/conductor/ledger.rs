@@ -14,7 +14,7 @@ use super::supervise::{self, News};
 use super::{diagnosis, disk, wave};
 use crate::heap::Error;
 use crate::journal::{Event, LedgerTaken, Live, Readers, Scene};
-use crate::load::{Control, Mechanism, SessionOptions};
+use crate::load::{Control, Mechanism, SessionOptions, offered_mechanism};
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Engine;
 use crate::model::plan::scenario::Unit;
@@ -53,7 +53,7 @@ pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result
         servers: session.servers(&session.pids()),
         options: SessionOptions { sources: None, ..SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote) },
         ehlo: !run.extensions.is_empty() || run.plan.mail.starttls || run.plan.mail.auth.is_some(),
-        mechanism: mechanism(&run.extensions),
+        mechanism: offered_mechanism(run.extensions.iter().map(String::as_str)).unwrap_or(Mechanism::Plain),
         descriptor_limit: session.descriptor_limit,
         time,
         control: Arc::clone(&control),
@@ -125,16 +125,6 @@ fn allotted(run: &Context<'_>) -> Result<Duration, LedgerStatus> {
     Ok(part)
 }
 
-/// PLAIN where it is offered, as it is one line.
-fn mechanism(extensions: &[String]) -> Mechanism {
-    let offers = |what: &str| {
-        let auth = extensions.iter().filter_map(|line| line.split_once([' ', '=']));
-        let mut mechanisms = auth.filter(|(word, _)| word.eq_ignore_ascii_case("AUTH")).map(|(_, all)| all);
-        mechanisms.any(|all| all.split_whitespace().any(|one| one.eq_ignore_ascii_case(what)))
-    };
-    if offers("LOGIN") && !offers("PLAIN") { Mechanism::Login } else { Mechanism::Plain }
-}
-
 /// The whole inquiry, blocking.
 fn on_bench(given: Given, offers: Offers) -> Done {
     let mut bench = match ServerBench::new(given) {
@@ -189,18 +179,4 @@ async fn fell(run: &mut Context<'_>, session: &mut Session) -> Result<(), Halt> 
     let scene = Scene { pass: Pass::Measure, scenario: LEDGER.to_owned(), wave: 0 };
     diagnosis::fell(run, session, &scene, &seen)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_in_one_line_where_it_may() {
-        let of = |lines: &[&str]| mechanism(&lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>());
-        assert_eq!(of(&["SIZE 1", "AUTH PLAIN LOGIN"]), Mechanism::Plain);
-        assert_eq!(of(&["auth login cram-md5"]), Mechanism::Login);
-        assert_eq!(of(&["AUTH=LOGIN"]), Mechanism::Login);
-        assert_eq!(of(&[]), Mechanism::Plain);
-    }
 }

@@ -2,6 +2,7 @@
 
 use crate::model::plan::scenario::{Depth, Ending, Expect, TlsMode};
 
+use super::cram;
 use super::job::Mechanism;
 use super::reply;
 use super::script::{Command, Script};
@@ -103,6 +104,8 @@ pub struct Dialogue {
     /// Messages begun on this connection.
     pub messages: u32,
     secured: bool,
+    /// The login that was begun.
+    mechanism: Option<Mechanism>,
     /// AUTH LOGIN has been told the user's name.
     named: bool,
     pipelines: bool,
@@ -127,6 +130,7 @@ impl Dialogue {
             leave,
             messages: 0,
             secured: false,
+            mechanism: None,
             named: false,
             pipelines: false,
             stayed: false,
@@ -196,7 +200,7 @@ impl Dialogue {
                 self.step = Step::Tls;
                 Next::Secure
             }
-            (Step::Auth, true) => self.authenticate(script, code),
+            (Step::Auth, true) => self.authenticate(script, code, text),
             (Step::Mail, wanted) => self.mail_answered(script, wanted),
             (Step::Rcpt, wanted) => self.rcpt_answered(script, wanted),
             (Step::Data, true) if self.doomed || self.rcpt_accepted == 0 => self.say(Step::Message, Command::Nothing),
@@ -263,17 +267,22 @@ impl Dialogue {
         }
         self.pipelines = script.pipelining && self.leave.is_none() && reply::offers(text, "PIPELINING");
         if let Some(chosen) = script.auth {
-            let Some(mechanism) = chosen.or_else(|| offered_mechanism(text)) else {
+            let Some(mechanism) = chosen.or_else(|| offered_mechanism(reply::extensions(text))) else {
                 return Next::NotOffered("auth");
             };
+            self.mechanism = Some(mechanism);
             return self.say(Step::Auth, Command::Auth(mechanism));
         }
         self.past_greeting(script)
     }
 
-    fn authenticate(&mut self, script: &Script, code: u16) -> Next {
+    fn authenticate(&mut self, script: &Script, code: u16, text: &[u8]) -> Next {
         if code / 100 == 2 {
             return self.past_greeting(script);
+        }
+        if self.mechanism == Some(Mechanism::CramMd5) {
+            let answer = cram::answer(text, &script.password);
+            return answer.map_or(Next::Unexpected, |digest| self.say(Step::Auth, Command::AuthDigest(digest)));
         }
         // The words of the questions are each server's own: the first asks for the name, the second for the password.
         let named = std::mem::replace(&mut self.named, true);
@@ -353,19 +362,30 @@ impl Dialogue {
     }
 }
 
-fn offered_mechanism(text: &[u8]) -> Option<Mechanism> {
+/// The first that is spoken of those that are offered.
+pub fn offered_mechanism<'a>(extensions: impl Iterator<Item = &'a str> + Clone) -> Option<Mechanism> {
     let offered = |name: &str| {
-        reply::extensions(text).any(|line| {
+        extensions.clone().any(|line| {
             let mut words = line.split([' ', '=']);
             words.next().is_some_and(|word| word.eq_ignore_ascii_case("AUTH"))
                 && words.any(|word| word.eq_ignore_ascii_case(name))
         })
     };
-    if offered("PLAIN") {
-        Some(Mechanism::Plain)
-    } else if offered("LOGIN") {
-        Some(Mechanism::Login)
-    } else {
-        None
+    let spoken = [("PLAIN", Mechanism::Plain), ("LOGIN", Mechanism::Login), ("CRAM-MD5", Mechanism::CramMd5)];
+    spoken.into_iter().find(|(name, _)| offered(name)).map(|(_, mechanism)| mechanism)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_in_one_line_where_it_may() {
+        let of = |lines: &[&str]| offered_mechanism(lines.iter().copied());
+        assert_eq!(of(&["SIZE 1", "AUTH PLAIN LOGIN"]), Some(Mechanism::Plain));
+        assert_eq!(of(&["auth cram-md5 login"]), Some(Mechanism::Login));
+        assert_eq!(of(&["AUTH=LOGIN"]), Some(Mechanism::Login));
+        assert_eq!(of(&["AUTH XOAUTH2 CRAM-MD5"]), Some(Mechanism::CramMd5));
+        assert_eq!(of(&["SIZE 1", "AUTH XOAUTH2"]), None);
     }
 }

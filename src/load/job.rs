@@ -35,7 +35,7 @@ pub struct Auth {
     pub user: String,
     /// Password.
     pub password: String,
-    /// By default what the server offers, PLAIN first.
+    /// By default what the server offers, PLAIN first, CRAM-MD5 last.
     pub mechanism: Option<Mechanism>,
 }
 
@@ -54,6 +54,8 @@ pub enum Mechanism {
     Plain,
     /// Two questions.
     Login,
+    /// RFC 2195: a question that is answered with a digest, so that the password is not sent.
+    CramMd5,
 }
 
 /// An open loop: messages are due at a rate, whatever the server does.

@@ -7,6 +7,7 @@
 mod address;
 mod alarm;
 mod cpu;
+mod cram;
 pub mod dialogue;
 mod engine;
 mod error;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use crate::model::load_stats::{Count, Latency, LoadStats, Stall, Step};
 pub use address::{Address, Endpoint, Family, Resolved};
+pub use dialogue::offered_mechanism;
 pub use engine::run;
 pub use error::{LoadError, PlanError, TlsError};
 pub use external::{Tool, run_external};

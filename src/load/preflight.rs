@@ -221,7 +221,7 @@ fn not_offered(what: &str, greeted: &str) -> (String, String) {
             what.to_uppercase(),
             offered.join(" ")
         ),
-        "let the server offer PLAIN or LOGIN, or leave out --auth".to_owned(),
+        "let the server offer PLAIN, LOGIN or CRAM-MD5, or leave out --auth".to_owned(),
     )
 }
 

@@ -80,7 +80,7 @@ pub fn offers(reply: &[u8], keyword: &str) -> bool {
 }
 
 /// The extensions of an EHLO reply, one line each (`SIZE 10240000`), without the greeting line.
-pub fn extensions(reply: &[u8]) -> impl Iterator<Item = &str> {
+pub fn extensions(reply: &[u8]) -> impl Iterator<Item = &str> + Clone {
     std::str::from_utf8(reply).unwrap_or_default().lines().skip(1).filter_map(|line| line.get(4..)).map(str::trim)
 }
 

@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 
 use crate::model::plan::scenario::{Depth, Ending, Expect, Greeting, PerConnection, Scenario, TlsMode};
 
+use super::cram::{self, Digest};
 use super::error::{LoadError, PlanError};
 use super::job::{Mechanism, SessionOptions};
 
@@ -22,6 +23,8 @@ pub enum Command {
     AuthUser,
     /// The password of AUTH LOGIN.
     AuthPassword,
+    /// The answer of AUTH CRAM-MD5.
+    AuthDigest(Digest),
     /// MAIL.
     Mail,
     /// One RCPT.
@@ -43,7 +46,7 @@ impl Command {
     pub fn hide_secret(self, line: &str) -> &str {
         match self {
             Command::Auth(Mechanism::Plain) => "AUTH PLAIN (hidden)",
-            Command::AuthUser | Command::AuthPassword => "(hidden)",
+            Command::AuthUser | Command::AuthPassword | Command::AuthDigest(_) => "(hidden)",
             _ => line,
         }
     }
@@ -92,6 +95,9 @@ pub struct Script {
     auth_plain: Vec<u8>,
     auth_user: Vec<u8>,
     auth_password: Vec<u8>,
+    user: String,
+    /// For a challenge.
+    pub(super) password: String,
     /// The headers that are the same for all messages.
     headers: Vec<u8>,
     id_left: String,
@@ -175,6 +181,8 @@ impl Script {
             auth_plain: format!("AUTH PLAIN {}\r\n", BASE64.encode(format!("\0{user}\0{password}").as_bytes())).into(),
             auth_user: format!("{}\r\n", BASE64.encode(user.as_bytes())).into(),
             auth_password: format!("{}\r\n", BASE64.encode(password.as_bytes())).into(),
+            user: user.to_owned(),
+            password: password.to_owned(),
             headers: headers.into_bytes(),
             id_left: format!("{:x}.{:x}", started.as_microsecond(), std::process::id()),
             id_right: options.helo.clone(),
@@ -188,6 +196,8 @@ impl Script {
             Command::Starttls => out.extend_from_slice(b"STARTTLS\r\n"),
             Command::Auth(Mechanism::Plain) => out.extend_from_slice(&self.auth_plain),
             Command::Auth(Mechanism::Login) => out.extend_from_slice(b"AUTH LOGIN\r\n"),
+            Command::Auth(Mechanism::CramMd5) => out.extend_from_slice(b"AUTH CRAM-MD5\r\n"),
+            Command::AuthDigest(digest) => out.extend_from_slice(cram::line(&self.user, digest).as_bytes()),
             Command::AuthUser => out.extend_from_slice(&self.auth_user),
             Command::AuthPassword => out.extend_from_slice(&self.auth_password),
             Command::Mail => out.extend_from_slice(&self.mail),
@@ -214,6 +224,11 @@ impl Script {
         out.extend_from_slice(&self.headers);
         write!(out, "Message-Id: <{}.{}@{}>\r\n\r\n", self.id_left, numbers.message, self.id_right)
             .expect("a Vec takes all that is written");
+    }
+
+    /// The line of a recorded conversation that answers a challenge.
+    pub fn cram_directive(&self) -> Vec<u8> {
+        format!("#! cram-md5 {} {}\r\n", self.user, self.password).into_bytes()
     }
 
     fn rcpt(&self, numbers: &mut Numbers, out: &mut Vec<u8>) {

@@ -29,7 +29,10 @@ pub(super) fn setup(view: &RunView) -> Setup {
         commands.push((String::new(), words::visible(&view.reproduce)));
     }
     for (pass, settings) in &target.settings {
-        let set = settings.environment.iter().map(|(name, value)| format!("{name}={}", shell::quoted(value)));
+        // It means nothing to another server.
+        let php = target.versions.contains_key("php");
+        let set = settings.environment.iter().filter(|(name, _)| php || *name != "XDEBUG_MODE");
+        let set = set.map(|(name, value)| format!("{name}={}", shell::quoted(value)));
         let line: Vec<String> = set.chain(settings.command.iter().map(|word| shell::quoted(word))).collect();
         commands.push((words::visible(pass), words::visible(&line.join(" "))));
     }

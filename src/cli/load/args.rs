@@ -87,7 +87,7 @@ pub struct Args {
     /// Log in
     #[arg(long, value_name = "USER:PASS", value_parser = auth, help_heading = "SMTP")]
     pub auth: Option<Auth>,
-    /// AUTH mechanism [default: what the server offers, PLAIN before LOGIN]
+    /// AUTH mechanism [default: what the server offers, PLAIN, then LOGIN, then CRAM-MD5]
     #[arg(long, value_name = "MECHANISM", value_enum, requires = "auth", help_heading = "SMTP")]
     pub auth_mechanism: Option<MechanismName>,
     /// STARTTLS
@@ -181,6 +181,8 @@ pub enum MechanismName {
     Plain,
     /// Two questions
     Login,
+    /// A challenge (RFC 2195)
+    CramMd5,
 }
 
 impl From<MechanismName> for Mechanism {
@@ -188,6 +190,7 @@ impl From<MechanismName> for Mechanism {
         match name {
             MechanismName::Plain => Mechanism::Plain,
             MechanismName::Login => Mechanism::Login,
+            MechanismName::CramMd5 => Mechanism::CramMd5,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::script::{Move, Recording};
 use crate::load::address::Endpoint;
+use crate::load::cram;
 use crate::load::engine::Cause;
 use crate::load::error::{LoadError, PlanError};
 use crate::load::job::{Control, Job, Live};
@@ -119,6 +120,7 @@ fn play(
         shared,
         control,
         got: Vec::new(),
+        said: Vec::new(),
         kept: number < job.options.transcribed,
         step: Step::Connect,
     };
@@ -162,6 +164,8 @@ struct Conversation<'a> {
     shared: &'a Shared,
     control: &'a Control,
     got: Vec<u8>,
+    /// The last reply.
+    said: Vec<u8>,
     /// Its words are kept.
     kept: bool,
     step: Step,
@@ -205,6 +209,12 @@ impl Conversation<'_> {
                     }
                 }
                 Move::Message { .. } => {}
+                Move::Answer { user, password } if code == 334 => {
+                    let digest = cram::answer(&self.said, password).ok_or(Cause::Protocol)?;
+                    self.say(&mut wire, cram::line(user, digest).as_bytes())?;
+                    code = self.reply(&mut wire)?;
+                }
+                Move::Answer { .. } => {}
                 Move::Wait(time) => self.wait(*time)?,
                 Move::Close => return Ok(()),
                 Move::Reset => {
@@ -241,6 +251,7 @@ impl Conversation<'_> {
         if self.kept {
             self.keep("S", &text);
         }
+        self.said = text.into_bytes();
         let step = self.step;
         self.shared.with(|stats| {
             stats.steps.entry(step).or_default().record(nanos(began.elapsed()));

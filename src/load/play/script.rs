@@ -2,7 +2,7 @@
 //!
 //! Every line is what the client sends, without its line end. Lines that begin with `#` are comments, except those that
 //! begin with `#!`, which say what the client does beside sending: `#! wait 2s`, `#! together 3` (the next lines go in one
-//! write), `#! close` (FIN), `#! reset` (RST).
+//! write), `#! cram-md5 USER PASSWORD` (the answer to a challenge), `#! close` (FIN), `#! reset` (RST).
 //! Between `DATA` and the line `.` all lines are the message's, comments too; `#! close` and `#! reset` hold there as
 //! well, and break the message off.
 
@@ -29,6 +29,13 @@ pub enum Move {
         /// Whether the final dot is there: without it there is no reply.
         whole: bool,
     },
+    /// Answers the challenge of AUTH CRAM-MD5, where the last reply was one.
+    Answer {
+        /// Who.
+        user: String,
+        /// And the password.
+        password: String,
+    },
     /// Waits.
     Wait(Duration),
     /// Closes the connection without a word.
@@ -48,7 +55,7 @@ impl Recording {
     /// Reads the text of a script.
     ///
     /// # Errors
-    /// A `#!` line that is none of the four, lines after the end, a message without its final dot, fewer lines than go
+    /// A `#!` line that is none of the five, lines after the end, a message without its final dot, fewer lines than go
     /// together; with the line.
     pub fn parse(text: &[u8]) -> Result<Self, LoadError> {
         let mut moves = Vec::new();
@@ -70,8 +77,8 @@ impl Recording {
                 return Err(at("nothing can follow `#! close` and `#! reset`".to_owned()));
             }
             match (does, message.take()) {
-                (Some(Does::Together(_) | Does::Moves(Move::Wait(_))), Some(_)) => {
-                    return Err(at("`#! wait` and `#! together` stand between lines, not in a message".to_owned()));
+                (Some(Does::Together(_) | Does::Moves(Move::Wait(_) | Move::Answer { .. })), Some(_)) => {
+                    return Err(at("`#! wait`, `#! together` and `#! cram-md5` stand between lines, not in a message".to_owned()));
                 }
                 (Some(Does::Together(lines)), None) => {
                     together = lines;
@@ -129,6 +136,11 @@ enum Does {
 fn directive(line: &[u8]) -> Result<Option<Does>, String> {
     let Some(rest) = line.strip_prefix(b"#!") else { return Ok(None) };
     let text = String::from_utf8_lossy(rest);
+    if let Some(login) = text.trim_start().strip_prefix("cram-md5 ") {
+        let (user, password) = login.split_once(' ').ok_or("`#! cram-md5` needs a user and a password")?;
+        let (user, password) = (user.to_owned(), password.to_owned());
+        return Ok(Some(Does::Moves(Move::Answer { user, password })));
+    }
     let mut words = text.split_whitespace();
     match (words.next(), words.next(), words.next()) {
         (Some("wait"), Some(time), None) => parse_duration(time).map(|time| Some(Does::Moves(Move::Wait(time)))),
@@ -138,7 +150,7 @@ fn directive(line: &[u8]) -> Result<Option<Does>, String> {
         },
         (Some("close"), None, None) => Ok(Some(Does::Moves(Move::Close))),
         (Some("reset"), None, None) => Ok(Some(Does::Moves(Move::Reset))),
-        _ => Err(format!("`#!{text}` is none of `#! wait TIME`, `#! together LINES`, `#! close`, `#! reset`")),
+        _ => Err(format!("`#!{text}` is none of `#! wait TIME`, `#! together LINES`, `#! cram-md5 USER PASSWORD`, `#! close`, `#! reset`")),
     }
 }
 
@@ -213,6 +225,8 @@ mod tests {
             ("NOOP\n#! sleep 2s\n", 2),
             ("#! wait soon\n", 1),
             ("#! wait\n", 1),
+            ("#! cram-md5 me\n", 1),
+            ("DATA\n#! cram-md5 me secret\n.\n", 2),
             ("NOOP\n#! close\nQUIT\n", 3),
             ("DATA\nhalf\n", 3),
             ("DATA\n#! wait 1s\n.\n", 2),

@@ -64,9 +64,13 @@ fn one(act: Act, script: &Script, mechanism: Mechanism, numbers: &mut Numbers, o
         Act::Starttls => say(Command::Starttls),
         Act::Auth => {
             say(Command::Auth(mechanism));
-            if mechanism == Mechanism::Login {
-                say(Command::AuthUser);
-                say(Command::AuthPassword);
+            match mechanism {
+                Mechanism::Plain => {}
+                Mechanism::Login => {
+                    say(Command::AuthUser);
+                    say(Command::AuthPassword);
+                }
+                Mechanism::CramMd5 => out.extend_from_slice(&script.cram_directive()),
             }
         }
         Act::Mail => say(Command::Mail),
@@ -158,5 +162,9 @@ mod tests {
         assert_eq!(script(&[Act::Auth], false, Mechanism::Plain), "AUTH PLAIN AG1lAHNlY3JldA==\r\n#! close\r\n");
         let login = script(&[Act::Auth], false, Mechanism::Login);
         assert_eq!(login.lines().collect::<Vec<_>>(), ["AUTH LOGIN", "bWU=", "c2VjcmV0", "#! close"]);
+        let cram = script(&[Act::Auth], false, Mechanism::CramMd5);
+        assert_eq!(cram, "AUTH CRAM-MD5\r\n#! cram-md5 me secret\r\n#! close\r\n");
+        let answer = Move::Answer { user: "me".to_owned(), password: "secret".to_owned() };
+        assert!(Recording::parse(cram.as_bytes()).unwrap().moves.contains(&answer));
     }
 }
