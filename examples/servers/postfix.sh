@@ -23,6 +23,9 @@ default_transport = discard
 smtpd_recipient_restrictions = permit_mynetworks, reject
 # The defaults: 50 connections of one client, 10 MB a message.
 smtpd_client_connection_count_limit = 0
+message_size_limit = 51200000
+# Each session comes from its own address of 127.0.0.0/8: no look-up of their names.
+smtpd_peername_lookup = no
 CONF
 cat >"$folder/etc/master.cf" <<CONF
 127.0.0.1:$port inet n - n - - smtpd

@@ -11,7 +11,7 @@ use super::export::{self, Wanted};
 use super::lists::{self, ScenarioName};
 use super::parse;
 use super::run::Show;
-use crate::load::Tool;
+use crate::load::{Auth, Tool};
 use crate::model::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
@@ -201,7 +201,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         bail!("--load-command goes with --engine command");
     }
     if let Some(auth) = &args.auth
-        && !auth.contains(':')
+        && Auth::parse(auth).is_none()
     {
         bail!("--auth takes USER:PASS");
     }

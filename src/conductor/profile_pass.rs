@@ -102,9 +102,9 @@ fn no_profile(run: &Context<'_>) -> Option<String> {
         return Some("The profile: php runs with -n, so that Xdebug is not loaded. Leave -n out.".to_owned());
     }
     match &run.php {
-        None if run.php_asked => {
-            Some("The profile: none can be recorded of what this server runs in; time by function is not known.".to_owned())
-        }
+        None if run.php_asked => Some(
+            "The profile: none can be recorded of what this server runs in; time by function is not known.".to_owned(),
+        ),
         None => Some(
             "The profile: the server is not PHP (or its php could not be asked), so that Xdebug cannot profile it."
                 .to_owned(),

@@ -191,9 +191,13 @@ fn exited_at_once(target: &mut Target) -> Halt {
 
 fn never_ready(target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
     let within = crate::phrase::duration(target.started.elapsed());
-    let what = if let Some(why) = unseen(target).filter(|_| listeners.is_empty()) {
-        why
-    } else if listeners.is_empty() {
+    if let Some(why) = unseen(target).filter(|_| listeners.is_empty()) {
+        return Halt::early(
+            EarlyEnd::Environment,
+            format!("no port of the server was found within {within}: {why}{}", last_lines(target)),
+        );
+    }
+    let what = if listeners.is_empty() {
         "no process of it listens on a TCP port".to_owned()
     } else if !probes.waiting.is_empty() {
         let waiting: Vec<String> = probes.waiting.iter().map(ToString::to_string).collect();

@@ -19,6 +19,9 @@ use crate::phrase::plural;
 /// Of the speed that more sessions at once should bring, what must come.
 const FASTER: f64 = 0.6;
 
+/// Seconds from which a conversation is slow.
+const SLOW: f64 = 0.1;
+
 /// How a scenario ended.
 pub(super) enum Outcome {
     /// In order, for this reason.
@@ -170,6 +173,7 @@ async fn run_wave(
     };
     let attended = wave::run_load(run, session, &state.scene(number), asked).await?;
     state.take(&attended.tally, attended.server_cpu);
+    run.patient |= waits_for_many(run, state, wave);
     let Some(seen) = attended.trouble else { return Ok(None) };
     let diagnosis = diagnosis::fell(run, session, &state.scene(number), &seen)?;
     // What it held once it may hold again: half of those that were open.
@@ -177,6 +181,13 @@ async fn run_wave(
         .then_some(attended.tally.peak_open / 2)
         .filter(|fewer| *fewer >= 4);
     Ok(Some(Outcome::Fell(fewer)))
+}
+
+/// Whether a server that is slow with one conversation has shown that it is not with several, as it only waits.
+fn waits_for_many(run: &Context<'_>, state: &ScenarioRun<'_>, wave: Wave) -> bool {
+    let Some(reply) = run.reply.filter(|reply| *reply > SLOW) else { return false };
+    let each = state.known.seconds_each * wave.parallel as f64;
+    wave.parallel > 1 && state.went_as_meant && state.busy < wave_size::WAITS && each * FASTER <= reply
 }
 
 async fn floor_of(

@@ -45,7 +45,7 @@ const WARM_UP: u64 = 50;
 const WARM_UP_PART: f64 = 0.05;
 
 /// A server that uses less than this part of one processor under load waits for something.
-const WAITS: f64 = 0.25;
+pub const WAITS: f64 = 0.25;
 
 /// Most sessions at once where only waiting is to be shortened.
 pub const MOST_WAITING: u64 = 100;

@@ -228,6 +228,11 @@ impl Link {
     /// rustls's.
     pub fn secure(&mut self, config: &Arc<rustls::ClientConfig>, name: &ServerName<'static>) -> io::Result<()> {
         let connection = ClientConnection::new(config.clone(), name.clone()).map_err(io::Error::other)?;
+        // The end of a handshake and the words after it are small writes in a row: the second would wait for the peer's
+        // delayed acknowledgement of the first, and the server be blamed for it.
+        if let Stream::Tcp(stream) = &self.socket.stream {
+            stream.set_nodelay(true)?;
+        }
         self.tls = Some(Box::new(connection));
         Ok(())
     }

@@ -62,7 +62,7 @@ pub struct Preflight {
     pub dialogue: Vec<String>,
     /// Conversations that it took (more than one where a recipient was put off, or EHLO not known).
     pub conversations: u64,
-    /// Seconds.
+    /// Seconds of the last of them.
     pub seconds: f64,
 }
 
@@ -142,6 +142,7 @@ pub fn preflight(
     let mut conversations = 0;
     loop {
         conversations += 1;
+        let this_began = Instant::now();
         let scenario = Scenario { greeting, ..Scenario::plain("preflight", 1, 1) };
         let mut conversation = Conversation::new(target, options, &scenario, times.step)?;
         match conversation.hold(&endpoint) {
@@ -151,7 +152,7 @@ pub fn preflight(
                 let extensions = greeted
                     .map_or(Vec::new(), |reply| reply::extensions(reply.text.as_bytes()).map(str::to_owned).collect());
                 let banner = replies.first().map_or(String::new(), |reply| reply.text.trim_end().to_owned());
-                let seconds = began.elapsed().as_secs_f64();
+                let seconds = this_began.elapsed().as_secs_f64();
                 return Ok(Preflight { banner, extensions, replies, dialogue, conversations, seconds });
             }
             Err(PreflightError::Refused(refused)) => {
@@ -185,8 +186,9 @@ fn wait(time: Duration, control: &Control) -> Result<(), PreflightError> {
     Ok(())
 }
 
-/// The options that mend a refusal of a step.
-fn mend(step: Step, code: u16, text: &str, options: &SessionOptions) -> String {
+/// The options that mend a refusal of a step; `greeted` is the reply to EHLO.
+fn mend(step: Step, code: u16, text: &str, options: &SessionOptions, greeted: &str) -> String {
+    let offers = |what| reply::offers(greeted.as_bytes(), what);
     let mend = match step {
         Step::Helo => "choose another name with --helo NAME",
         Step::Auth => "check --auth USER:PASS",
@@ -195,6 +197,9 @@ fn mend(step: Step, code: u16, text: &str, options: &SessionOptions) -> String {
         // The reply itself says what it wants.
         _ if options.tls == TlsMode::None && text.to_ascii_uppercase().contains("STARTTLS") => {
             "it asks for encryption: --starttls"
+        }
+        _ if code == 530 && options.auth.is_none() && offers("AUTH") && !offers("STARTTLS") => {
+            "it asks for a login: --auth USER:PASS"
         }
         _ if code == 530 && options.auth.is_none() => "it asks for a login or encryption: --auth USER:PASS, --starttls",
         Step::Mail => "choose a sender that it accepts with --from ADDR, or log in with --auth USER:PASS",
@@ -312,11 +317,13 @@ impl<'a> Conversation<'a> {
             self.replies.push(StepReply { step, code, text: visible_lines(&text) });
             let (then, refusal) = talk.reply(&self.script, code, text.as_bytes());
             if let (Some(refusal), None) = (refusal, &refused) {
+                let greeted = self.replies.iter().rfind(|reply| reply.step == Step::Helo);
+                let greeted = greeted.map_or("", |reply| reply.text.as_str());
                 refused = Some(Refused {
                     step: refusal.step,
                     code: refusal.code,
                     text: visible_lines(text.trim_end()),
-                    mend: mend(refusal.step, refusal.code, &text, self.options),
+                    mend: mend(refusal.step, refusal.code, &text, self.options, greeted),
                     dialogue: self.dialogue.clone(),
                 });
             }

@@ -134,6 +134,7 @@ pub fn secure(wire: Wire, target: &Address, options: &SessionOptions, timeout: D
     match wire {
         Wire::Tcp(mut stream) => {
             stream.set_read_timeout(Some(timeout))?;
+            stream.set_nodelay(true)?;
             connection.complete_io(&mut stream)?;
             Ok(Wire::Tls(Box::new(StreamOwned::new(connection, stream))))
         }

@@ -43,7 +43,8 @@ pub(super) fn fact(metric: Metric, first: &Counted, now: &Counted, rest: f64) ->
         }
         _ => return None,
     };
-    (of > 0 && left as f64 >= EACH * of as f64 && left <= of + of / 50).then_some((left, of))
+    // A few more than the work come from what stands between two scenarios.
+    (of > 0 && left as f64 >= EACH * of as f64 && left <= of + of / 50).then_some((left.min(of), of))
 }
 
 #[cfg(test)]
@@ -61,6 +62,11 @@ mod tests {
         assert_eq!(fact(Metric::Sockets, &first, &at(60.0, 673, 300, 0), 15.0), None, "some are closed");
         assert_eq!(fact(Metric::Fd, &first, &at(10.0, 673, 673, 0), 15.0), None, "a timer may still close them");
         assert_eq!(fact(Metric::Heap, &first, &at(60.0, 12_000, 0, 12_005), 15.0), Some((12_000, 12_000)));
+        assert_eq!(
+            fact(Metric::Heap, &first, &at(60.0, 13_141, 0, 13_156), 15.0),
+            Some((13_141, 13_141)),
+            "never above"
+        );
         assert_eq!(fact(Metric::Heap, &first, &at(60.0, 3_000, 0, 3_005), 15.0), None, "a cache may be as large");
         assert_eq!(fact(Metric::Rss, &first, &at(60.0, 673, 673, 0), 15.0), None);
     }

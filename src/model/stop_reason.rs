@@ -46,7 +46,7 @@ pub enum ScenarioStop {
     BudgetUsed,
     /// The profile pass ran as much of it as its time allowed.
     TimeUsed,
-    /// The budget was used before it began.
+    /// What was left of the budget had no room for it.
     NeverBegan,
     /// A pause without load had no room in the budget.
     NoRoomForRest {

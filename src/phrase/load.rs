@@ -20,7 +20,7 @@ pub fn scenario_stop(why: ScenarioStop) -> String {
         ScenarioStop::AllRun => "everything asked for was run".to_owned(),
         ScenarioStop::BudgetUsed => "stopped early: out of budget".to_owned(),
         ScenarioStop::TimeUsed => "ran for as long as its time allowed".to_owned(),
-        ScenarioStop::NeverBegan => "not run: out of budget before it began".to_owned(),
+        ScenarioStop::NeverBegan => "not run: the budget has no room for it".to_owned(),
         ScenarioStop::NoRoomForRest { seconds } => {
             format!("stopped early: no time was left for a pause of {} s", significant(seconds))
         }

@@ -135,7 +135,7 @@ fn a_server_that_may_not_be_looked_into_is_told_from_one_that_does_not_listen() 
         .stdin(Stdio::null())
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let said = text(&output);
     assert!(said.contains("is closed to us and runs as user 65534") && said.contains("SYS_PTRACE"), "{said}");
     place.is_left_empty().unwrap();

@@ -78,6 +78,9 @@ pub(super) fn condition(text: &str) -> Result<Condition, String> {
     let figure = figure(left.trim()).map_err(|why| format!("`{text}`: {why}"))?;
     let right = limit(right.trim()).map_err(|why| format!("`{text}`: {why}"))?;
     let unit = unit(&figure, &right).map_err(|why| format!("`{text}`: {why}"))?;
+    if unit == ThresholdUnit::Share && right.limit > 1.0 {
+        return Err(format!("`{text}`: a share is never above 100%"));
+    }
     if right.scenario.is_some() && !figure.is_of_a_scenario() {
         return Err(format!("`{text}`: this figure is of the whole run; leave `in ...` out"));
     }
@@ -339,6 +342,8 @@ mod tests {
             ("function \"x\" > 20%", "`self` or `inclusive`"),
             ("errors > -1", "against the baseline"),
             ("errors > 1,5%", "decimals follow a point"),
+            ("errors > 150%", "never above 100%"),
+            ("function \"x\" self > 101%", "never above 100%"),
             ("errors all > 1", "does not belong"),
             ("new_functions > 5", "per message"),
             ("heap > 1 B per week", "`session` or `hour`"),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::stdout::errln;
@@ -56,7 +57,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// Runs a job on a thread of its own; shows progress and takes Ctrl-C meanwhile.
+/// Runs a job on a thread of its own; shows progress and takes Ctrl-C and SIGTERM meanwhile.
 async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::Result<LoadStats> {
     let control = Arc::new(Control::new());
     let (done, mut finished) = tokio::sync::oneshot::channel();
@@ -68,11 +69,13 @@ async fn carry_out(job: Job, tool: Option<Tool>, shown: &show::Show) -> anyhow::
         .context("cannot start the load's thread")?;
     let mut tick = tokio::time::interval(PROGRESS_EVERY);
     tick.tick().await;
+    let mut told_to_end = signal(SignalKind::terminate()).context("signals cannot be listened to")?;
     let outcome = loop {
         tokio::select! {
             outcome = &mut finished => break outcome,
             _ = tick.tick() => shown.progress(&job, control.live()),
             _ = tokio::signal::ctrl_c() => control.stop(),
+            _ = told_to_end.recv() => control.stop(),
         }
     };
     shown.clear();

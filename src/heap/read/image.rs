@@ -1,7 +1,9 @@
 //! Finding PHP in a process: which file, loaded where, of which version. Reads the live process;
 //! knows nothing of its heap.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::sync::{Mutex, PoisonError};
 
 use crate::heap::census::error::Error;
 use crate::heap::layout::{self, Layout};
@@ -123,7 +125,7 @@ fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Error> {
         tried.push((&code.path, code.inode));
         let Some(first) = maps.iter().find(|m| m.inode == code.inode && m.path == code.path) else { continue };
         let Some(file) = open_mapped(pid, first, code.path == exe) else { continue };
-        if let Some(image) = Image::open(file, &SYMBOLS) {
+        if let Some(image) = open_engine(file) {
             let bias = image.bias(first.offset, first.start);
             return bias.map(|bias| (image, bias)).ok_or(Error::Unsupported("its mappings fit no segment".into()));
         }
@@ -133,6 +135,27 @@ fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Error> {
         return Err(Error::Unsupported(format!("{name} exports no executor_globals (a static or a ZTS build)")));
     }
     Err(Error::NotPhp)
+}
+
+/// A file, as long as it is not written.
+type FileKey = (u64, u64, i64, i64);
+
+/// Files that are no engine. A server of many processes has the same libraries in each of them, and to look through all
+/// their symbols anew would take longer than all the rest of a floor.
+static NO_ENGINE: Mutex<BTreeSet<FileKey>> = Mutex::new(BTreeSet::new());
+
+fn open_engine(file: File) -> Option<Image> {
+    use std::os::unix::fs::MetadataExt;
+    let about = file.metadata().ok()?;
+    let key = (about.dev(), about.ino(), about.mtime(), about.mtime_nsec());
+    if NO_ENGINE.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
+        return None;
+    }
+    let image = Image::open(file.try_clone().ok()?, &SYMBOLS);
+    if image.is_none() {
+        NO_ENGINE.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    }
+    image
 }
 
 fn open_mapped(pid: i32, mapping: &Mapping, is_exe: bool) -> Option<File> {

@@ -78,7 +78,9 @@ impl Recording {
             }
             match (does, message.take()) {
                 (Some(Does::Together(_) | Does::Moves(Move::Wait(_) | Move::Answer { .. })), Some(_)) => {
-                    return Err(at("`#! wait`, `#! together` and `#! cram-md5` stand between lines, not in a message".to_owned()));
+                    return Err(at(
+                        "`#! wait`, `#! together` and `#! cram-md5` stand between lines, not in a message".to_owned()
+                    ));
                 }
                 (Some(Does::Together(lines)), None) => {
                     together = lines;
@@ -150,7 +152,9 @@ fn directive(line: &[u8]) -> Result<Option<Does>, String> {
         },
         (Some("close"), None, None) => Ok(Some(Does::Moves(Move::Close))),
         (Some("reset"), None, None) => Ok(Some(Does::Moves(Move::Reset))),
-        _ => Err(format!("`#!{text}` is none of `#! wait TIME`, `#! together LINES`, `#! cram-md5 USER PASSWORD`, `#! close`, `#! reset`")),
+        _ => Err(format!(
+            "`#!{text}` is none of `#! wait TIME`, `#! together LINES`, `#! cram-md5 USER PASSWORD`, `#! close`, `#! reset`"
+        )),
     }
 }
 

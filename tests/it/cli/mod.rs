@@ -5,6 +5,7 @@ mod attach;
 mod compare;
 mod console;
 mod exports;
+mod first_contact;
 mod gate;
 mod kinds;
 mod main_job;

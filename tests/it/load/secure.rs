@@ -102,6 +102,36 @@ fn mail_goes_over_tls_from_those_who_logged_in() {
 }
 
 #[test]
+fn a_challenge_is_answered() {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap().port().to_string();
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/first.py");
+    let mut server = Command::new("python3").args([server, &port, "cram"]).spawn().unwrap();
+    let target = format!("127.0.0.1:{port}");
+    let again = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::net::TcpStream::connect(&target).is_err() && std::time::Instant::now() < again {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    let text =
+        "EHLO localhost\nAUTH CRAM-MD5\n#! cram-md5 me secret\nMAIL FROM:<a@b>\nRCPT TO:<a@b>\nDATA\nhi\n.\nQUIT\n";
+    std::fs::write(&script, text).unwrap();
+    let of_script = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+        .args(["load", "-m", "4", "--script"])
+        .arg(&script)
+        .arg(&target)
+        .status()
+        .unwrap();
+    let right = load(&["--auth", "me:secret"], &target);
+    let wrong = load(&["--auth", "me:wrong", "--auth-mechanism", "cram-md5"], &target);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(of_script.success());
+    assert_eq!((right.0, &right.1["messages_accepted"]), (0, &9.into()), "{}", right.1);
+    assert_eq!((wrong.0, &wrong.1["errors"]["auth_535"]), (1, &9.into()), "{}", wrong.1);
+}
+
+#[test]
 fn a_wrong_password_a_strange_authority_and_no_tls_are_counted_under_their_names() {
     let certificates = Certificates::make();
     let strange = Certificates::make();
