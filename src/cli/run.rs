@@ -18,6 +18,7 @@ use crate::conductor::{self, Interrupt, Order};
 use crate::console::{Closing, Console, Detail, JsonLines, Redacting, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
 use crate::model::Clock;
+use crate::model::load_stats::LoadRow;
 use crate::model::plan::Plan;
 use crate::phrase::{self, Redactor};
 
@@ -122,7 +123,7 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
     lines.extend(result.evidence.iter().take(3).map(|text| (String::new(), plain(text))));
     let accepted: u64 = result.measured_load().map(|row| row.messages_accepted).sum();
     let sessions: u64 = result.measured_load().map(|row| row.sessions).sum();
-    let errors: u64 = result.measured_load().flat_map(|row| row.errors.values()).sum();
+    let errors: u64 = result.measured_load().map(LoadRow::refused_or_failed).sum();
     if sessions > 0 {
         lines.push((
             "load".to_owned(),

@@ -92,7 +92,9 @@ impl Console {
                 self.scenario.messages += tally.messages_accepted;
                 self.scenario.sessions += tally.as_meant;
                 self.scenario.seconds += tally.seconds;
-                self.scenario.refused_or_failed += tally.errors.values().sum::<u64>();
+                let broken_off = |kind: &str| kind.starts_with("interrupted_");
+                let faults = tally.errors.iter().filter(|(kind, _)| !broken_off(kind)).map(|(_, count)| count);
+                self.scenario.refused_or_failed += faults.sum::<u64>();
             }
             Event::Launch(launch) => {
                 self.named.clone_from(&launch.versions);

@@ -153,7 +153,7 @@ fn errors(result: &RunResult) -> Figure {
     if totals(result).next().is_none() {
         return Figure::new("Errors", "–", "nothing was sent");
     }
-    let errors: u64 = totals(result).flat_map(|row| row.errors.values()).sum();
+    let errors: u64 = totals(result).map(LoadRow::refused_or_failed).sum();
     let sessions: u64 = totals(result).map(|row| row.sessions).sum();
     let remark = if errors == 0 {
         format!("in {} sessions", grouped(sessions))

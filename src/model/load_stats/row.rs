@@ -207,6 +207,12 @@ impl LoadRow {
         self.wave.is_none() && self.pass == RowPass::Measure && ![PREFLIGHT, LEDGER].contains(&self.scenario.as_str())
     }
 
+    /// What was refused or failed: not what was never begun, nor what this program broke off itself.
+    pub fn refused_or_failed(&self) -> u64 {
+        let ours = |kind: &str| kind == "not_started" || kind.starts_with("interrupted_");
+        self.errors.iter().filter(|(kind, _)| !ours(kind)).map(|(_, count)| count).sum()
+    }
+
     /// Messages accepted, or sessions where there are no messages: what figures per unit of work divide by.
     pub fn work(&self) -> u64 {
         if self.messages_accepted > 0 { self.messages_accepted } else { self.sessions }
@@ -230,6 +236,13 @@ mod tests {
         let row = LoadRow::new("churn", None, Pass::Measure, &stats, Some(-0.1));
         assert_eq!(row.errors.values().sum::<u64>() + row.count.finished, row.count.asked);
         assert_eq!(row.server_cpu_seconds, Some(0.0));
+        stats.errors.insert("interrupted_banner".into(), 4);
+        let row = LoadRow::new("churn", None, Pass::Measure, &stats, None);
+        assert_eq!(
+            row.refused_or_failed(),
+            2,
+            "what was not begun and what was broken off is no fault of the server's"
+        );
     }
 
     #[test]

@@ -61,13 +61,18 @@ fn run(kind: &[&str], options: &[&str]) -> Ran {
 }
 
 fn run_in(folder: tempfile::TempDir, kind: &[&str], options: &[&str]) -> Ran {
+    let server = [&["python3", SERVER, &port()], kind].concat();
+    run_server(folder, &server, options)
+}
+
+fn run_server(folder: tempfile::TempDir, server: &[&str], options: &[&str]) -> Ran {
     let out = Ran::out(folder.path());
     let output = Command::new(env!("CARGO_BIN_EXE_profile-run"))
         .arg("--out")
         .arg(&out)
         .args(options)
-        .args(["--", "python3", SERVER, &port()])
-        .args(kind)
+        .arg("--")
+        .args(server)
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()
@@ -150,4 +155,19 @@ fn the_other_loopback_and_a_daemon_with_a_pid_file_are_found() {
     std::fs::remove_dir_all(Ran::out(ran.folder.path())).unwrap();
     let again = run_in(ran.folder, &["daemon", "pid"], &SMOKE);
     assert!(again.code() == 3 && again.text().contains("does it run already?"), "{}", again.text());
+}
+
+#[test]
+fn a_short_backlog_under_five_hundred_at_once_is_no_fault() {
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/accept.php");
+    for form in ["select", "blocking", "fork"] {
+        let options = ["--load", "churn,handshake", "--scale", "0.1", "--passes", "measure", "--budget", "25s"];
+        let ran = run_server(tempfile::tempdir().unwrap(), &["php", server, &port(), form], &options);
+        assert!(matches!(ran.code(), 0 | 4), "{form}: {}", ran.text());
+        for scenario in ["churn", "handshake"] {
+            let row = ran.sum(scenario);
+            assert_eq!(row["errors"].as_object().unwrap().len(), 0, "{form}: {row}");
+            assert!(row["lost"].is_u64(), "{form}: {row}");
+        }
+    }
 }

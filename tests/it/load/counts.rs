@@ -249,3 +249,25 @@ fn usage_errors_are_code_2_and_say_what_to_do() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-remote"));
 }
+
+#[test]
+fn told_to_end_it_says_what_was_done() {
+    for signal in [nix::sys::signal::SIGTERM, nix::sys::signal::SIGINT] {
+        let server = Server::recording();
+        let child = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+            .args(["load", "--json", "--rate", "20/s", "--duration", "60s", &server.target()])
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .expect("profile-run runs");
+        while server.sessions().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), signal).expect("it runs");
+        let output = child.wait_with_output().expect("it ends");
+        let last = String::from_utf8_lossy(&output.stdout).lines().last().unwrap_or_default().to_owned();
+        let line: Value = serde_json::from_str(&last).expect("JSON");
+        assert_eq!(output.status.code(), Some(130), "{signal}: {last}");
+        assert!(line["result"]["load"][0]["messages_accepted"].as_u64() > Some(0), "{signal}: {last}");
+    }
+}
