@@ -1,5 +1,6 @@
 //! The TCP sockets of a network namespace, by the fastest way that reaches it.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 
 use super::{Diag, Error, Family, Process, State, TcpSocket};
@@ -31,18 +32,45 @@ impl Ask<'_> {
 pub struct SocketTable {
     diag: Option<Diag>,
     own_namespace: Option<OsString>,
+    kept: Option<Kept>,
+}
+
+/// What a namespace listed.
+#[derive(Debug)]
+struct Kept {
+    namespace: Option<OsString>,
+    by_inode: HashMap<u64, TcpSocket>,
 }
 
 impl SocketTable {
     /// Opens what there is; a kernel without sock_diag is served by the files.
     pub fn open() -> Self {
         let own_namespace = std::fs::read_link("/proc/self/ns/net").ok().map(OsString::from);
-        Self { diag: Diag::open().ok(), own_namespace }
+        Self { diag: Diag::open().ok(), own_namespace, kept: None }
     }
 
     /// A table that only reads files, to compare both ways.
     pub fn of_files() -> Self {
-        Self { diag: None, own_namespace: None }
+        Self { diag: None, own_namespace: None, kept: None }
+    }
+
+    /// Every socket in the namespace of `process`, by inode: as it was listed last, or `anew`. A machine may have tens of
+    /// thousands of them, and a server hundreds of processes.
+    pub fn listed(&mut self, process: &Process, anew: bool) -> Result<&HashMap<u64, TcpSocket>, Error> {
+        let namespace = process.net_namespace().ok();
+        let fits = |kept: &Kept| !anew && namespace.is_some() && kept.namespace == namespace;
+        if !self.kept.as_ref().is_some_and(fits) {
+            let mut all = Vec::new();
+            self.read(process, Ask::ALL, &mut all)?;
+            let by_inode = all.into_iter().filter(|s| s.inode != 0).map(|s| (s.inode, s)).collect();
+            self.kept = Some(Kept { namespace, by_inode });
+        }
+        Ok(&self.kept.as_ref().expect("it was read").by_inode)
+    }
+
+    /// What was listed is of another moment.
+    pub fn forget(&mut self) {
+        self.kept = None;
     }
 
     /// Replaces `out` by the TCP sockets in the namespace of `process` that are asked for.

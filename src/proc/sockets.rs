@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Ask, Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket};
+use super::{Descriptor, Error, Kind, Process, SocketTable, State, TcpSocket};
 
 /// The TCP sockets that `process` holds, each once however many descriptors refer to it, by inode.
 /// Those that no table lists (never connected, or reset by the other side) are found by asking the
-/// descriptor for its protocol; they are in state `CLOSE` and have no addresses.
+/// descriptor for its protocol; they are in state `CLOSE` and have no addresses. The table may have been listed for another
+/// process before: [`SocketTable::forget`] where that is no longer true.
 pub fn held_tcp(
     process: &Process,
     descriptors: &[Descriptor],
@@ -19,15 +20,11 @@ pub fn held_tcp(
     if unlisted.is_empty() {
         return Ok(held);
     }
-    let mut sockets = Vec::new();
-    // Twice where some were not found: the kernel lists its table in pieces while it changes.
-    for _ in 0..2 {
-        table.read(process, Ask::ALL, &mut sockets)?;
-        for socket in sockets.iter().filter(|s| s.inode != 0) {
-            if unlisted.remove(&socket.inode).is_some() {
-                held.insert(socket.inode, *socket);
-            }
-        }
+    // Up to three times where some were not found: what was listed may be older than they are, and the kernel lists its
+    // table in pieces while it changes.
+    for anew in [false, true, true] {
+        let listed = table.listed(process, anew)?;
+        unlisted.retain(|inode, _| listed.get(inode).is_none_or(|socket| held.insert(*inode, *socket).is_some()));
         unlisted.retain(|_, fd| process.socket_protocol(*fd).is_some_and(|name| name.starts_with("TCP")));
         if unlisted.is_empty() {
             break;
@@ -57,4 +54,30 @@ pub fn listening_ports<'a>(sockets: impl IntoIterator<Item = &'a TcpSocket>) -> 
     let ports: BTreeSet<u16> =
         sockets.into_iter().filter(|s| s.state == State::Listen).map(|s| s.local.port()).collect();
     ports.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_younger_than_the_list_is_found() {
+        let mut table = SocketTable::open();
+        let process = Process::open(std::process::id() as i32).expect("this process");
+        let mut ports = || {
+            let held = held_tcp(&process, &process.descriptors().expect("they are ours"), &mut table).expect("sockets");
+            listening_ports(held.values())
+        };
+        let one = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address").port();
+        assert!(!ports().contains(&one), "it was closed");
+        let listeners = [0; 2].map(|_| {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let port = listener.local_addr().expect("its address").port();
+            assert!(ports().contains(&port));
+            listener
+        });
+        drop(listeners);
+    }
 }

@@ -165,6 +165,7 @@ impl Reader {
     /// Reads one process thoroughly.
     pub fn floor(&mut self, pid: i32) -> Result<Floor, Error> {
         let tree = proc::Tree::scan()?;
+        self.table.forget();
         self.read(&Process::open(pid)?, &tree, &mut TreeSum::default())
     }
 
@@ -176,6 +177,7 @@ impl Reader {
     /// Reads the processes of a tree one by one, and all of them in sum.
     pub fn tree(&mut self, pids: &[i32]) -> Result<(Vec<Floor>, TreeFloor), Error> {
         let tree = proc::Tree::scan()?;
+        self.table.forget();
         let (mut out, mut sum) = (Vec::with_capacity(pids.len()), TreeSum::default());
         for &pid in pids {
             match Process::open(pid).map_err(Error::from).and_then(|p| self.read(&p, &tree, &mut sum)) {
