@@ -61,7 +61,8 @@ fn run(kind: &[&str], options: &[&str]) -> Ran {
 }
 
 fn run_in(folder: tempfile::TempDir, kind: &[&str], options: &[&str]) -> Ran {
-    let server = [&["python3", SERVER, &port()], kind].concat();
+    let port = port();
+    let server = [&["python3", SERVER, &port], kind].concat();
     run_server(folder, &server, options)
 }
 
