@@ -21,6 +21,7 @@ use rustls::pki_types::ServerName;
 
 use super::address::Endpoint;
 use super::payload::{Bodies, Body, TAIL};
+use super::retransmits;
 
 /// Flags of a call that must not wait, whatever the socket may.
 const NO_WAIT: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
@@ -200,26 +201,12 @@ impl Link {
         .unwrap_or_else(Some)
     }
 
-    /// SYNs (and other segments) that this connection's kernel side sent again so far.
-    #[cfg(target_os = "linux")]
+    /// SYNs (and other segments) that this connection's kernel side sent again so far; 0 where that is not known.
     pub fn retransmits(&self) -> u64 {
-        let Stream::Tcp(socket) = &self.socket.stream else { return 0 };
-        // SAFETY: tcp_info is plain old data that the kernel fills; `len` is its size.
-        unsafe {
-            let mut info: libc::tcp_info = std::mem::zeroed();
-            let mut len = size_of::<libc::tcp_info>() as libc::socklen_t;
-            let out = (&raw mut info).cast();
-            if libc::getsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, out, &mut len) != 0 {
-                return 0;
-            }
-            u64::from(info.tcpi_total_retrans).max(u64::from(info.tcpi_retransmits))
+        match &self.socket.stream {
+            Stream::Tcp(stream) => retransmits::of(stream),
+            Stream::Unix(_) => 0,
         }
-    }
-
-    /// Not known elsewhere.
-    #[cfg(not(target_os = "linux"))]
-    pub fn retransmits(&self) -> u64 {
-        0
     }
 
     /// Begins TLS; the handshake goes on with [`Link::read`] and [`Link::flush`].

@@ -19,6 +19,7 @@ pub mod payload;
 mod play;
 pub mod preflight;
 pub mod reply;
+mod retransmits;
 mod run;
 pub mod schedule;
 pub mod script;
