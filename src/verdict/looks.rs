@@ -276,13 +276,13 @@ mod tests {
     use super::*;
     use crate::verdict::Metric;
 
-    /// Feeds waves of 500 messages until it is decided or the budget is used; rests when told to.
+    /// Feeds waves of some 500 messages until it is decided or the budget is used; rests when told to.
     fn run(value: impl Fn(u64, bool) -> f64) -> (Judgement, usize, usize) {
         let mut looks = Looks::new(Bounds::default(), Budget::default());
         let case = Case { garbage_known: true, ..Case::new(Metric::Heap, &[]) };
         let (mut rest, mut rests) = (false, 0);
         for wave in 0..=60 {
-            let messages = u64::from(wave) * 500;
+            let messages = u64::from(wave) * 500 + u64::from(wave * 37 % 11) * 12;
             let floor = Floor { rested: rest, ..Floor::new(wave, messages, messages / 25, value(messages, rest)) };
             rests += usize::from(rest);
             match looks.feed(floor, &case) {

@@ -137,7 +137,7 @@ const STILL_BY_CHANCE: f64 = 0.001;
 
 /// Whether the last floors are the same to the byte although nearly every wave before them brought something: a cache
 /// that has just filled rises in a straight line until then.
-fn stands_still(series: &Series) -> bool {
+pub(super) fn stands_still(series: &Series) -> bool {
     let moved: Vec<bool> = series.steps().map(|(_, y)| y != 0.0).collect();
     let tail = moved.iter().rev().take_while(|moved| !**moved).count();
     let before = &moved[..moved.len() - tail];

@@ -8,7 +8,7 @@ use super::counts;
 use super::floor::{Case, Collected};
 use super::over_time;
 use super::rests;
-use super::rises::{Rise, growth, rises};
+use super::rises::{Rise, growth, rises, stands_still};
 use super::series::Series;
 use super::thresholds::{Bounds, Limits, Rest};
 use crate::model::{Decides, Growth, GrowthPer, Judgement, Missed, Reason, State, Why};
@@ -142,8 +142,7 @@ impl<'a> Rule<'a> {
                 for thin in shape.thin {
                     match look(series, from, thin) {
                         Ok(rise) if self.in_step(rise, self.bounds.waves.in_step[0]) && self.even_steps(rise.slope) => {
-                            nearest = Some(Why::EqualWaves);
-                            break;
+                            return Err(Why::EqualWaves);
                         }
                         Ok(rise) => return Ok((rise, self.since(from))),
                         Err(why) => nearest = nearest.or(Some(why)),
@@ -154,7 +153,7 @@ impl<'a> Rule<'a> {
                 }
             }
             for stretches in shape.means {
-                if series.len() <= 3 * stretches {
+                if series.len() <= 3 * stretches || stands_still(&series.from(shape.windows[0] * series.end())) {
                     break;
                 }
                 if let Ok(rise) = look(&series.means(stretches), shape.windows[0], shape.thin[0])
@@ -201,10 +200,29 @@ impl<'a> Rule<'a> {
             && rise.slope * (self.waves as f64) < record
     }
 
-    /// A buffer in step with the waves is met a little later each time: each wave brings the same.
+    /// A buffer in step with the waves is met a little later (or earlier) each time: each wave brings the same, from the first
+    /// on, but for those in which it is emptied twice or not at all.
     fn even_steps(&self, slope: f64) -> bool {
+        let end = self.series.end();
+        let even = |of: &Series, apart: f64| {
+            let beside = |(work, growth): (f64, f64)| (growth - slope * work).abs();
+            let mut steps = of.steps();
+            steps.all(|step| beside(step) <= 0.25 * slope.abs() * step.0 + self.grain || step.1 * slope < apart)
+        };
+        let window = self.series.from(self.bounds.shape.windows[0] * end);
+        even(&window, f64::NEG_INFINITY) && even(&self.series.from(self.bounds.rest.first * end), 0.0)
+    }
+
+    /// What such a buffer takes away each wave may hide as much that stays.
+    fn hidden_in_step(&self) -> f64 {
         let window = self.series.from(self.bounds.shape.windows[0] * self.series.end());
-        window.steps().all(|(work, growth)| (growth - slope * work).abs() <= 0.25 * slope * work + self.grain)
+        let slope = window.growth() / window.span().max(1.0);
+        let still = window.range() <= 2.0 * self.grain;
+        let small = Rise { slope, low: slope, high: slope };
+        if still || !self.in_step(small, f64::INFINITY) || !self.even_steps(slope) {
+            return 0.0;
+        }
+        self.bounds.waves.in_step[0] / self.waves as f64
     }
 
     /// The lows between swings, and the lows among those, while they are late enough to speak for the end.
@@ -231,7 +249,7 @@ impl<'a> Rule<'a> {
             return counts::limit(&self.series, rest).map(|limit| (limit, Why::AtRest));
         }
         let end = self.series.end().max(1.0);
-        let extra = self.in_flight() / end + (self.unseen - self.grain) / (0.5 * end);
+        let extra = self.in_flight() / end + (self.unseen - self.grain) / (0.5 * end) + self.hidden_in_step();
         let mut least: Option<(f64, Why)> = None;
         for (limit, why) in self.ways(rest) {
             let limit = limit + extra;
@@ -251,7 +269,11 @@ impl<'a> Rule<'a> {
         let steps = rests::steps(&self.series, rest);
         let fits = move |stretches: &usize| self.series.len() > 3 * stretches;
         let means = self.bounds.shape.means.into_iter().take_while(fits);
-        let means = means.filter_map(move |stretches| Some(range(&self.series.means(stretches))?.max(steps)));
+        let chance = rests::chance(&self.series);
+        let means = means.filter_map(move |stretches| {
+            let means = self.series.means(stretches);
+            Some(range(&means)?.max(steps).max(chance).max(rests::steps(&means, rest)))
+        });
         let line = rests::by_line(&self.series, self.grain, rest);
         let lows = if rests::peaks_rise(&self.series, rest) { Vec::new() } else { self.lows() };
         let lows: Vec<(f64, Why)> = lows
@@ -261,7 +283,14 @@ impl<'a> Rule<'a> {
                 Some((limit, Why::LowsRest { falls: lows.len() }))
             })
             .collect();
-        range(&self.series).into_iter().chain(means).chain(line).map(|limit| (limit, Why::AtRest)).chain(lows)
+        let slowing = rests::by_slowing(&self.series, self.grain, rest);
+        range(&self.series)
+            .into_iter()
+            .chain(slowing)
+            .chain(means)
+            .chain(line)
+            .map(|limit| (limit, Why::AtRest))
+            .chain(lows)
     }
 
     /// Memory freed after the peak of a wave of large mails takes in what is kept, page by page, before anything rises.

@@ -149,11 +149,20 @@ pub struct Heavy {
     pub rss_leak: f64,
     /// Clean resident memory, as a share of the mail: buffers of a mail's size come and go.
     pub rss_clean_share: f64,
+    /// Clean descriptors, sockets and threads, per 1,000 sessions: one in ten, as waves of large mails are a few sessions.
+    pub count_clean: f64,
 }
 
 impl Default for Heavy {
     fn default() -> Self {
-        Heavy { from: 256.0 * 1024.0, heap_leak: 32.0, heap_clean: 4_096.0, rss_leak: 4_096.0, rss_clean_share: 0.05 }
+        Heavy {
+            from: 256.0 * 1024.0,
+            heap_leak: 32.0,
+            heap_clean: 4_096.0,
+            rss_leak: 4_096.0,
+            rss_clean_share: 0.05,
+            count_clean: 100.0,
+        }
     }
 }
 
@@ -184,7 +193,7 @@ impl Default for Waves {
             agree: 2,
             after_rest: 4,
             after_rest_share: 0.75,
-            in_step: [48.0, 256.0, 512.0],
+            in_step: [512.0, 512.0, 1200.0],
         }
     }
 }
@@ -256,6 +265,10 @@ pub struct Rest {
     pub fall: f64,
     /// What the change of a rate is multiplied by.
     pub bend: f64,
+    /// What the rate is multiplied by that a fall which ends leaves behind.
+    pub decay: f64,
+    /// What a step that stayed is multiplied by.
+    pub step: f64,
     /// Steps before this share of the work are a warm-up, unless they stand alone ...
     pub warm: f64,
     /// ... and come after this share.
@@ -273,6 +286,8 @@ impl Default for Rest {
             stretches: [(0.4, 1.15), (0.5, 1.25), (0.6, 1.25), (0.667, 1.25), (0.75, 1.25)],
             fall: 1.25,
             bend: 1.6,
+            decay: 1.5,
+            step: 1.1,
             warm: 0.25,
             first: 0.05,
             peaks: 0.15,
@@ -339,7 +354,7 @@ impl Bounds {
                 } / 1000.0;
                 Limits {
                     leak: self.count.leak * scale,
-                    clean: self.count.clean * scale,
+                    clean: heavy.map_or(self.count.clean, |_| self.heavy.count_clean.max(self.count.clean)) * scale,
                     leak_work: 0.0,
                     clean_work: 0.0,
                     resolution: self.count.leak * scale,

@@ -3,6 +3,7 @@
 //! `PROFILE_RUN_TRUTH=N` makes N series of each shape and leak instead of the few that a quick test can afford.
 
 mod files;
+mod hidden;
 mod properties;
 mod shapes;
 
