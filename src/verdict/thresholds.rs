@@ -149,20 +149,11 @@ pub struct Heavy {
     pub rss_leak: f64,
     /// Clean resident memory, as a share of the mail: buffers of a mail's size come and go.
     pub rss_clean_share: f64,
-    /// Clean descriptors, sockets and threads, per 1,000 sessions: one in ten, as waves of large mails are a few sessions.
-    pub count_clean: f64,
 }
 
 impl Default for Heavy {
     fn default() -> Self {
-        Heavy {
-            from: 256.0 * 1024.0,
-            heap_leak: 32.0,
-            heap_clean: 4_096.0,
-            rss_leak: 4_096.0,
-            rss_clean_share: 0.05,
-            count_clean: 100.0,
-        }
+        Heavy { from: 256.0 * 1024.0, heap_leak: 32.0, heap_clean: 4_096.0, rss_leak: 4_096.0, rss_clean_share: 0.05 }
     }
 }
 
@@ -354,7 +345,7 @@ impl Bounds {
                 } / 1000.0;
                 Limits {
                     leak: self.count.leak * scale,
-                    clean: heavy.map_or(self.count.clean, |_| self.heavy.count_clean.max(self.count.clean)) * scale,
+                    clean: self.count.clean * scale,
                     leak_work: 0.0,
                     clean_work: 0.0,
                     resolution: self.count.leak * scale,

@@ -132,16 +132,3 @@ fn a_ramp_that_ends_is_no_step_and_a_container_that_doubles_is_one() {
         }
     }
 }
-
-#[test]
-fn few_sessions_of_large_mails_are_enough_for_descriptors() {
-    let judged = |bytes: f64, each: u64| {
-        let floor = |wave: u64| Floor::new(wave as u32, 4 * wave, 4 * wave, (6 + each * wave) as f64);
-        let floors: Vec<Floor> = (0..=15).map(floor).collect();
-        let case = Case { large_mail: Some(bytes), ..Case::new(Metric::Fd, &floors) };
-        judge(&case, &Bounds::default()).state
-    };
-    assert_eq!(judged(5e6, 0), State::Clean);
-    assert_eq!(judged(200.0, 0), State::NotJudged);
-    assert_eq!(judged(5e6, 4), State::Leak);
-}
