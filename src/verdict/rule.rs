@@ -309,8 +309,9 @@ impl<'a> Rule<'a> {
     /// `clean` where nothing rose; `plateau` where it rose early, or rises by less than is called a leak.
     fn rose(&self, growth: Option<Rise>, limit: f64, at_rest: Why) -> (State, Vec<Why>) {
         let series = &self.series;
-        // Of memory nothing is looked for below the least limit; what is counted one by one is there or not.
-        let told = limit > self.limits.resolution || self.case.metric.is_count();
+        // Below the least limit of memory a rise must be more than its grain; what is counted one by one is there or not.
+        let beyond_grain = |rise: Rise| rise.low * series.end() > 4.0 * self.unseen;
+        let told = limit > self.limits.resolution || self.case.metric.is_count() || growth.is_some_and(beyond_grain);
         if told && growth.is_some_and(|rise| rise.low > 0.0 && rise.slope > 0.0) {
             return (State::Plateau, vec![Why::BelowLeak, at_rest]);
         }
