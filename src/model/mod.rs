@@ -11,6 +11,7 @@ mod judgement;
 mod kinds;
 mod ledger;
 pub mod load_stats;
+mod median;
 mod metric;
 mod other_side;
 mod pass;
@@ -37,6 +38,7 @@ pub use ledger::{
     Act, Conversation, Kept, KeptAt, LEDGER, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, REPRODUCE,
     Regularity,
 };
+pub use median::median;
 pub use metric::{Metric, MetricKind, Unit};
 pub use other_side::OtherSide;
 pub use pass::Pass;

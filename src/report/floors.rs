@@ -5,6 +5,7 @@ use super::axis::Axis;
 use super::sheet::{Anchor, Frame, Ink, Sheet, draw};
 use super::{Error, words};
 use crate::analysis::result::{Finding, FloorRow, Per, RunResult, State, Unit};
+use crate::model::median;
 use crate::phrase::{bytes, grouped, significant};
 
 /// How many plots stand open on the page; the others are folded away below them.
@@ -217,8 +218,8 @@ fn trend(sheet: &Sheet<'_>, finding: &Finding, dots: &[Dot], frame: &Frame, ink:
     let judged: Vec<&Dot> = dots.iter().filter(|dot| dot.wave > 0 && dot.work >= last / 4.0).collect();
     let Some(first) = judged.first().map(|dot| dot.work) else { return Ok(()) };
     let slope = growth.value / 1000.0;
-    let middle = median(judged.iter().map(|dot| dot.work).collect());
-    let height = median(judged.iter().map(|dot| dot.value - slope * (dot.work - middle)).collect());
+    let middle = median(&mut judged.iter().map(|dot| dot.work).collect::<Vec<f64>>());
+    let height = median(&mut judged.iter().map(|dot| dot.value - slope * (dot.work - middle)).collect::<Vec<f64>>());
     let at = |slope: f64, work: f64| {
         let value = height + slope * (work - middle);
         (frame.px(work), frame.py(value).clamp(frame.y.0, frame.y.1))
@@ -257,12 +258,6 @@ fn still_from(dots: &[Dot]) -> usize {
     let slack = (high - low).max(rise.abs() * 0.05);
     let outside = dots.iter().rposition(|dot| dot.value < low - slack || dot.value > high + slack);
     outside.map_or(0, |at| (at + 1).min(dots.len() - 1))
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let n = values.len();
-    if n == 0 { 0.0 } else { (values[(n - 1) / 2] + values[n / 2]) / 2.0 }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 //! Each gives an upper limit of growth for a unit of work, falls and rises alike.
 
 use super::series::Series;
-use super::slope::{ends, line, median, sen};
+use super::slope::{ends, line, sen};
 use super::thresholds::Rest;
+use crate::model::median;
 
 /// None where the later floors fall steadily, or are too few. Else the limit from the range of the floors in several
 /// later stretches, from the ends of the parabola where they say that

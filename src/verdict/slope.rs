@@ -3,21 +3,13 @@
 //! Sen, JASA 63 (1968); the factor for neighbours is that of a first-order process (Newey and West, 1987, at one lag).
 
 use super::series::Series;
+use crate::model::median;
 
 /// Floors that Sen's slope looks at most; it costs their square.
 const MOST: usize = 120;
 
 /// Correlation of neighbours beyond which the factor is no longer believed.
 const MOST_ALIKE: f64 = 0.8;
-
-/// The median; 0 of nothing.
-pub(super) fn median(values: &mut [f64]) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
-}
 
 /// Sen's slope over pairs that lie at least a quarter of the floors apart.
 pub(super) fn sen(series: &Series) -> f64 {
