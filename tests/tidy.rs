@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("load", &["model"]),
     ("journal", &["model"]),
     ("matrix", &["journal", "model", "verdict"]),
-    ("capture", &["profile"]),
+    ("capture", &["proc", "profile"]),
     (
         "conductor",
         &[

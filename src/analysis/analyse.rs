@@ -17,7 +17,7 @@ use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
 use super::{load, profile, thresholds, timeline};
-use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Scene, Warning, read_samples};
+use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
 use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
 use crate::phrase;
@@ -70,7 +70,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
                 .map(|file| format!("The profile {file}: it is no plain file of profile/, and was not read.")),
         );
         let paths: Vec<PathBuf> = ours.iter().map(|file| folder.profile().join(file)).collect();
-        let recording = recording(&history, &paths, profiled.messages);
+        let recording = recording(&history, &paths, profiled);
         profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting), plan.max_tree)
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))
             .ok()
@@ -170,7 +170,7 @@ fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
 }
 
 /// What the journal knows of the profile pass: which wave wrote which part of the files.
-fn recording(history: &RunHistory, paths: &[PathBuf], messages: u64) -> Recording {
+fn recording(history: &RunHistory, paths: &[PathBuf], profiled: &Profiled) -> Recording {
     let wave = |scene: &Scene| {
         let done = history.done(Pass::Profile).find(|(wave, _)| wave.scene() == scene);
         let (messages, rounds) = done.map_or((0, 0), |(wave, tally)| {
@@ -190,7 +190,9 @@ fn recording(history: &RunHistory, paths: &[PathBuf], messages: u64) -> Recordin
         (path.clone(), ascending.collect())
     };
     Recording {
-        messages,
+        messages: profiled.messages,
+        writers: profiled.writers.clone(),
+        served: profiled.served,
         waves: history.marked.iter().map(|marked| wave(&marked.scene)).collect(),
         marks: paths.iter().map(marks).collect(),
     }

@@ -15,6 +15,7 @@ mod history;
 mod holders;
 pub mod laid;
 mod load;
+mod processes;
 pub mod profile;
 pub mod profile_figures;
 pub mod result;

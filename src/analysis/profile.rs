@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::flame::{self, Busy, Flame};
+use super::processes;
 use super::profile_figures::ProfileFigures;
 use super::result::ProfileSummary;
 use super::slices::{self, WaveAt};
 use super::waiting::Waiting;
+use crate::journal::ProfileWriter;
 use crate::phrase::grouped;
-use crate::profile::{self, Dialect, Marks, Options, Profile};
+use crate::profile::{self, Dialect, Marks, Options, Profile, Wanted};
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -41,6 +43,10 @@ pub struct Recording {
     pub waves: Vec<WaveAt>,
     /// Bytes that each file had at the begin and at the end of each wave, in order.
     pub marks: Marks,
+    /// Who wrote the files.
+    pub writers: Vec<ProfileWriter>,
+    /// The process that served is among them; none where that is not known.
+    pub served: Option<bool>,
 }
 
 /// Reads profiles and makes them ready.
@@ -54,7 +60,9 @@ pub fn show(
     max_tree: u64,
 ) -> Result<Shown, profile::Error> {
     let options = Options { max_tree, ..Options::default() };
-    let profile = profile::read_sliced(paths, &options, &recording.marks)?;
+    let places = processes::places(paths, &recording.writers);
+    let wanted = Wanted { marks: recording.marks.clone(), places };
+    let profile = profile::read_sliced(paths, &options, &wanted)?;
     Ok(ready(&profile, recording, waiting))
 }
 
@@ -63,7 +71,9 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
     let tick = tick(profile);
     let nanoseconds = |time: i64| u64::try_from(time).unwrap_or(0);
     let waits = waiting.of(profile);
-    let figures = ProfileFigures::of(profile, &waits, recording.messages, &recording.waves, tick);
+    // What others did has nothing to do with the messages.
+    let messages = if recording.served == Some(false) { 0 } else { recording.messages };
+    let figures = ProfileFigures::of(profile, &waits, messages, &recording.waves, tick);
     let functions = &figures.functions;
     let summary = ProfileSummary {
         files: profile.files.iter().map(|file| name(&file.path)).collect(),
@@ -71,6 +81,8 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         overhead: None,
         total_ns: nanoseconds(profile.tree.total().time.saturating_mul(tick)),
         waiting_ns: nanoseconds(figures.waiting()),
+        served: recording.served,
+        processes: processes::rows(profile, &recording.writers, &waits),
         waves: slices::waves(profile, &waits, &recording.waves, tick),
         figures,
     };

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::verdict::Bounds;
 
 pub use super::drift::{DriftRow, Grows};
+pub use super::processes::{ProcessFunction, ProcessId, ProcessRole, ProcessRow};
 pub use super::profile_figures::{FunctionRow, ProfileFigures};
 pub use super::slices::PartRow;
 pub use crate::journal::Warning;
@@ -82,6 +83,12 @@ pub struct ProfileSummary {
     /// The waves of the load, times in nanoseconds.
     #[serde(default)]
     pub waves: Vec<PartRow>,
+    /// The process that served is among those that were profiled; null where that is not known.
+    #[serde(default)]
+    pub served: Option<bool>,
+    /// The processes by role, those that ran the same summed. `functions` is the sum over all of them.
+    #[serde(default)]
+    pub processes: Vec<ProcessRow>,
     /// Everything else, in nanoseconds.
     #[serde(flatten)]
     pub figures: ProfileFigures,

@@ -4,13 +4,13 @@
 //! Small profiles stay as they are. A profile that has grown to a good part of what the disk may hold is read as it
 //! grows; what was read becomes a hole in its file, which goes on growing for whoever writes it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use super::room::{Bound, Room};
+use super::writers::{NAME, Writer, Writers};
 use crate::profile::Keeper;
 
 /// Between two looks at the folder.
@@ -39,8 +40,7 @@ const BLOCK: u64 = 4096;
 /// What a compressed file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Names of the profiles, and the end of the name of what stands beside a forked process's.
-const NAME: &str = "cachegrind.out.";
+/// Ends the name of what stands beside a forked process's profile.
 const FORK: &str = ".fork";
 
 /// Makes an empty file for a compact form, under a name.
@@ -67,6 +67,8 @@ pub struct Followed {
 pub struct Outcome {
     /// Profiles whose compact form is whole: the profile's name, and that of the compact form.
     pub kept: BTreeMap<OsString, OsString>,
+    /// Who wrote each profile, by its name.
+    pub writers: BTreeMap<OsString, Writer>,
     /// What could not be followed, one sentence each.
     pub failed: Vec<String>,
     /// Bytes of profiles that were released.
@@ -91,8 +93,7 @@ impl Follower {
         let bound = Arc::new(Mutex::new(None));
         let (told, said) = (Arc::clone(&stop), Arc::clone(&bound));
         let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
-            let (room, files, outcome) = (Room::default(), BTreeMap::new(), Outcome::default());
-            let mut work = Work { room, followed, files, outcome, read: 0 };
+            let mut work = Work::new(followed);
             while !told.load(Ordering::Relaxed) {
                 let begun = Instant::now();
                 if let Some(reached) = work.look() {
@@ -140,22 +141,33 @@ struct Work {
     room: Room,
     files: BTreeMap<OsString, Profile>,
     outcome: Outcome,
+    writers: Writers,
     /// Bytes that the last look has read.
     read: u64,
 }
 
 impl Work {
+    fn new(followed: Followed) -> Self {
+        let (room, files, outcome) = (Room::default(), BTreeMap::new(), Outcome::default());
+        Work { followed, room, files, outcome, writers: Writers::default(), read: 0 }
+    }
+
     /// One look at all profiles; gives back the bound where one is reached.
     fn look(&mut self) -> Option<Bound> {
-        let (names, parents) = self.names();
+        let names = self.names();
+        self.writers.met();
         let taken = names.iter().map(|(_, blocks)| blocks).sum::<u64>();
         let compact: u64 = self.files.values().map(|profile| profile.written()).sum();
         self.room.look(&self.followed.run, &self.followed.folder, taken + compact, self.followed.most);
-        for (name, length) in &names {
-            // What its forks inherit is read with them.
-            let shared = parents.contains(name) || name.as_encoded_bytes().ends_with(FORK.as_bytes());
-            let begin = !self.followed.keep_raw && !shared && *length > self.room.worth_following();
-            if begin && !self.files.contains_key(name) {
+        // What forks inherit is read with them.
+        let shared = self.writers.shared();
+        let wanted = |name: &OsString, length: u64| {
+            let profile = !is_note(name) && !shared.contains(name.as_os_str());
+            profile && !self.followed.keep_raw && length > self.room.worth_following()
+        };
+        let new: Vec<&OsString> = names.iter().filter(|(name, length)| wanted(name, *length)).map(|(name, _)| name).collect();
+        for name in new {
+            if !self.files.contains_key(name) {
                 let profile = match self.begin(name) {
                     Ok(followee) => Profile::Followed(Box::new(followee)),
                     Err(error) => self.fail(name, &error),
@@ -182,28 +194,24 @@ impl Work {
         self.room.bound(taken + compact, self.followed.most)
     }
 
-    /// Profiles with the room that they take, and those that have forks.
-    fn names(&self) -> (Vec<(OsString, u64)>, HashSet<OsString>) {
-        let (mut names, mut parents) = (Vec::new(), HashSet::new());
-        let Ok(entries) = std::fs::read_dir(&self.followed.folder) else { return (names, parents) };
+    /// Profiles, and what stands beside them, with the room that they take.
+    fn names(&mut self) -> Vec<(OsString, u64)> {
+        let mut names = Vec::new();
+        let Ok(entries) = std::fs::read_dir(&self.followed.folder) else { return names };
         for entry in entries.flatten() {
             let (name, path) = (entry.file_name(), entry.path());
-            let Some(text) = name.to_str().filter(|text| text.starts_with(NAME)) else { continue };
-            if self.followed.before.contains(&path) {
+            if !name.as_encoded_bytes().starts_with(NAME.as_bytes()) || self.followed.before.contains(&path) {
                 continue;
-            }
-            if text.ends_with(FORK) {
-                let child = OsString::from(text.trim_end_matches(FORK));
-                parents.extend(forked_from(&path));
-                // It needs its parent's beginning to be read.
-                parents.insert(child);
             }
             let Ok(meta) = std::fs::symlink_metadata(&path) else { continue };
             if meta.is_file() {
+                if !is_note(&name) {
+                    self.writers.meet(&path, meta.len());
+                }
                 names.push((name, meta.blocks() * 512));
             }
         }
-        (names, parents)
+        names
     }
 
     fn begin(&self, name: &OsStr) -> io::Result<Followee> {
@@ -238,6 +246,7 @@ impl Work {
     }
 
     fn finish(mut self) -> Outcome {
+        self.names();
         let step = self.room.step();
         for (name, profile) in std::mem::take(&mut self.files) {
             let Profile::Followed(mut followee) = profile else { continue };
@@ -255,6 +264,7 @@ impl Work {
                 Err(error) => drop(self.fail(&name, &error)),
             }
         }
+        self.outcome.writers = self.writers.finish();
         self.outcome
     }
 }
@@ -293,15 +303,14 @@ impl Followee {
     }
 }
 
-/// The profile whose process forked the one that a line stands beside.
-fn forked_from(path: &Path) -> Option<OsString> {
-    let text = std::fs::read_to_string(path).ok()?;
-    Some(text.trim_end().split_once(' ')?.1.into())
+fn is_note(name: &OsStr) -> bool {
+    name.as_encoded_bytes().ends_with(FORK.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::path::Path;
 
     use super::*;
 

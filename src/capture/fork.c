@@ -3,7 +3,8 @@
  * Xdebug opens one file for each request and goes on writing through the same descriptor after a fork, so that all
  * children write into their parent's file, each with names of its own. This library is preloaded in the profile pass:
  * before a fork it notes how much the parent has written, and in the child it puts a new file in the descriptor's
- * place. Beside that file it leaves a line for the reader: the parent's file and how much of it was written.
+ * place. Beside that file it leaves a note for the reader: how much of which file the parent had written, and when the
+ * child was started, by which it is told from others to whom its number was given.
  *
  * The child runs system calls alone: after a fork of a program with threads nothing else is safe.
  */
@@ -79,9 +80,29 @@ static char *put_number(char *at, unsigned long long number) {
     return put(at, digit);
 }
 
+/* When this process was started, as the kernel counts it; 0 where that cannot be read. */
+static unsigned long long started(void) {
+    static char text[1024];
+    unsigned long long ticks = 0;
+    int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC), field = 2;
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    char *at;
+    if (fd >= 0)
+        close(fd);
+    if (length <= 0)
+        return 0;
+    text[length] = 0;
+    /* The name, in brackets, may hold anything. */
+    for (at = strrchr(text, ')'); at && *at && field < 22; at++)
+        field += *at == ' ';
+    for (; at && *at >= '0' && *at <= '9'; at++)
+        ticks = ticks * 10 + (unsigned)(*at - '0');
+    return ticks;
+}
+
 /* A new file for one profile; a pid that came again gets a number behind it. */
 static void replace(struct open_profile *old) {
-    static char path[4096 + 64], line[4096 + 64];
+    static char path[4096 + 64], line[4096 + 96];
     char *end, *line_end;
     int fd = -1, note;
     memcpy(path, old->path, old->folder);
@@ -96,6 +117,7 @@ static void replace(struct open_profile *old) {
         return;
     line_end = put(put_number(put(line, ""), (unsigned long long)old->written), " ");
     line_end = put(put(line_end, old->path + old->folder), "\n");
+    line_end = put(put_number(line_end, started()), "\n");
     put(path + strlen(path), ".fork");
     note = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     /* Without its line nobody could read the file: then the child stays with its parent's. */

@@ -4,7 +4,11 @@
 mod follow;
 mod preload;
 mod room;
+mod writers;
 
 pub use follow::{Followed, Follower, MakeFile, Outcome};
 pub use preload::{Refused, Separate};
 pub use room::Bound;
+pub use writers::Writer;
+
+pub use crate::profile::has_header;

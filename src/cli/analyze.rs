@@ -18,7 +18,7 @@ use crate::analysis::csv::ByteUnit;
 use crate::analysis::profile::{ESTIMATED, Recording, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
-use crate::profile::{self, Dialect, Marks, Metric, Options, Pattern, Profile, read_paths, read_sliced};
+use crate::profile::{self, Dialect, Metric, Options, Pattern, Profile, Wanted, read_paths, read_sliced};
 use crate::report::{profile_html, stream_whole};
 
 const AFTER_HELP: &str = "\
@@ -127,7 +127,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let sliced = args.part.is_some() || matches!(args.format, Format::Html | Format::Json);
     let options = Options { max_tree: args.max_tree, ..Options::default() };
     let profile = match sliced {
-        true => read_sliced(&args.paths, &options, &Marks::new())?,
+        true => read_sliced(&args.paths, &options, &Wanted::default())?,
         false => read_paths(&args.paths, &options)?,
     };
     say_what_was_lost(&profile);

@@ -15,6 +15,7 @@ use crate::capture::{Followed, Follower};
 use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
+use crate::proc::Process;
 
 /// How long the target may take to write its profile's end.
 const STOP: Duration = Duration::from_secs(10);
@@ -51,6 +52,7 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         session = launch::launch(run, Pass::Profile).await?;
     }
     session.follower = follow(run, session.profiles.as_ref())?;
+    let server = (session.server, Process::open(session.server).and_then(|process| process.stat()).ok().map(|stat| stat.start));
     let outcome = profile_scenarios(run, &mut session).await;
     if let Some(bound) = session.disk_bound() {
         run.recorder.write(Event::Warning(disk::reached(bound, run.plan.max_disk)))?;
@@ -60,7 +62,7 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     if let (Some(_), Some((folder, before))) = (&full, &place) {
         disk::empty(folder, before);
     }
-    let (users, server) = (session.target.users(), session.server);
+    let users = session.target.users();
     let follower = session.follower.take();
     let stopped = stop::stop_session(run, session, STOP).await;
     let followed = follower.map(Follower::finish).unwrap_or_default();

@@ -19,7 +19,7 @@ pub use event::{Event, Line, SCHEMA};
 pub use folder::{Folder, FolderError, Readers};
 pub use launched::{Failure, Launch, Preflight, PreflightStep, Ready, Sampled, TargetExit};
 pub use reader::{Damage, Journal, JournalError};
-pub use run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
+pub use run::{End, Header, Interrupted, NotMeasured, Planned, ProfileWriter, Profiled, Warning};
 pub use samples::{SampleWriter, read_samples};
 pub use worked::{
     Asked, CensusTaken, CodeRead, Floor, HolderCount, LedgerTaken, Look, Marked, ProcessFloor, Rest, ScenarioBegin,

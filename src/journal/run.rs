@@ -73,6 +73,37 @@ pub struct Profiled {
     pub bytes: u64,
     /// Messages accepted meanwhile.
     pub messages: u64,
+    /// Who wrote them; files whose names bear no process are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writers: Vec<ProfileWriter>,
+    /// A file is of the process that served; none where that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served: Option<bool>,
+}
+
+/// The process that wrote a profile.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfileWriter {
+    /// The file.
+    pub file: String,
+    /// The process.
+    pub pid: i32,
+    /// When it was started, in the kernel's ticks since boot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<u64>,
+    /// The file of the process that forked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// It had ended before the server greeted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub early: bool,
+    /// It is the one that greeted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub served: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// The run was interrupted.

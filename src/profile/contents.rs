@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::callgrind::Graph;
 use super::defect::{Defect, DefectKind};
+use super::groups::Group;
 use super::header::Header;
 use super::names::Functions;
 use super::slices::Slices;
@@ -134,6 +135,8 @@ pub struct Profile {
     /// What the files hold, all events and exact calls; of Xdebug's files, and where frames were hidden or
     /// focused on, there is none.
     pub graph: Option<Graph>,
+    /// The files in groups, as they were asked for; none where frames were hidden or focused on.
+    pub groups: Vec<Group>,
 }
 
 impl Profile {
@@ -182,6 +185,7 @@ impl Profile {
             estimated: false,
             slices: Slices::default(),
             graph: None,
+            groups: Vec::new(),
         }
     }
 

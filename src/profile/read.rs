@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::callgrind::{self, Graph, Head};
 use super::contents::{Dialect, FileSummary, LEFT_OUT_NAME, Profile, Units};
 use super::error::Error;
+use super::groups::{Groups, Places as GroupPlaces};
 use super::names::Functions;
 use super::slices::{Place, Slices, Time};
 use super::source::{self, Source};
@@ -51,13 +52,22 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
     read(paths, options, None)
 }
 
+/// What is asked for beside the sums.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Where the slices are cut.
+    pub marks: Marks,
+    /// How files are put together.
+    pub places: GroupPlaces,
+}
+
 /// Bytes that files had at moments of interest, ascending: behind each mark a new segment of the slices begins.
 pub type Marks = HashMap<PathBuf, Vec<u64>>;
 
-/// Reads as [`read_paths`], and the profile has its slices, cut at the marks too. That takes up to 40 MB more, and
+/// Reads as [`read_paths`], and the profile has its groups and its slices, cut at the marks too. That takes up to 40 MB more, and
 /// for trees of very many paths a third more time.
-pub fn read_sliced(paths: &[PathBuf], options: &Options, marks: &Marks) -> Result<Profile, Error> {
-    read(paths, options, Some(marks))
+pub fn read_sliced(paths: &[PathBuf], options: &Options, wanted: &Wanted) -> Result<Profile, Error> {
+    read(paths, options, Some(wanted))
 }
 
 /// Reads the bytes of one file, whole in memory, under a name for what is said of it.
@@ -67,13 +77,13 @@ pub fn read_bytes(name: &Path, bytes: &[u8], options: &Options) -> Result<Profil
     Ok(profile(vec![file.summary.clone()], file, names))
 }
 
-fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<Profile, Error> {
+fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted>) -> Result<Profile, Error> {
     let mut names = Functions::default();
     let mut merged: Option<FileProfile> = None;
     let mut files: Vec<FileSummary> = Vec::new();
-    let (mut refused, mut strangers) = (Vec::new(), Vec::new());
+    let (mut refused, mut strangers, mut groups) = (Vec::new(), Vec::new(), Groups::default());
     for (path, asked_for) in source::files(paths)? {
-        let of_file = marks.map(|marks| marks.get(&path).map_or(&[][..], Vec::as_slice));
+        let of_file = wanted.map(|wanted| wanted.marks.get(&path).map_or(&[][..], Vec::as_slice));
         let mut file = match read_file(&path, options, of_file, &mut names) {
             Ok(file) => file,
             Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
@@ -85,6 +95,9 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
             }
             Err(error) => return Err(error),
         };
+        if let Some(place) = wanted.and_then(|wanted| wanted.places.get(&path)) {
+            groups.take(files.len(), &file, *place, &names);
+        }
         match &mut merged {
             None => {
                 files.push(file.summary.clone());
@@ -118,7 +131,7 @@ fn read(paths: &[PathBuf], options: &Options, marks: Option<&Marks>) -> Result<P
     if let Some(first) = files.first_mut() {
         first.warnings.extend(refused.into_iter().map(|reason| format!("passed over: {reason}")));
     }
-    Ok(profile(files, merged, names))
+    Ok(Profile { groups: groups.finish(), ..profile(files, merged, names) })
 }
 
 fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Profile {

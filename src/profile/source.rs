@@ -8,21 +8,40 @@ use flate2::read::MultiGzDecoder;
 
 use super::error::Error;
 
-/// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork, and
-/// the name of the parent's profile.
+/// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork with the
+/// name of the parent's profile, and when the process was started.
 pub(crate) const FORK: &str = "fork";
 
-/// Where a profile's process was forked: how much of which profile came before.
-pub(crate) fn forked_from(path: &Path) -> Option<(u64, PathBuf)> {
+/// Where a profile's process was forked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fork {
+    /// Bytes that its parent had written.
+    pub written: u64,
+    /// The parent's profile.
+    pub parent: PathBuf,
+    /// When the process was started, in ticks of the kernel's since boot.
+    pub started: Option<u64>,
+}
+
+/// What stands beside a profile, where its process was forked. A program that a forked process went on as has a profile
+/// of its own under the same name, which begins with its header: then the note is of no meaning.
+pub fn forked_from(path: &Path) -> Option<Fork> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".");
     beside.push(FORK);
     let mut text = String::new();
     File::open(beside).ok()?.take(8192).read_to_string(&mut text).ok()?;
-    let (written, name) = text.trim_end_matches('\n').split_once(' ')?;
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let (written, name) = first.split_once(' ')?;
     // A name, and no way to another folder.
     let name = Path::new(name).file_name().filter(|only| *only == name)?;
-    Some((written.parse().ok()?, path.with_file_name(name)))
+    let started = rest.trim_end().parse().ok().filter(|ticks| *ticks > 0);
+    Some(Fork { written: written.parse().ok()?, parent: path.with_file_name(name), started })
+}
+
+/// Whether bytes are a profile's beginning: a forked process goes on where its parent was and writes no header.
+pub fn has_header(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"version:") || bytes.starts_with(b"creator:")
 }
 
 /// The files that the paths stand for: files as they are, folders walked in order of names.

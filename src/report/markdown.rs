@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{comparison, drift, facts, holders, load, matrix, thresholds, words};
+use super::{comparison, drift, facts, holders, load, matrix, processes, thresholds, words};
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
 use crate::model::ExitCode;
@@ -52,6 +52,7 @@ pub fn markdown(view: &RunView) -> String {
     folded(&mut out, "Leaks by scenario", false, |out| findings(out, view));
     folded(&mut out, "What grows, and who holds it", false, |out| held(out, view));
     folded(&mut out, "Functions that get slower", false, |out| slower(out, view));
+    folded(&mut out, "Processes under the profiler", false, |out| profiled(out, view));
     folded(&mut out, "Load", false, |out| loads(out, view));
     let command = result.target.command.join(" ");
     if !command.is_empty() {
@@ -129,6 +130,21 @@ fn slower(out: &mut String, view: &RunView) {
             row.of,
             row.last
         );
+    }
+}
+
+fn profiled(out: &mut String, view: &RunView) {
+    let Some(summary) = &view.result.profile else { return };
+    if summary.served == Some(false) {
+        let _ = writeln!(out, "\n{}", sentence(processes::NOT_SERVED));
+    }
+    let rows = processes::processes(summary);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n| Role | Ran | Processes | Calls | Self time |\n| --- | --- | ---: | ---: | ---: |");
+    for row in rows {
+        let _ = writeln!(out, "| {} | {} | {} | {} | {} |", row.role, code(row.ran()), row.count, row.calls, row.time);
     }
 }
 

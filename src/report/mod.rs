@@ -21,6 +21,7 @@ mod load;
 mod markdown;
 mod matrix;
 mod page;
+mod processes;
 mod sheet;
 mod thresholds;
 mod timeline;

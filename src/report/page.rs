@@ -6,8 +6,8 @@ use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::{
-    Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, thresholds,
-    timeline, words,
+    Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, processes,
+    thresholds, timeline, words,
 };
 use crate::analysis::profile::Shown;
 use crate::analysis::result::{State, Verdict};
@@ -94,6 +94,7 @@ struct Profile {
     flames: Option<Flames>,
     drift: Drift,
     functions: Functions,
+    processes: Vec<processes::Row>,
     waiting: String,
     allocated: &'static str,
 }
@@ -153,6 +154,7 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
             flames: graphs,
             drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),
             functions: functions(summary, shown.busy.as_ref(), counted(&shown.flames).is_some()),
+            processes: processes::processes(summary),
             // Counts of events come without allocation.
             allocated: if counted(&shown.flames).is_some() { "" } else { allocated(summary.figures.messages) },
         },
@@ -200,6 +202,7 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         return Ok(Profile { waiting: waiting_words(graphs.as_ref()), flames: graphs, ..Profile::default() });
     };
     let mut facts = vec![format!("{} calls under the profiler.", grouped(summary.figures.records))];
+    facts.extend(processes::counted(summary));
     let estimated = graphs.as_ref().is_some_and(|graphs| graphs.estimated);
     facts.push(if estimated {
         "The stacks are estimates: this kind of file holds only who called whom.".to_owned()
@@ -215,7 +218,11 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
     }
     Ok(Profile {
         facts,
-        notes: Vec::new(),
+        notes: match summary.served {
+            Some(false) => vec![words::pieces(processes::NOT_SERVED)],
+            _ => Vec::new(),
+        },
+        processes: processes::processes(summary),
         waiting: waiting_words(graphs.as_ref()),
         flames: graphs,
         drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),

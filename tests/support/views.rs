@@ -392,6 +392,12 @@ fn profile(view: &mut RunView) {
             time: 2_000_000_000,
             waiting: 300_000_000,
         }],
+        served: Some(true),
+        processes: vec![
+            process(ProcessRole::Master, None, 4711, 1),
+            process(ProcessRole::Worker, Some("App\\Smtp\\Worker->run"), 4712, 12),
+            process(ProcessRole::Helper, None, 4790, 3),
+        ],
         figures: ProfileFigures {
             records: 2_650_938,
             complete: true,
@@ -418,6 +424,38 @@ fn profile(view: &mut RunView) {
 }
 
 /// A finding with nothing but its state.
+/// Processes that ran the same.
+fn process(role: ProcessRole, entry: Option<&str>, pid: i32, count: u64) -> ProcessRow {
+    let function = |name: &str, own: i64| ProcessFunction {
+        name: name.into(),
+        file: "src/Smtp/Worker.php".into(),
+        own,
+        inclusive: own,
+        calls: count * 40,
+        allocation: 4096,
+        waiting: name == "php::stream_select",
+    };
+    let process = |at: u64| ProcessId {
+        pid: pid + at as i32,
+        started: Some(1000 + at).filter(|_| at > 0),
+        profile: format!("cachegrind.out.{}", pid + at as i32),
+    };
+    ProcessRow {
+        role,
+        count,
+        script: "/srv/app/bin/console".into(),
+        entry: entry.map(Into::into),
+        served: role == ProcessRole::Master,
+        processes: (0..count).map(process).collect(),
+        records: count * 80,
+        complete: true,
+        total_ns: 90_000_000,
+        waiting_ns: 60_000_000,
+        total_allocation: 8192,
+        functions: vec![function("php::stream_select", 60_000_000), function("App\\Smtp\\Session->line", 30_000_000)],
+    }
+}
+
 pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
     Finding {
         metric: Metric::ALL.into_iter().find(|known| known.name() == metric).expect("a metric of result.json"),

@@ -86,6 +86,7 @@ impl Profile {
             estimated,
             slices: Slices::default(),
             graph: Some(graph),
+            groups: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
@@ -19,7 +19,7 @@ use crate::profile::header::Header;
 use crate::profile::names::Functions;
 use crate::profile::read::{FileProfile, Options};
 use crate::profile::slices::{Place, Time};
-use crate::profile::source::{self, Source};
+use crate::profile::source::{self, Fork, Source};
 use crate::profile::tree::{CallTree, Cost, Node};
 
 /// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `open` opens it
@@ -38,7 +38,10 @@ pub(crate) fn read(
     {
         return followed(path, source, room, marks, names);
     }
-    if let (Source::Mapped(map), Some(from)) = (&source, source::forked_from(path)) {
+    if let Source::Mapped(map) = &source
+        && !source::has_header(map)
+        && let Some(from) = source::forked_from(path)
+    {
         return forked(path, map, from, room, marks, names);
     }
     let twice = !matches!(source, Source::Stream(_));
@@ -122,14 +125,14 @@ const DEEPEST: usize = 64;
 fn forked(
     path: &Path,
     text: &[u8],
-    from: (u64, PathBuf),
+    from: Fork,
     room: Room,
     marks: Option<&[u64]>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
     let mut before: Vec<(memmap2::Mmap, usize)> = Vec::new();
     let mut next = Some(from);
-    while let Some((written, parent)) = next {
+    while let Some(Fork { written, parent, .. }) = next {
         let missing = |reason: &str| Error::NoProfile {
             path: path.to_owned(),
             reason: format!("its names stand in its parent's profile, {}: {reason}", parent.display()),
@@ -137,12 +140,16 @@ fn forked(
         let Source::Mapped(map) = source::open(&parent)? else {
             return Err(missing("that is no plain file"));
         };
+        if map.starts_with(kept::BEGIN) {
+            return Err(missing("it was released while it was read; run again with --keep-raw"));
+        }
+        let whole = source::has_header(&map);
         let written = usize::try_from(written).ok().filter(|written| *written <= map.len());
         before.push((map, written.ok_or_else(|| missing("its beginning is missing"))?));
         if before.len() > DEEPEST {
             return Err(missing("more forks within forks than are followed"));
         }
-        next = source::forked_from(&parent);
+        next = if whole { None } else { source::forked_from(&parent) };
     }
     // What both had in hand at the fork stands in both files, and is the parent's.
     let in_hand = before.first().map_or(0, |(map, written)| forks::in_common(&map[*written..], text));

@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use crate::support::files::{gzip, put};
 use profile_run::analysis::slices::{self, WaveAt};
 use profile_run::analysis::waiting::Waiting;
-use profile_run::profile::{Marks, Options, Profile, Slices, Span, read_sliced};
+use profile_run::profile::{Marks, Options, Profile, Slices, Span, Wanted, read_sliced};
 use serde_json::Value;
 
 const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
@@ -102,7 +102,8 @@ fn served(messages: usize, search: impl Fn(usize) -> i64, matches: impl Fn(usize
 
 fn read(path: &Path, threads: usize, marks: &[u64]) -> Profile {
     let marks = Marks::from([(path.to_owned(), marks.to_vec())]);
-    read_sliced(&[path.to_owned()], &Options { threads, streamed: false, ..Options::default() }, &marks).unwrap()
+    let wanted = Wanted { marks, ..Wanted::default() };
+    read_sliced(&[path.to_owned()], &Options { threads, streamed: false, ..Options::default() }, &wanted).unwrap()
 }
 
 fn analyze(folder: &Path, arguments: &[&str], path: &Path) -> Output {
