@@ -107,7 +107,8 @@ pub(super) fn places(paths: &[PathBuf], writers: &[ProfileWriter]) -> GroupPlace
 fn roles<'a>(writers: &'a [ProfileWriter]) -> BTreeMap<&'a str, ProcessRole> {
     let parents: BTreeMap<&'a str, &'a str> =
         writers.iter().filter_map(|writer| Some((writer.file.as_str(), writer.parent.as_deref()?))).collect();
-    let early: BTreeSet<&str> = writers.iter().filter(|writer| writer.early).map(|writer| writer.file.as_str()).collect();
+    let early: BTreeSet<&str> =
+        writers.iter().filter(|writer| writer.early).map(|writer| writer.file.as_str()).collect();
     let above = |file: &'a str| -> Option<&'a str> { parents.get(file).copied() };
     let served = writers.iter().find(|writer| writer.served).map(|writer| writer.file.as_str());
     let master = served.map(|served| match above(served) {
@@ -150,25 +151,26 @@ fn row(profile: &Profile, group: &Group, writers: &[ProfileWriter], waits: &[boo
     let by_file: BTreeMap<&str, &ProfileWriter> = writers.iter().map(|writer| (writer.file.as_str(), writer)).collect();
     let files = || group.files.iter().filter_map(|at| profile.files.get(*at));
     let wrote = || files().filter_map(|file| by_file.get(name(&file.path)?).copied());
-    let mut functions: Vec<ProcessFunction> = group.functions.iter().map(|(id, totals)| {
-        let function = profile.names.get(*id as u32);
-        ProcessFunction {
-            name: function.name.clone(),
-            file: function.file.clone(),
-            own: totals.own.time,
-            inclusive: totals.inclusive.time,
-            calls: totals.calls,
-            allocation: totals.own.memory,
-            waiting: waits[*id as usize],
-        }
-    }).collect();
+    let mut functions: Vec<ProcessFunction> = group
+        .functions
+        .iter()
+        .map(|(id, totals)| {
+            let function = profile.names.get(*id as u32);
+            ProcessFunction {
+                name: function.name.clone(),
+                file: function.file.clone(),
+                own: totals.own.time,
+                inclusive: totals.inclusive.time,
+                calls: totals.calls,
+                allocation: totals.own.memory,
+                waiting: waits[*id as usize],
+            }
+        })
+        .collect();
     functions.sort_by(|a, b| (b.own, &a.name, &a.file).cmp(&(a.own, &b.name, &b.file)));
     let waited = functions.iter().filter(|function| function.waiting).fold(0i64, |sum, f| sum.saturating_add(f.own));
-    let process = |writer: &ProfileWriter| ProcessId {
-        pid: writer.pid,
-        started: writer.started,
-        profile: writer.file.clone(),
-    };
+    let process =
+        |writer: &ProfileWriter| ProcessId { pid: writer.pid, started: writer.started, profile: writer.file.clone() };
     let nanoseconds = |time: i64| u64::try_from(time).unwrap_or(0);
     Some(ProcessRow {
         role,

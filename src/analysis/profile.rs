@@ -112,19 +112,9 @@ fn notes(profile: &Profile) -> Vec<String> {
     if profile.estimated {
         notes.push(format!("{}{}.", ESTIMATED[..1].to_uppercase(), &ESTIMATED[1..]));
     }
-    for file in &profile.files {
-        let name = name(&file.path);
-        if !file.complete {
-            let first = file.first_defect.as_ref().map_or(String::new(), |defect| format!(" ({defect})"));
-            let running = match profile.dialect {
-                Dialect::Xdebug => " What was still running stands under one frame that says so.",
-                Dialect::Callgrind | Dialect::Cachegrind => "",
-            };
-            let share = file.recovered_share * 100.0;
-            notes.push(format!("The profile `{name}` is incomplete: {share:.1}% of it was recovered{first}.{running}"));
-        }
-        notes.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
-    }
+    let (incomplete, remarks) = of_files(profile);
+    notes.extend(few(incomplete, "are incomplete, too"));
+    notes.extend(few(remarks, "have more to be said of them"));
     let freed: i64 = profile.tree.nodes().iter().map(|node| node.cost.memory.min(0)).sum();
     if freed < 0 {
         notes.push(format!(
@@ -134,6 +124,38 @@ fn notes(profile: &Profile) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// What is to be said of each file: those that were cut off, and what readers should know of others.
+fn of_files(profile: &Profile) -> (Vec<String>, Vec<String>) {
+    let (mut incomplete, mut remarks) = (Vec::new(), Vec::new());
+    for file in &profile.files {
+        let name = name(&file.path);
+        if !file.complete {
+            let first = file.first_defect.as_ref().map_or(String::new(), |defect| format!(" ({defect})"));
+            let running = match profile.dialect {
+                Dialect::Xdebug => " What was still running stands under one frame that says so.",
+                Dialect::Callgrind | Dialect::Cachegrind => "",
+            };
+            let share = file.recovered_share * 100.0;
+            incomplete
+                .push(format!("The profile `{name}` is incomplete: {share:.1}% of it was recovered{first}.{running}"));
+        }
+        remarks.extend(file.warnings.iter().map(|warning| format!("`{name}`: {warning}")));
+    }
+    (incomplete, remarks)
+}
+
+/// Sentences of one kind: there may be one for each of a thousand processes.
+const FEW: usize = 3;
+
+fn few(mut sentences: Vec<String>, what: &str) -> Vec<String> {
+    let others = sentences.len().saturating_sub(FEW);
+    sentences.truncate(FEW);
+    if others > 0 {
+        sentences.push(format!("{} more profiles {what}.", grouped(others as u64)));
+    }
+    sentences
 }
 
 fn signed(value: i64) -> String {

@@ -76,11 +76,23 @@ pub struct Outcome {
 }
 
 /// A thread that follows the profiles of one pass.
-#[derive(Debug)]
 pub struct Follower {
     stop: Arc<AtomicBool>,
-    bound: Arc<Mutex<Option<Bound>>>,
+    reached: Arc<Mutex<Reached>>,
     thread: JoinHandle<Outcome>,
+}
+
+/// The bound, and who is to be told.
+#[derive(Default)]
+struct Reached {
+    bound: Option<Bound>,
+    tell: Option<Box<dyn Fn() + Send>>,
+}
+
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Follower").field("bound", &self.bound()).finish_non_exhaustive()
+    }
 }
 
 impl Follower {
@@ -90,14 +102,16 @@ impl Follower {
     /// No thread can be started.
     pub fn start(followed: Followed) -> io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
-        let bound = Arc::new(Mutex::new(None));
-        let (told, said) = (Arc::clone(&stop), Arc::clone(&bound));
+        let reached = Arc::new(Mutex::new(Reached::default()));
+        let (told, said) = (Arc::clone(&stop), Arc::clone(&reached));
         let thread = std::thread::Builder::new().name("capture".to_owned()).spawn(move || {
             let mut work = Work::new(followed);
             while !told.load(Ordering::Relaxed) {
                 let begun = Instant::now();
-                if let Some(reached) = work.look() {
-                    said.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reached);
+                if let Some(bound) = work.look() {
+                    let mut reached = said.lock().unwrap_or_else(PoisonError::into_inner);
+                    reached.bound.get_or_insert(bound);
+                    reached.tell.iter().for_each(|tell| tell());
                 }
                 // A folder of many files takes long to look at.
                 let pause = if work.read == 0 { begun.elapsed() * RESTS } else { Duration::ZERO };
@@ -105,12 +119,17 @@ impl Follower {
             }
             work.finish()
         })?;
-        Ok(Follower { stop, bound, thread })
+        Ok(Follower { stop, reached, thread })
     }
 
     /// The bound that was reached: the pass should end.
     pub fn bound(&self) -> Option<Bound> {
-        *self.bound.lock().unwrap_or_else(PoisonError::into_inner)
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).bound
+    }
+
+    /// Whom to tell at once, from now on, when a bound is reached: whoever looks now and then comes late.
+    pub fn at_bound(&self, tell: impl Fn() + Send + 'static) {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).tell = Some(Box::new(tell));
     }
 
     /// The profiles have ended: reads the rest of them.
@@ -165,7 +184,8 @@ impl Work {
             let profile = !is_note(name) && !shared.contains(name.as_os_str());
             profile && !self.followed.keep_raw && length > self.room.worth_following()
         };
-        let new: Vec<&OsString> = names.iter().filter(|(name, length)| wanted(name, *length)).map(|(name, _)| name).collect();
+        let new: Vec<&OsString> =
+            names.iter().filter(|(name, length)| wanted(name, *length)).map(|(name, _)| name).collect();
         for name in new {
             if !self.files.contains_key(name) {
                 let profile = match self.begin(name) {

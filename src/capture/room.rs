@@ -12,6 +12,9 @@ const FOR_REPORTS: u64 = 2 << 20;
 /// Bytes that are released at one go, at most and at least.
 const STEPS: (u64, u64) = (16 << 20, 64 << 10);
 
+/// How long the load still writes when it has been told to stop, seconds.
+const TO_STOP: f64 = 0.15;
+
 /// Between two sums of the run's other files.
 const SUM: Duration = Duration::from_secs(1);
 
@@ -41,6 +44,9 @@ pub(super) struct Room {
     /// Bytes of the run's other files, and when they were summed.
     others: u64,
     summed: Option<Instant>,
+    /// What profiles took at the last look, when that was, and how fast it grew, bytes a second.
+    last: Option<(u64, Instant)>,
+    rate: f64,
 }
 
 impl Room {
@@ -69,13 +75,20 @@ impl Room {
         (self.all / 16 / 4096 * 4096).clamp(STEPS.1, STEPS.0)
     }
 
-    /// The bound that is reached.
-    pub fn bound(&self, taken: u64, most: u64) -> Option<Bound> {
-        if self.free < self.kept {
+    /// The bound that is reached, or will be before the load has stopped. The reports need room, too.
+    pub fn bound(&mut self, taken: u64, most: u64) -> Option<Bound> {
+        let now = Instant::now();
+        if let Some((before, when)) = self.last.replace((taken, now)) {
+            let rate = taken.saturating_sub(before) as f64 / now.duration_since(when).as_secs_f64().max(1e-3);
+            // What is released comes back in steps: the fastest of the last looks counts.
+            self.rate = rate.max(self.rate * 0.9);
+        }
+        let ahead = (self.rate * TO_STOP) as u64;
+        if self.free < self.kept + ahead {
             return Some(Bound::Free { free: self.free });
         }
         let taken = taken + self.others;
-        (taken > most).then_some(Bound::MaxDisk { taken })
+        (taken + ahead + FOR_REPORTS.min(most / 4) > most).then_some(Bound::MaxDisk { taken })
     }
 }
 

@@ -53,7 +53,8 @@ impl Writers {
         let living = Process::open(pid).and_then(|process| process.stat()).ok().filter(|stat| stat.state != 'Z');
         let early = living.is_none() && !self.later;
         let started = note.as_ref().and_then(|note| note.started).or(living.map(|stat| stat.start));
-        let parent = note.filter(|_| length == 0 || !begins(path)).and_then(|note| Some(note.parent.file_name()?.into()));
+        let parent =
+            note.filter(|_| length == 0 || !begins(path)).and_then(|note| Some(note.parent.file_name()?.into()));
         if length == 0 {
             self.silent.insert(name.to_owned());
         }
@@ -70,7 +71,9 @@ impl Writers {
         let forked = self.known.iter().filter(|(name, writer)| match &writer.parent {
             None => false,
             // A process that ended, or went on as another program, without a word needs nothing.
-            Some(_) => !self.silent.contains(*name) || writer.is_at(self.known.get(writer.parent.as_deref().unwrap_or(name))),
+            Some(_) => {
+                !self.silent.contains(*name) || writer.is_at(self.known.get(writer.parent.as_deref().unwrap_or(name)))
+            }
         });
         forked.flat_map(|(name, writer)| [Some(name.as_os_str()), writer.parent.as_deref()]).flatten().collect()
     }

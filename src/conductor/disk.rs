@@ -1,7 +1,8 @@
 //! Room on the disk: looked at while a run goes on, and made where a profile has taken it.
 
+use std::collections::BTreeSet;
 use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
@@ -64,6 +65,19 @@ pub(super) fn empty(folder: &Path, before: &[PathBuf]) {
             let _ = file.set_len(0);
         }
     }
+}
+
+/// What is said where all files of a run take more than is allowed, its profiles among them.
+pub(super) fn over(run: &Context<'_>, folder: &Path, before: &[PathBuf]) -> Option<String> {
+    let most = run.plan.max_disk;
+    let own = walkdir::WalkDir::new(run.folder.root()).into_iter().flatten().map(walkdir::DirEntry::into_path);
+    let apart = super::profile_files::list(folder).into_iter().filter(|path| !before.contains(path));
+    let files: BTreeSet<PathBuf> = own.filter(|path| path.is_file()).chain(apart).collect();
+    let taken: u64 = files.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.blocks() * 512)).sum();
+    let size = |bytes: u64| crate::phrase::bytes(bytes as f64);
+    (taken > most).then(|| {
+        format!("the run's files took {} in the end, of the {} that --max-disk allows", size(taken), size(most))
+    })
 }
 
 /// Removes them.

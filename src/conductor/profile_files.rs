@@ -74,10 +74,7 @@ pub(super) fn collect(
     }
     remove_unfinished(run)?;
     if profiled.files.is_empty() {
-        return run.recorder.not_measured(format!(
-            "The profile: no file appeared in {}. {RESTARTS}",
-            folder.display()
-        ));
+        return run.recorder.not_measured(format!("The profile: no file appeared in {}. {RESTARTS}", folder.display()));
     }
     profiled.writers = writers(&profiled.files, &followed.writers, server);
     if profiled.writers.len() == profiled.files.len() {

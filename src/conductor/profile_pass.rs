@@ -52,7 +52,8 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         session = launch::launch(run, Pass::Profile).await?;
     }
     session.follower = follow(run, session.profiles.as_ref())?;
-    let server = (session.server, Process::open(session.server).and_then(|process| process.stat()).ok().map(|stat| stat.start));
+    let server =
+        (session.server, Process::open(session.server).and_then(|process| process.stat()).ok().map(|stat| stat.start));
     let outcome = profile_scenarios(run, &mut session).await;
     if let Some(bound) = session.disk_bound() {
         run.recorder.write(Event::Warning(disk::reached(bound, run.plan.max_disk)))?;
@@ -68,7 +69,8 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     let followed = follower.map(Follower::finish).unwrap_or_default();
     let messages = *outcome.as_ref().unwrap_or(&0);
     if let Some((folder, before)) = &place
-        && let Some(why) = full.or_else(|| stopped.as_ref().err().and_then(Halt::of_disk))
+        && let Some(why) =
+            full.or_else(|| stopped.as_ref().err().and_then(Halt::of_disk)).or_else(|| disk::over(run, folder, before))
     {
         // The measure pass has its verdict; the profile is what is given up.
         disk::remove(folder, before);

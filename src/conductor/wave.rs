@@ -79,6 +79,10 @@ pub(super) async fn run_load(
     let control = Arc::new(Control::new());
     let job = job(run, session, &asked);
     let tool = Tool::of(run.plan.engine, run.plan.load_command.as_deref());
+    if let Some(follower) = &session.follower {
+        let told = Arc::clone(&control);
+        follower.at_bound(move || told.stop());
+    }
     let told = Arc::clone(&control);
     let loaded = supervise::on_thread("load", move || load::run_with(&job, tool.as_ref(), &told))?;
     let mut watch = Watch::new(session, run.plan.stall_timeout);

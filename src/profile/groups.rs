@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::contents::STILL_RUNNING_NAME;
 use super::names::Functions;
 use super::read::FileProfile;
-use super::tree::{CallTree, Cost, Node, ROOT, Totals, totals};
+use super::tree::{CallTree, Cost, ROOT, Totals, totals};
 
 /// How a file is put together with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub type Places = HashMap<PathBuf, Place>;
 pub struct Group {
     /// The caller's number.
     pub number: u32,
-    /// What their headers name as the script.
+    /// Their script; empty where that is not known.
     pub script: String,
     /// The function that each of them was given to run, by its id.
     pub entry: Option<u32>,
@@ -72,7 +72,10 @@ impl Groups {
             totals.inclusive.time = totals.inclusive.time.saturating_mul(tick);
         }
         let entry = if place.by_entry { entry(&file.tree, names) } else { None };
-        let script = file.summary.header.cmd.clone();
+        let header = file.summary.header.cmd.as_str();
+        let script = script(&file.tree, names, header);
+        // A forked process that was cut off does not tell.
+        let script = script.unwrap_or_else(|| if place.by_entry { String::new() } else { header.to_owned() });
         let key = (place.number, script.clone(), entry);
         let group = Group { number: place.number, script, entry, files: vec![at], functions };
         if place.by_entry && !file.summary.complete {
@@ -98,8 +101,9 @@ impl Groups {
     fn settle(&mut self) {
         for group in std::mem::take(&mut self.cut) {
             let alike = self.by_key.iter().find(|((number, script, entry), whole)| {
-                let same = *number == group.number && *script == group.script && entry.is_some();
-                same && group.entry.is_none_or(|entry| whole.functions.contains_key(&u64::from(entry)))
+                let same = *number == group.number && (*script == group.script || group.script.is_empty());
+                same && entry.is_some()
+                    && group.entry.is_none_or(|entry| whole.functions.contains_key(&u64::from(entry)))
             });
             let key = match alike {
                 Some((key, _)) => key.clone(),
@@ -122,31 +126,40 @@ impl Groups {
 /// Profiles that were cut off and wait for those of their kind that were not.
 const MOST_CUT: usize = 64;
 
-/// What a forked process ran: the dearest of the application's functions that it called itself, below the frames that it
-/// was forked in. Those were called before, so that they have no calls here.
+/// What a forked process ran: the dearest of the application's functions that it called itself, in the frames that it was
+/// forked in. Those were called before, so that they have no calls here. What stands beside all frames is a shutdown
+/// function, or ran in a frame that never ended.
 fn entry(tree: &CallTree, names: &Functions) -> Option<u32> {
     let inclusive = tree.inclusive();
-    let (children, begins) = tree.children();
-    let below = |node: u32| &children[begins[node as usize] as usize..begins[node as usize + 1] as usize];
-    let name = |node: &Node| names.get(node.key as u32).name.as_str();
-    let mut at = ROOT;
-    loop {
-        let dearest = |test: &dyn Fn(&Node) -> bool| {
-            let nodes = below(at).iter().filter(|child| test(&tree.nodes()[**child as usize]));
-            nodes.copied().max_by_key(|child| (inclusive[*child as usize].time, std::cmp::Reverse(*child)))
-        };
-        let own = dearest(&|node| node.calls > 0 && !name(node).starts_with("php::") && name(node) != STILL_RUNNING_NAME);
-        let frame = dearest(&|node| node.calls == 0 || name(node) == STILL_RUNNING_NAME);
-        match (own, frame) {
-            (Some(own), None) => return Some(tree.nodes()[own as usize].key as u32),
-            (Some(own), Some(frame)) if inclusive[own as usize].time >= inclusive[frame as usize].time => {
-                return Some(tree.nodes()[own as usize].key as u32);
-            }
-            (_, Some(frame)) => at = frame,
-            (None, None) => return None,
+    let mut frames = vec![false; tree.len() + 1];
+    frames[ROOT as usize] = true;
+    let mut dearest = None;
+    for (id, node) in tree.nodes().iter().enumerate().skip(1).filter(|(_, node)| node.key <= u64::from(u32::MAX)) {
+        if !frames[node.parent as usize] {
+            continue;
+        }
+        let name = names.get(node.key as u32).name.as_str();
+        if node.calls == 0 || name == STILL_RUNNING_NAME {
+            frames[id] = true;
+        } else if !name.starts_with("php::") && name != MAIN {
+            let rank = (node.parent != ROOT, inclusive[id].time, std::cmp::Reverse(id));
+            dearest = dearest.max(Some((rank, node.key as u32)));
         }
     }
+    dearest.map(|(_, key)| key)
 }
+
+/// The script of a file: the last thing that ran as one, as what is prepended to it comes first and is what the header
+/// names.
+fn script(tree: &CallTree, names: &Functions, header: &str) -> Option<String> {
+    let mains =
+        tree.nodes()[1..].iter().map(|node| names.get(node.key as u32)).filter(|function| function.name == MAIN);
+    let others: Vec<&str> = mains.map(|function| function.file.as_str()).filter(|file| *file != header).collect();
+    others.last().map(|file| (*file).to_owned())
+}
+
+/// The function that a script is.
+const MAIN: &str = "{main}";
 
 #[cfg(test)]
 mod tests {
@@ -160,12 +173,15 @@ mod tests {
         let mut tree = CallTree::new();
         let at = tree.child(ROOT, main);
         let forked = tree.child(at, fork);
-        tree.record(forked, 0, Cost { time: 3, memory: 0 });
+        tree.record(forked, 0, Cost { time: 300, memory: 0 });
+        let closing = tree.child(ROOT, work);
+        tree.record(closing, 1, Cost { time: 900, memory: 0 });
         let served = tree.child(at, serve);
         tree.record(served, 1, Cost { time: 9, memory: 0 });
         let worked = tree.child(served, work);
         tree.record(worked, 500, Cost { time: 90, memory: 0 });
         assert_eq!(entry(&tree, &names), Some(serve as u32));
+        assert_eq!(script(&tree, &names, "prepend.php").as_deref(), Some("a.php"));
         assert_eq!(entry(&CallTree::new(), &names), None);
     }
 }

@@ -14,21 +14,21 @@ use serde_json::Value;
 const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
 
 /// A port of its own for each server, below those that the kernel gives out.
-fn port() -> String {
+pub fn port() -> String {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     (21_000 + (std::process::id() % 500) as u16 * 16 + NEXT.fetch_add(1, Ordering::Relaxed)).to_string()
 }
 
-struct Run {
-    folder: tempfile::TempDir,
+pub struct Run {
+    pub folder: tempfile::TempDir,
 }
 
 impl Run {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
     }
 
-    fn out(&self) -> PathBuf {
+    pub fn out(&self) -> PathBuf {
         self.folder.path().join("run")
     }
 
@@ -39,16 +39,16 @@ impl Run {
         command
     }
 
-    fn run(&self, options: &[&str], server: &[&str]) -> Output {
+    pub fn run(&self, options: &[&str], server: &[&str]) -> Output {
         self.command(options, server).output().unwrap()
     }
 
-    fn result(&self) -> Value {
+    pub fn result(&self) -> Value {
         serde_json::from_slice(&fs::read(self.out().join("result.json")).unwrap()).unwrap()
     }
 }
 
-fn text(output: &Output) -> String {
+pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 

@@ -11,4 +11,5 @@ mod kinds;
 mod main_job;
 mod manual;
 mod old_runs;
+mod processes;
 mod recorded;
