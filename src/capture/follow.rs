@@ -211,7 +211,20 @@ impl Work {
             let left = self.fail(&name, &error);
             self.files.insert(name, left);
         }
-        self.room.bound(taken + compact, self.followed.most)
+        let at_end = self.at_end(&names);
+        self.room.bound(taken + compact, at_end, self.followed.most)
+    }
+
+    /// What will come when the server ends: the calls that are open then claim all that they called. A server's loop
+    /// calls everything, so that this may be as much as all that was written before; where a profile is not read it is
+    /// taken to be. What is read meanwhile is released at half the speed at which it comes.
+    fn at_end(&self, names: &[(OsString, u64)]) -> u64 {
+        let of = |(name, blocks): &(OsString, u64)| match self.files.get(name) {
+            Some(Profile::Followed(followee)) => followee.keeper.at_end() / 2,
+            Some(Profile::Left) | None if is_note(name) => 0,
+            Some(Profile::Left) | None => *blocks,
+        };
+        names.iter().map(of).sum()
     }
 
     /// Profiles, and what stands beside them, with the room that they take.

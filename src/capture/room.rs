@@ -75,15 +75,16 @@ impl Room {
         (self.all / 16 / 4096 * 4096).clamp(STEPS.1, STEPS.0)
     }
 
-    /// The bound that is reached, or will be before the load has stopped. The reports need room, too.
-    pub fn bound(&mut self, taken: u64, most: u64) -> Option<Bound> {
+    /// The bound that is reached, or will be before the load has stopped and the server has written its end. The reports
+    /// need room, too.
+    pub fn bound(&mut self, taken: u64, at_end: u64, most: u64) -> Option<Bound> {
         let now = Instant::now();
         if let Some((before, when)) = self.last.replace((taken, now)) {
             let rate = taken.saturating_sub(before) as f64 / now.duration_since(when).as_secs_f64().max(1e-3);
             // What is released comes back in steps: the fastest of the last looks counts.
             self.rate = rate.max(self.rate * 0.9);
         }
-        let ahead = (self.rate * TO_STOP) as u64;
+        let ahead = (self.rate * TO_STOP) as u64 + at_end;
         if self.free < self.kept + ahead {
             return Some(Bound::Free { free: self.free });
         }

@@ -94,6 +94,11 @@ impl Unclaimed {
         self.stack.iter().chain(self.others.all())
     }
 
+    /// How many the running stack has.
+    pub(crate) fn open(&self) -> u64 {
+        self.stack.len() as u64
+    }
+
     pub(crate) fn clear(&mut self) {
         self.stack.clear();
         self.others.clear();

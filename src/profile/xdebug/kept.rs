@@ -23,6 +23,9 @@ const END: &[u8; 8] = b"1llacRP\x89";
 /// Bytes of JSON that are read at most.
 const MOST_NAMES: u64 = 256 << 20;
 
+/// Bytes of a claim in a record: file, function, a call, its line and costs.
+const CLAIM: u64 = 44;
+
 /// Takes one profile as it is written and keeps it in the compact form, in a file.
 #[derive(Debug)]
 pub struct Keeper {
@@ -82,6 +85,11 @@ impl Keeper {
     /// Bytes of the compact form that were written.
     pub fn written(&self) -> u64 {
         self.recorder.sink().written
+    }
+
+    /// Bytes that the profile will have more when the calls that are open now end: each claims all that it called.
+    pub fn at_end(&self) -> u64 {
+        self.recorder.open() * CLAIM
     }
 
     /// The profile has ended.

@@ -190,6 +190,11 @@ impl<S: Write> Recorder<S> {
         Ok(())
     }
 
+    /// Calls that have ended and whose callers have not.
+    pub(crate) fn open(&self) -> u64 {
+        self.recording.unclaimed.open()
+    }
+
     /// Where the compact form goes.
     pub(crate) fn sink(&self) -> &S {
         self.recording.writer.sink()
