@@ -31,8 +31,9 @@ const RESTS: u32 = 20;
 /// Bytes that are read at one go.
 const CHUNK: usize = 1 << 20;
 
-/// Bytes that are read of one file in one look, so that the others have their turn.
-const TURN: u64 = 16 << 20;
+/// Pieces as they are released that are read of one file in one look, so that the others have their turn and the bound
+/// is looked at.
+const TURN: u64 = 1;
 
 /// Holes begin and end at blocks.
 const BLOCK: u64 = 4096;
@@ -86,6 +87,8 @@ pub struct Follower {
 #[derive(Default)]
 struct Reached {
     bound: Option<Bound>,
+    /// Bytes that may still be written; none where what is written is released.
+    left: Option<u64>,
     tell: Option<Box<dyn Fn() + Send>>,
 }
 
@@ -108,14 +111,17 @@ impl Follower {
             let mut work = Work::new(followed);
             while !told.load(Ordering::Relaxed) {
                 let begun = Instant::now();
-                if let Some(bound) = work.look() {
-                    let mut reached = said.lock().unwrap_or_else(PoisonError::into_inner);
+                let (bound, left) = work.look();
+                let mut reached = said.lock().unwrap_or_else(PoisonError::into_inner);
+                reached.left = left;
+                if let Some(bound) = bound {
                     reached.bound.get_or_insert(bound);
                     reached.tell.iter().for_each(|tell| tell());
                 }
+                drop(reached);
                 // A folder of many files takes long to look at.
                 let pause = if work.read == 0 { begun.elapsed() * RESTS } else { Duration::ZERO };
-                std::thread::sleep(pause.max(LOOK));
+                std::thread::sleep(pause.clamp(LOOK, LOOK * 5));
             }
             work.finish()
         })?;
@@ -125,6 +131,12 @@ impl Follower {
     /// The bound that was reached: the pass should end.
     pub fn bound(&self) -> Option<Bound> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).bound
+    }
+
+    /// Bytes that profiles may still grow by, with what the end of the server adds to each of them; none where they are
+    /// released as they grow.
+    pub fn left(&self) -> Option<u64> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).left.map(|left| left / 2)
     }
 
     /// Whom to tell at once, from now on, when a bound is reached: whoever looks now and then comes late.
@@ -171,8 +183,8 @@ impl Work {
         Work { followed, room, files, outcome, writers: Writers::default(), read: 0 }
     }
 
-    /// One look at all profiles; gives back the bound where one is reached.
-    fn look(&mut self) -> Option<Bound> {
+    /// One look at all profiles; gives back the bound where one is reached, and what may still be written.
+    fn look(&mut self) -> (Option<Bound>, Option<u64>) {
         let names = self.names();
         self.writers.met();
         let taken = names.iter().map(|(_, blocks)| blocks).sum::<u64>();
@@ -201,7 +213,7 @@ impl Work {
         self.read = 0;
         for (name, profile) in followed {
             let Profile::Followed(followee) = profile else { continue };
-            match followee.read(TURN, step) {
+            match followee.read(TURN * step, step) {
                 Ok(0) => followee.keeper.rest(),
                 Ok(read) => self.read += read,
                 Err(error) => failed.push((name.clone(), error)),
@@ -211,8 +223,10 @@ impl Work {
             let left = self.fail(&name, &error);
             self.files.insert(name, left);
         }
-        let at_end = self.at_end(&names);
-        self.room.bound(taken + compact, at_end, self.followed.most)
+        let released = !self.followed.keep_raw && self.writers.shared().is_empty();
+        let (taken, at_end, most) = (taken + compact, self.at_end(&names), self.followed.most);
+        let left = (!released).then(|| self.room.left(taken + at_end, most));
+        (self.room.bound(taken, at_end, most), left)
     }
 
     /// What will come when the server ends: the calls that are open then claim all that they called. A server's loop
@@ -285,7 +299,7 @@ impl Work {
             let Profile::Followed(mut followee) = profile else { continue };
             let compact = followee.name.clone();
             let rest = loop {
-                match followee.read(TURN, step) {
+                match followee.read(TURN * step, step) {
                     Ok(0) => break Ok(()),
                     Ok(_) => {}
                     Err(error) => break Err(error),

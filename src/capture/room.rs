@@ -75,6 +75,12 @@ impl Room {
         (self.all / 16 / 4096 * 4096).clamp(STEPS.1, STEPS.0)
     }
 
+    /// Bytes that are left beside what is taken and what the reports need.
+    pub fn left(&self, taken: u64, most: u64) -> u64 {
+        let allowed = most.saturating_sub(self.others + FOR_REPORTS.min(most / 4)).saturating_sub(taken);
+        allowed.min(self.free.saturating_sub(self.kept))
+    }
+
     /// The bound that is reached, or will be before the load has stopped and the server has written its end. The reports
     /// need room, too.
     pub fn bound(&mut self, taken: u64, at_end: u64, most: u64) -> Option<Bound> {

@@ -52,6 +52,19 @@ pub(super) fn reached(bound: Bound, most: u64) -> Warning {
     }
 }
 
+/// What is said of a profile pass whose load was cut before it was run.
+pub(super) fn cut(most: u64) -> Warning {
+    Warning {
+        kind: WarningKind::ProfileDisk,
+        text: format!(
+            "The load of the profile pass was cut to what {} have room for (--max-disk, or what is free): the files of \
+             processes that fork are kept whole until the end.",
+            crate::phrase::bytes(most as f64)
+        ),
+        advice: "Give it a larger --max-disk.".to_owned(),
+    }
+}
+
 fn free_at(folder: &Path) -> Option<u64> {
     let stat = nix::sys::statvfs::statvfs(folder).ok()?;
     Some(stat.blocks_available() * stat.fragment_size())

@@ -1,5 +1,6 @@
 //! The profile pass: a fresh start under Xdebug, a smaller load of every scenario, and the files that it leaves.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -55,8 +56,9 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     let server =
         (session.server, Process::open(session.server).and_then(|process| process.stat()).ok().map(|stat| stat.start));
     let outcome = profile_scenarios(run, &mut session).await;
-    if let Some(bound) = session.disk_bound() {
-        run.recorder.write(Event::Warning(disk::reached(bound, run.plan.max_disk)))?;
+    let reached = session.disk_bound().map(|bound| disk::reached(bound, run.plan.max_disk));
+    if let Some(warning) = reached.or_else(|| session.cut.then(|| disk::cut(run.plan.max_disk))) {
+        run.recorder.write(Event::Warning(warning))?;
     }
     let place = session.profiles.take();
     let full = outcome.as_ref().err().and_then(Halt::of_disk);
@@ -166,6 +168,7 @@ async fn profile_scenario(
     let warm_up = if large { 1 } else { WARM_UP }.min(scenario.total);
     let began = run.elapsed();
     let mut left = scenario.total;
+    let mut fits = u64::MAX;
     for (wave, label) in [(0, "warm-up"), (1, "wave 1")] {
         let count = match wave {
             0 => warm_up,
@@ -173,7 +176,9 @@ async fn profile_scenario(
                 // The warm-up told the speed; half of the time is kept as a margin for a server that slows down.
                 let spent = (run.elapsed() - began).max(1e-3);
                 let affordable = ((share - spent) * 0.5 / (spent / warm_up as f64)) as u64;
-                affordable.min(left).min(if large { ENOUGH / 20 } else { ENOUGH })
+                let wanted = affordable.min(left).min(if large { ENOUGH / 20 } else { ENOUGH });
+                session.cut |= fits < wanted;
+                wanted.min(fits)
             }
         };
         if count == 0 {
@@ -193,11 +198,9 @@ async fn profile_scenario(
         };
         let begin = profile_files::lengths(session);
         let attended = wave::run_load(run, session, &scene, asked).await?;
-        run.recorder.write(Event::Marked(Marked {
-            scene: scene.clone(),
-            begin,
-            end: profile_files::lengths(session),
-        }))?;
+        let end = profile_files::lengths(session);
+        fits = that_fit(session, &begin, &end, count);
+        run.recorder.write(Event::Marked(Marked { scene: scene.clone(), begin, end }))?;
         left = left.saturating_sub(count);
         *messages += attended.tally.messages_accepted;
         if session.disk_bound().is_some() {
@@ -208,5 +211,16 @@ async fn profile_scenario(
             return Ok(ScenarioStop::Fell);
         }
     }
-    Ok(if left == 0 { ScenarioStop::AllRun } else { ScenarioStop::TimeUsed })
+    Ok(match left {
+        0 => ScenarioStop::AllRun,
+        _ if session.cut => ScenarioStop::DiskUsed,
+        _ => ScenarioStop::TimeUsed,
+    })
+}
+
+/// Messages whose profiles the disk has room for, by what `count` of them took.
+fn that_fit(session: &Session, begin: &BTreeMap<String, u64>, end: &BTreeMap<String, u64>, count: u64) -> u64 {
+    let Some(room) = session.follower.as_ref().and_then(Follower::left) else { return u64::MAX };
+    let grown = end.values().sum::<u64>().saturating_sub(begin.values().sum());
+    room / (grown / count).max(1)
 }

@@ -41,6 +41,8 @@ pub struct Session {
     pub profiles: Option<(PathBuf, Vec<PathBuf>)>,
     /// Follows them, and knows when they have taken the disk that they may.
     pub follower: Option<Follower>,
+    /// Its load was cut to the profiles that the disk has room for.
+    pub cut: bool,
     /// Connections were left over when it came to rest once.
     pub keeps_connections: bool,
     /// Waits in a row, up to the last one, in which its figures were not still by the deadline.
@@ -84,6 +86,7 @@ impl Session {
             sources: None,
             profiles,
             follower: None,
+            cut: false,
             keeps_connections: false,
             restless: 0,
             spoilt: false,
