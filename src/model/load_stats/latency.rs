@@ -1,5 +1,6 @@
 //! Latencies: HDR histograms in microseconds, three digits, merged without loss.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -12,15 +13,33 @@ const DIGITS: u8 = 3;
 /// A histogram of latencies. Merging two is exact: all have the same buckets.
 #[derive(Debug, Clone)]
 pub struct Latency {
-    micros: Histogram<u64>,
+    held: Held,
+}
+
+/// An open histogram has room for every bucket, some 100 kB; a run's journal holds thousands that are only read.
+#[derive(Debug, Clone)]
+enum Held {
+    Open(Histogram<u64>),
+    /// Buckets by their value in µs, with their counts; empty ones left out.
+    Kept(Box<[(u32, u32)]>),
 }
 
 impl Default for Latency {
     fn default() -> Self {
-        // Resizes as it needs to: a step that never took longer than a millisecond costs a few kB.
-        let mut micros = Histogram::new_with_max(1024, DIGITS).expect("bounds and digits are constants in range");
-        micros.auto(true);
-        Self { micros }
+        Self { held: Held::Open(empty()) }
+    }
+}
+
+fn empty() -> Histogram<u64> {
+    // Resizes as it needs to: a step that never took longer than a millisecond costs a few kB.
+    let mut micros = Histogram::new_with_max(1024, DIGITS).expect("bounds and digits are constants in range");
+    micros.auto(true);
+    micros
+}
+
+fn add(micros: &mut Histogram<u64>, buckets: &[(u32, u32)]) {
+    for (value, count) in buckets {
+        micros.record_n(u64::from(*value), u64::from(*count)).expect("it resizes");
     }
 }
 
@@ -28,60 +47,100 @@ impl Latency {
     /// Counts one latency, in nanoseconds.
     pub fn record(&mut self, nanos: u64) {
         // It resizes up to LONGEST, so that nothing is out of range.
-        self.micros.record((nanos / 1000).min(LONGEST)).expect("within the bounds that it resizes to");
+        self.open().record((nanos / 1000).min(LONGEST)).expect("within the bounds that it resizes to");
     }
 
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
-        self.micros.add(&other.micros).expect("it resizes");
+        match &other.held {
+            Held::Open(micros) => self.open().add(micros).expect("it resizes"),
+            Held::Kept(buckets) => add(self.open(), buckets),
+        }
+    }
+
+    fn open(&mut self) -> &mut Histogram<u64> {
+        if let Held::Kept(buckets) = &self.held {
+            let mut micros = empty();
+            add(&mut micros, buckets);
+            self.held = Held::Open(micros);
+        }
+        match &mut self.held {
+            Held::Open(micros) => micros,
+            Held::Kept(_) => unreachable!("it was just opened"),
+        }
+    }
+
+    fn micros(&self) -> Cow<'_, Histogram<u64>> {
+        match &self.held {
+            Held::Open(micros) => Cow::Borrowed(micros),
+            Held::Kept(buckets) => {
+                let mut micros = empty();
+                add(&mut micros, buckets);
+                Cow::Owned(micros)
+            }
+        }
+    }
+
+    /// The same, open: for whoever asks it more than once.
+    pub fn opened(&self) -> Self {
+        Self { held: Held::Open(self.micros().into_owned()) }
     }
 
     /// How many were counted.
     pub fn len(&self) -> u64 {
-        self.micros.len()
+        match &self.held {
+            Held::Open(micros) => micros.len(),
+            Held::Kept(buckets) => buckets.iter().map(|(_, count)| u64::from(*count)).sum(),
+        }
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.micros.is_empty()
+        self.len() == 0
     }
 
     /// The latency that `share` (0 to 1) of all do not exceed, in milliseconds; none where nothing was counted.
     pub fn quantile_ms(&self, share: f64) -> Option<f64> {
-        (!self.is_empty()).then(|| self.micros.value_at_quantile(share) as f64 / 1000.0)
+        (!self.is_empty()).then(|| self.micros().value_at_quantile(share) as f64 / 1000.0)
     }
 
     /// The longest, in milliseconds.
     pub fn max_ms(&self) -> Option<f64> {
-        (!self.is_empty()).then(|| self.micros.max() as f64 / 1000.0)
+        (!self.is_empty()).then(|| self.micros().max() as f64 / 1000.0)
     }
 
     /// The arithmetic mean.
     pub fn mean(&self) -> Option<Duration> {
-        (!self.is_empty()).then(|| Duration::from_secs_f64(self.micros.mean() / 1e6))
+        (!self.is_empty()).then(|| Duration::from_secs_f64(self.micros().mean() / 1e6))
     }
 }
 
 impl PartialEq for Latency {
     fn eq(&self, other: &Self) -> bool {
-        self.micros == other.micros
+        self.micros() == other.micros()
     }
 }
 
 /// As pairs of a bucket's value in µs and its count, empty buckets left out.
 impl Serialize for Latency {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.micros.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())))
+        let micros = self.micros();
+        serializer.collect_seq(micros.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())))
     }
 }
 
 impl<'de> Deserialize<'de> for Latency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut latency = Self::default();
-        for (value, count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
-            latency.micros.record_n(value.min(LONGEST * 2), count).map_err(serde::de::Error::custom)?;
+        let mut kept = Vec::new();
+        for (value, mut count) in Vec::<(u64, u64)>::deserialize(deserializer)? {
+            let value = u32::try_from(value).unwrap_or(u32::MAX);
+            while count > 0 {
+                let part = u32::try_from(count).unwrap_or(u32::MAX);
+                kept.push((value, part));
+                count -= u64::from(part);
+            }
         }
-        Ok(latency)
+        Ok(Self { held: Held::Kept(kept.into()) })
     }
 }
 

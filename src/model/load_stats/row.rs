@@ -29,6 +29,7 @@ pub struct Quantiles {
 
 impl From<&Latency> for Quantiles {
     fn from(latency: &Latency) -> Self {
+        let latency = latency.opened();
         let at = |share| latency.quantile_ms(share).unwrap_or(0.0);
         Self { count: latency.len(), p50: at(0.5), p90: at(0.9), p99: at(0.99), max: latency.max_ms().unwrap_or(0.0) }
     }
