@@ -50,7 +50,9 @@ pub(crate) fn read(
         && let Some(mapped) = mapped::read(map, options.threads, room, marks)
     {
         refuse_others(path, &mapped.header)?;
-        return Ok(mapped_profile(path, mapped, map.len() as u64, names));
+        let length = map.len() as u64;
+        drop(source);
+        return Ok(mapped_profile(path, mapped, length, names));
     }
     let (recorded, cut_compression) = record(path, source, u64::MAX, marks)?;
     refuse_others(path, &recorded.found.header)?;
@@ -315,7 +317,8 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
             })
         });
     }
-    let (mut tree, mut slices) = (mapped.tree, mapped.slices);
+    let mut slices = mapped.slicer.finish(&mapped.tree);
+    let mut tree = mapped.tree;
     if !tree.rekey(&ids) {
         let mut merged = CallTree::new();
         let places = merged.absorb(&tree, &mut |_, node| Some((ids[&node.key], node.cost)));

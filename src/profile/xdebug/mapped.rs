@@ -14,7 +14,7 @@ use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
 use super::strict::{Batch, Definition, PADDING, RawKey};
 use crate::profile::header::Header;
-use crate::profile::slices::{Slicer, Slices};
+use crate::profile::slices::Slicer;
 use crate::profile::tree::{CallTree, Cost, ROOT};
 
 /// Raw bytes that a thread lexes at one go.
@@ -28,7 +28,8 @@ pub(crate) struct Mapped {
     pub header: Header,
     /// Keys are pairs of ids as in the file, or [`STILL_RUNNING`].
     pub tree: CallTree,
-    pub slices: Slices,
+    /// Makes the slices when the file is no longer in memory.
+    pub slicer: Slicer,
     pub files: HashMap<u32, Vec<u8>>,
     pub functions: HashMap<u32, Vec<u8>>,
     pub records: u64,
@@ -89,9 +90,8 @@ pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]
     let line = lines + 4 * growth.records + 4 * growth.claims + 1;
     let end = cut.whole.map_or((line, end as u64), |end| (line - 1, end as u64));
     let Growth { tree, slicer, files, functions, records, own, .. } = growth;
-    let slices = slicer.finish(&tree);
     let summary = summary.filter(|_| end.1 > 0);
-    Some(Mapped { header, tree, slices, files, functions, records, own, summary, end })
+    Some(Mapped { header, tree, slicer, files, functions, records, own, summary, end })
 }
 
 /// The frame above the roots of an incomplete run is the first node that is made.
