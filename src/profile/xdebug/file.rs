@@ -64,7 +64,14 @@ pub(crate) fn read(
         return Ok(file);
     }
     if writers < 2 {
-        return xdebug_profile(path, recorded, cut_compression, marks.is_some(), room, names);
+        let behind = recorded.found.behind_summary;
+        let mut file = xdebug_profile(path, recorded, cut_compression, marks.is_some(), room, names)?;
+        if behind > 0 {
+            // Nobody's that can be told: it is shown, and the file is not as it was written.
+            file.summary.complete = false;
+            file.summary.warnings.push(format!("{behind} records stand behind its end"));
+        }
+        return Ok(file);
     }
     // Behind the first place where the writers' blocks mix, an id may mean another process's name.
     let first = recorded.found.first_defect.clone();
