@@ -18,6 +18,9 @@ const SHARE: f64 = 0.1;
 /// Lives that show whether something rises from one to the next.
 const LIVES: usize = 4;
 
+/// So many times as long as each life before it is one that no restart bounds: it is judged alone.
+const OUTLIVES: usize = 3;
+
 /// Judges floors life by life where their processes differ, and as ever where they do not.
 ///
 /// The lives are laid end to end without the jumps between them and without the first wave of each (its warm-up), so
@@ -28,6 +31,9 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
     // Wave 0 of the first life is no life without work.
     if lives.len() < 2 {
         return judge(case, bounds);
+    }
+    if let Some(alone) = outlived(&lives, bounds) {
+        return judge(&Case { floors: alone, ..*case }, bounds);
     }
     let garbage = case.counts_garbage();
     let stitched = stitch(&lives, case.per);
@@ -47,6 +53,7 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);
         if (judgement.steady && returned(&lives, garbage) < RETURNED)
             || rise(&lives, case.per, garbage) > leak.max(inside * SHARE)
+            || stands_higher(&lives, case, bounds.for_case(case).clean)
         {
             return from_life_to_life(judgement, count);
         }
@@ -57,6 +64,32 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         judgement.why.insert(0, Why::EndsWithLives);
     }
     judgement
+}
+
+/// The last life, where it is long enough to be judged and by far longer than each before it: whatever it keeps, no restart
+/// has bounded it.
+fn outlived<'a>(lives: &[&'a [Floor]], bounds: &Bounds) -> Option<&'a [Floor]> {
+    let (last, before) = lives.split_last()?;
+    let longest = before.iter().map(|life| life.len()).max().unwrap_or(0);
+    (last.len() > bounds.waves.least && last.len() > OUTLIVES * longest).then_some(*last)
+}
+
+/// Whether the last life stands higher than the first by more than the bound over the work between them, beyond what a
+/// wave brings: a life is met somewhere within its first. The first life began with the server and counts only where there
+/// is but one more.
+fn stands_higher(lives: &[&[Floor]], case: &Case, bound: f64) -> bool {
+    let garbage = case.counts_garbage();
+    let steps = lives.iter().flat_map(|life| life.windows(2)).map(|pair| pair[1].own(garbage) - pair[0].own(garbage));
+    let wave = steps.fold(0.0, |most: f64, step| most.max(step.abs()));
+    let worked = |life: &&[Floor]| {
+        let floors = life.iter().filter(|floor| floor.wave > 0);
+        floors.min_by(|a, b| a.own(garbage).total_cmp(&b.own(garbage))).copied()
+    };
+    let lowest: Vec<Floor> = lives.iter().filter_map(worked).collect();
+    let later = if lowest.len() > 2 { &lowest[1..] } else { &lowest[..] };
+    let (Some(first), Some(last)) = (later.first(), later.last()) else { return false };
+    let work = last.work(case.per).saturating_sub(first.work(case.per)) as f64;
+    last.own(garbage) - first.own(garbage) > bound * work + 2.0 * wave.max(case.metric.grain())
 }
 
 /// A judgement of lives that do not bound what grows.
@@ -170,6 +203,40 @@ mod tests {
         let mut floors = floors(600.0);
         floors.iter_mut().for_each(|floor| floor.value += 400.0 * floor.messages as f64);
         assert_eq!(judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default()).state, State::Inconclusive);
+    }
+
+    #[test]
+    fn few_lives_that_begin_higher_each_time_are_not_clean() {
+        for (metric, carried) in [(Metric::Rss, 5e6), (Metric::Heap, 240_000.0), (Metric::Fd, 900.0)] {
+            for lives in [2, 3, 4] {
+                let floor = |wave: u32| {
+                    let life = wave.saturating_sub(1) / 5;
+                    let value = 192_512.0 + carried * f64::from(life);
+                    let work = u64::from(wave) * 500;
+                    Floor { pid: Some(100 + life), ..Floor::new(wave, work, work, value) }
+                };
+                let floors: Vec<Floor> = (0..=lives * 5).map(floor).collect();
+                let judgement = judge_lives(&Case::new(metric, &floors), &Bounds::default());
+                assert!(!judgement.state.holds(), "{metric:?}, {lives} lives: {:?}", judgement.why);
+            }
+        }
+    }
+
+    #[test]
+    fn one_early_restart_excuses_no_leak() {
+        let floor = |kept: f64| {
+            move |wave: u32| {
+                let work = u64::from(wave) * 500 + u64::from(wave * 7919 % 100);
+                let value = 2_000_000.0 + kept * work as f64;
+                Floor { pid: Some(100 + u32::from(wave > 1)), ..Floor::new(wave, work, work, value) }
+            }
+        };
+        let judged = |kept: f64| {
+            let floors: Vec<Floor> = (0..=40).map(floor(kept)).collect();
+            judge_lives(&Case::new(Metric::Heap, &floors), &Bounds::default())
+        };
+        assert_eq!(judged(100.0).state, State::Leak, "{:?}", judged(100.0).why);
+        assert_eq!(judged(0.0).state, State::Clean);
     }
 
     #[test]
