@@ -152,6 +152,8 @@ pub struct Rollup {
     pub hugetlb: u64,
     /// Anonymous and shared memory in huge pages that the kernel made by itself, bytes.
     pub huge: u64,
+    /// Anonymous memory that was given back (`MADV_FREE`) and that the kernel takes when it needs some, bytes.
+    pub lazy_free: u64,
 }
 
 impl Rollup {
@@ -173,6 +175,7 @@ impl Rollup {
                 b"Pss_Anon" => out.pss_anon = Some(bytes),
                 b"Pss_Shmem" => out.pss_shmem = Some(bytes),
                 b"SwapPss" => out.swap_pss = bytes,
+                b"LazyFree" => out.lazy_free = bytes,
                 b"Shared_Hugetlb" | b"Private_Hugetlb" => out.hugetlb += bytes,
                 b"AnonHugePages" | b"ShmemPmdMapped" => out.huge += bytes,
                 _ => {}
@@ -229,7 +232,7 @@ mod tests {
         };
         assert_eq!(Rollup::parse(text), old);
         let text = b"Pss_Anon:  100 kB\nPss_Shmem:  7 kB\nAnonHugePages:  2048 kB\nShmemPmdMapped:  0 kB\n\
-            Private_Hugetlb:  4096 kB\nSwapPss:  3 kB\n";
+            Private_Hugetlb:  4096 kB\nSwapPss:  3 kB\nLazyFree:  8 kB\n";
         let new = Rollup::parse(text);
         assert_eq!((new.pss_anon, new.pss_shmem, new.swap_pss), (Some(100 << 10), Some(7 << 10), 3 << 10));
         assert_eq!((new.huge, new.hugetlb), (2 << 20, 4 << 20));

@@ -65,7 +65,8 @@ impl TreeSum {
             self.sum.swapped += floor.swap;
             return;
         }
-        self.sum.anonymous += pages.pss_anon.unwrap_or(pages.anonymous);
+        // What was given back is the kernel's, though it has not come for it yet.
+        self.sum.anonymous += pages.pss_anon.unwrap_or(pages.anonymous).saturating_sub(pages.lazy_free);
         self.sum.shared += pages.pss_shmem.unwrap_or(floor.rss_shmem);
         self.sum.swapped += pages.swap_pss;
         self.sum.huge_pages += pages.hugetlb;

@@ -23,7 +23,10 @@ pub(super) struct Timed {
 pub(super) fn without_time(case: &Case, bounds: &Bounds, series: Series) -> (Series, Option<Timed>) {
     let unchanged = |series| (series, None);
     let Some(split) = split(case, bounds) else { return unchanged(series) };
-    if !matches!(split.cause, Cause::Time | Cause::Both) {
+    // What is seen to come with time, and to be less than what is called a leak, is nothing that the work did.
+    let hour = split.per_hour;
+    let small = split.cause == Cause::Neither && hour.low > 0.0 && hour.high < bounds.hour(case.metric);
+    if !matches!(split.cause, Cause::Time | Cause::Both) && !small {
         return unchanged(series);
     }
     let Some(over_time) = Series::over_time(case) else { return unchanged(series) };
@@ -39,7 +42,7 @@ pub(super) fn without_time(case: &Case, bounds: &Bounds, series: Series) -> (Ser
         })
         .collect();
     let worked = Series::of(&Case { floors: &floors, ..*case });
-    if split.cause == Cause::Both {
+    if small || split.cause == Cause::Both {
         return (worked, None);
     }
     let leak = bounds.hour(case.metric) / 3600.0;
@@ -74,4 +77,31 @@ fn idle(case: &Case) -> f64 {
         (*rested || *seconds > LONGER * busy).then_some((seconds - busy).max(0.0))
     };
     stretches.iter().filter_map(beside).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::State;
+    use crate::verdict::{Floor, Metric, judge};
+
+    #[test]
+    fn what_comes_with_time_below_its_bound_is_not_charged_to_the_work() {
+        // 20 waves of a second, and a rest of 100 s after every second of them: 28 B per message, 5 MB per hour.
+        let judged = |hourly: f64| {
+            let (mut seconds, mut messages) = (0.0, 0);
+            let floor = |wave: u32| {
+                let rests = wave > 0 && wave % 3 == 0;
+                messages += if wave == 0 || rests { 0 } else { 900 + u64::from(wave * 7919 % 300) };
+                seconds += if rests { 100.0 } else { 1.0 };
+                let value = 30e6 + 28.0 * messages as f64 + hourly * seconds / 3600.0;
+                let value = 4096.0 * (value / 4096.0_f64).floor();
+                Floor { seconds: Some(seconds), ..Floor::new(wave, messages, messages, value) }
+            };
+            let floors: Vec<Floor> = (0..=30).map(floor).collect();
+            judge(&Case::new(Metric::Rss, &floors), &Bounds::default())
+        };
+        assert!(judged(5e6).state.holds(), "{:?}", judged(5e6).why);
+        assert_eq!(judged(50e6).state, State::Leak, "{:?}", judged(50e6).why);
+    }
 }

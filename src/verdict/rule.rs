@@ -318,7 +318,9 @@ impl<'a> Rule<'a> {
         let middle = series.at(0.5 * series.end());
         let early = middle - series.y[0];
         let swing = series.fall() > 4.0 * self.limits.step;
-        if swing || (early > 4.0 * self.limits.step && early / (0.5 * series.end()) > 4.0 * limit) {
+        // "It grew by less than the limit" must be so of the whole.
+        let more = series.growth() > limit * series.end();
+        if swing || more || (early > 4.0 * self.limits.step && early / (0.5 * series.end()) > 4.0 * limit) {
             return (State::Plateau, vec![Why::Rose { to: series.highest() }, at_rest]);
         }
         (State::Clean, vec![at_rest])
@@ -340,10 +342,15 @@ impl<'a> Rule<'a> {
             let bound = if found.state.holds() { found.limit } else { f64::INFINITY };
             [rise.low.clamp(-bound, bound), rise.high.clamp(-bound, bound)].map(scaled)
         });
+        // Where it is at rest, what is stated is the growth at rest, and not that of a rise which has ended.
+        let value = |rise: Rise| match ci95 {
+            Some([low, high]) if found.state.holds() => scaled(rise.slope).clamp(low, high),
+            _ => scaled(rise.slope),
+        };
         Judgement {
             state: found.state,
             reason: (!judged).then_some(Reason::TooShort),
-            growth: found.rise.map(|rise| Growth { value: scaled(rise.slope), unit: self.case.metric.unit(), per }),
+            growth: found.rise.map(|rise| Growth { value: value(rise), unit: self.case.metric.unit(), per }),
             ci95: ci95.or(judged.then_some([0.0, limit.unwrap_or(0.0)])),
             could_have_missed: limit,
             missed: limit.map(|even_below| Missed {
