@@ -3,7 +3,7 @@
 use super::floor::{Case, Floor, Per};
 use super::rule::judge;
 use super::thresholds::Bounds;
-use crate::model::{Decides, Judgement, Reason, State, Why};
+use crate::model::{Decides, Growth, GrowthPer, Judgement, Reason, State, Why};
 
 /// Floors of the longest life, at least: its first wave is its warm-up, and growth wants two steps after it.
 const SHORTEST_LIFE: usize = 4;
@@ -48,12 +48,20 @@ pub fn judge_lives(case: &Case, bounds: &Bounds) -> Judgement {
         return Judgement { would_decide: (longest < SHORTEST_LIFE).then_some(long), ..short };
     }
     let mut judgement = Judgement { lives: true, ..judge(&Case { floors: &stitched, ..*case }, bounds) };
-    let leak = bounds.for_case(case).leak;
+    let limits = bounds.for_case(case);
     if judgement.state.holds() || judgement.state == State::Leak {
+        if let Some(rate) = stands_higher(&lives, case, limits.clean) {
+            // What is inside the lives is not what grows.
+            let value = rate * 1000.0;
+            let inside = judgement.growth.filter(|growth| growth.value > value);
+            judgement.growth =
+                inside.or(Some(Growth { value, unit: case.metric.unit(), per: GrowthPer::from(case.per) }));
+            judgement.ci95 = judgement.ci95.filter(|_| inside.is_some());
+            return from_life_to_life(judgement, count);
+        }
         let inside = judgement.growth.filter(|_| judgement.steady).map_or(0.0, |growth| growth.value / 1000.0);
         if (judgement.steady && returned(&lives, garbage) < RETURNED)
-            || rise(&lives, case.per, garbage) > leak.max(inside * SHARE)
-            || stands_higher(&lives, case, bounds.for_case(case).clean)
+            || rise(&lives, case.per, garbage) > limits.leak.max(inside * SHARE)
         {
             return from_life_to_life(judgement, count);
         }
@@ -74,10 +82,10 @@ fn outlived<'a>(lives: &[&'a [Floor]], bounds: &Bounds) -> Option<&'a [Floor]> {
     (last.len() > bounds.waves.least && last.len() > OUTLIVES * longest).then_some(*last)
 }
 
-/// Whether the last life stands higher than the first by more than the bound over the work between them, beyond what a
-/// wave brings: a life is met somewhere within its first. The first life began with the server and counts only where there
-/// is but one more.
-fn stands_higher(lives: &[&[Floor]], case: &Case, bound: f64) -> bool {
+/// The growth for a unit of work from the first life to the last, where that is more than the bound, and more than a wave
+/// brings: a life is met somewhere within its first. The first life began with the server and counts only where there is
+/// but one more.
+fn stands_higher(lives: &[&[Floor]], case: &Case, bound: f64) -> Option<f64> {
     let garbage = case.counts_garbage();
     let steps = lives.iter().flat_map(|life| life.windows(2)).map(|pair| pair[1].own(garbage) - pair[0].own(garbage));
     let wave = steps.fold(0.0, |most: f64, step| most.max(step.abs()));
@@ -87,9 +95,10 @@ fn stands_higher(lives: &[&[Floor]], case: &Case, bound: f64) -> bool {
     };
     let lowest: Vec<Floor> = lives.iter().filter_map(worked).collect();
     let later = if lowest.len() > 2 { &lowest[1..] } else { &lowest[..] };
-    let (Some(first), Some(last)) = (later.first(), later.last()) else { return false };
+    let (first, last) = (later.first()?, later.last()?);
     let work = last.work(case.per).saturating_sub(first.work(case.per)) as f64;
-    last.own(garbage) - first.own(garbage) > bound * work + 2.0 * wave.max(case.metric.grain())
+    let rise = last.own(garbage) - first.own(garbage);
+    (rise > bound * work + 2.0 * wave.max(case.metric.grain())).then(|| rise / work.max(1.0))
 }
 
 /// A judgement of lives that do not bound what grows.

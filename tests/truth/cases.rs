@@ -80,7 +80,8 @@ impl Case {
             Server::Small(language) => format!("small {language:?}").to_lowercase(),
         };
         let loaded = if self.loaded { " on a loaded machine" } else { "" };
-        format!("{server} {} under {}{loaded}", self.fault, self.load)
+        let settled = if self.settle.is_some() { " with --settle" } else { "" };
+        format!("{server} {} under {}{loaded}{settled}", self.fault, self.load)
     }
 
     fn doubtful(mut self) -> Self {
