@@ -91,7 +91,7 @@ mod tests {
         let judged = |hourly: f64| {
             let (mut seconds, mut messages) = (0.0, 0);
             let floor = |wave: u32| {
-                let rests = wave > 0 && wave % 3 == 0;
+                let rests = wave > 0 && wave.is_multiple_of(3);
                 messages += if wave == 0 || rests { 0 } else { 900 + u64::from(wave * 7919 % 300) };
                 seconds += if rests { 100.0 } else { 1.0 };
                 let value = 30e6 + 28.0 * messages as f64 + hourly * seconds / 3600.0;
