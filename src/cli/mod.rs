@@ -114,7 +114,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = outcome.unwrap_or_else(|error| {
         // A message may repeat what was typed or what a server said.
         let open = arguments.iter().any(|word| word == "--no-redact");
-        errln!("profile-run: {}", Redactor::new(&hidden::hidden(open), None).text(&chain(&error)));
+        let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        errln!("profile-run: {}", Redactor::of_typed(&hidden::hidden(open), &words).text(&chain(&error)));
         Exit::CouldNotRun
     });
     // What the caller asked for did not arrive; a verdict's own code still goes before.

@@ -4,6 +4,7 @@
 //! a password, a bearer token, a JWT, a private key), or as a value that the plan was given under such a name and that
 //! shows up again elsewhere. Pure: text in, text out.
 
+mod login;
 mod names;
 mod redactor;
 mod scan;

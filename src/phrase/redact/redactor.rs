@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::login;
 use super::names::is_secret_name;
 use super::scan::secrets;
 use super::text::printable;
@@ -35,6 +36,15 @@ pub struct Redactor {
 impl Redactor {
     /// For a run with this plan.
     pub fn new(hidden: &Hidden, plan: Option<&Plan>) -> Self {
+        Self::knowing(hidden, |all| plan.into_iter().for_each(|plan| all.learn_plan(plan)))
+    }
+
+    /// For what is said of a command line of which no plan came.
+    pub fn of_typed(hidden: &Hidden, words: &[String]) -> Self {
+        Self::knowing(hidden, |all| all.learn_words(words))
+    }
+
+    fn knowing(hidden: &Hidden, learn: impl FnOnce(&mut Self)) -> Self {
         if hidden.nothing {
             return Self { off: true, ..Self::default() };
         }
@@ -49,9 +59,7 @@ impl Redactor {
         for value in &hidden.values {
             all.learn(value);
         }
-        if let Some(plan) = plan {
-            all.learn_plan(plan);
-        }
+        learn(&mut all);
         all.literals.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         all.literals.dedup();
         all
@@ -76,19 +84,25 @@ impl Redactor {
             }
             self.learn_text(value);
         }
-        let typed = plan.typed.windows(2).chain(plan.command.windows(2));
-        for pair in typed.filter(|pair| pair[0].starts_with('-') && !pair[0].contains('=') && is_secret_name(&pair[0]))
-        {
-            self.learn(&pair[1]);
-        }
-        plan.typed.iter().chain(&plan.command).for_each(|word| self.learn_text(word));
-        if let Some((_, password)) = plan.mail.auth.as_deref().and_then(|auth| auth.split_once(':')) {
-            self.learn(password);
-        }
+        self.learn_words(&plan.typed);
+        self.learn_words(&plan.command);
+        // A plan that was read from a journal has the login in `typed` alone.
+        plan.mail.auth.iter().for_each(|auth| self.learn_login(auth));
         for hook in [&plan.before, &plan.after, &plan.load_command, &plan.settle].into_iter().flatten() {
             self.learn_text(hook);
             self.literals.push((hook.clone(), program(hook)));
         }
+    }
+
+    fn learn_words(&mut self, words: &[String]) {
+        let named = |pair: &&[String]| pair[0].starts_with('-') && !pair[0].contains('=') && is_secret_name(&pair[0]);
+        words.windows(2).filter(named).for_each(|pair| self.learn(&pair[1]));
+        words.iter().for_each(|word| self.learn_text(word));
+        login::typed(words).for_each(|auth| self.learn_login(auth));
+    }
+
+    fn learn_login(&mut self, auth: &str) {
+        login::forms(auth).iter().for_each(|form| self.learn(form));
     }
 
     /// A text with its secrets hidden.
@@ -296,6 +310,16 @@ mod tests {
                 "hidden": {},
             })
         );
+    }
+
+    #[test]
+    fn a_login_that_was_typed_wherever_a_server_prints_it() {
+        let said = "bob:hunterAUTH3, (hunterAUTH3) aHVudGVyQVVUSDM= AGJvYgBodW50ZXJBVVRIMw== AGJvYgBodW50ZXJBVVRIMw.";
+        for typed in [&["--auth", "bob:hunterAUTH3"][..], &["--auth=bob:hunterAUTH3"]] {
+            let typed: Vec<String> = typed.iter().map(|word| (*word).to_owned()).collect();
+            let redactor = Redactor::of_typed(&Hidden::default(), &typed);
+            assert_eq!(redactor.text(said), "bob:***, (***) *** *** ***.");
+        }
     }
 
     #[test]
