@@ -1,6 +1,6 @@
 //! The main job's arguments as typed, and their lowering to a plan.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::bail;
@@ -269,13 +269,4 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         export: args.export,
     };
     super::run::run(plan, &config, &show)
-}
-
-/// The folder of a run whose place was not given: by the time, and a number where that is taken.
-pub fn default_folder(base: &Path, stamp: &str) -> PathBuf {
-    let first = base.join(stamp);
-    if !first.exists() {
-        return first;
-    }
-    (2..).map(|n| base.join(format!("{stamp}-{n}"))).find(|path| !path.exists()).unwrap_or(first)
 }

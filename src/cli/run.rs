@@ -9,7 +9,6 @@ use super::config::Config;
 use super::exit::Exit;
 use super::export::{self, Wanted};
 use super::hidden::hidden;
-use super::main_job::default_folder;
 use super::outputs;
 use super::stdout::{errln, outln};
 use crate::analysis;
@@ -54,10 +53,12 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     let now = Zoned::now();
     let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();
-    let root = show.out.clone().unwrap_or_else(|| default_folder(Path::new(RUNS), &stamp));
-    let folder = Folder::create(&root)?;
+    let folder = match &show.out {
+        Some(root) => Folder::create(root)?,
+        None => Folder::create_named(Path::new(RUNS), &stamp)?,
+    };
     if show.out.is_none() {
-        point_latest(&root);
+        point_latest(folder.root());
     }
     let style = Style::of(show.json);
     let detail = match (show.quiet, show.verbose) {
@@ -70,7 +71,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
         if show.json { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
     let hidden = hidden(show.no_redact);
     let redactor = Redactor::new(&hidden, Some(&plan));
-    let observer = Box::new(Redacting { redactor, shown: observer });
+    let observer = Box::new(Redacting { redactor: redactor.clone(), shown: observer });
     let file = folder.new_journal().with_context(|| format!("{} cannot be written", folder.journal().display()))?;
     let journal = Writer::new(file, Clock::start(), observer);
     let order = Order {
@@ -89,7 +90,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     let cut = conductor::run(order);
     if let Err(error) = &cut {
         // What was measured until then is worth its verdict.
-        errln!("profile-run: {error}");
+        errln!("profile-run: {}", redactor.text(&error.to_string()));
     }
     // The server is gone and the journal sealed: what follows can be made anew by `report`.
     signals.at_once();

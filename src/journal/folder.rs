@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use nix::dir::Dir;
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
 use nix::unistd::{UnlinkatFlags, linkat, unlinkat};
@@ -82,8 +83,30 @@ impl Folder {
         if !folder.names(None).map_err(unwritable)?.is_empty() {
             return Err(FolderError::NotEmpty(root.to_path_buf()));
         }
-        mkdirat(&*folder.opened, PROFILE, Mode::S_IRWXU).map_err(|error| unwritable(error.into()))?;
-        Ok(folder)
+        match mkdirat(&*folder.opened, PROFILE, Mode::S_IRWXU) {
+            Ok(()) => Ok(folder),
+            // Another run took it at the same moment.
+            Err(Errno::EEXIST) => Err(FolderError::NotEmpty(root.to_path_buf())),
+            Err(error) => Err(unwritable(error.into())),
+        }
+    }
+
+    /// Makes the folder of a new run below `base`, called `name`, or `name-2`, `name-3` where that is taken. Runs that
+    /// begin at the same moment come to folders of their own.
+    ///
+    /// # Errors
+    /// It cannot be made or written.
+    pub fn create_named(base: &Path, name: &str) -> Result<Self, FolderError> {
+        Self::for_reports(base)?;
+        let names = std::iter::once(name.to_owned()).chain((2_u64..).map(|n| format!("{name}-{n}")));
+        for root in names.map(|name| base.join(name)) {
+            match fs::create_dir(&root) {
+                Ok(()) => return Self::create(&root),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(FolderError::Unwritable { path: root, source }),
+            }
+        }
+        Err(FolderError::NotEmpty(base.join(name)))
     }
 
     /// Makes a folder, or takes one that is there, to write reports into.
@@ -367,6 +390,21 @@ mod tests {
         assert_eq!(mode("report.html"), fs::metadata(&probe).unwrap().permissions().mode() & 0o777);
         assert_eq!(fs::read(folder.root().join("report.html")).unwrap(), b"y");
         assert_eq!(fs::read_dir(folder.root()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn runs_that_begin_at_the_same_moment_have_folders_of_their_own() {
+        let base = tempfile::tempdir().unwrap();
+        let runs = base.path().join("runs");
+        let create = || Folder::create_named(&runs, "now").unwrap().root().file_name().unwrap().to_owned();
+        let mut names: Vec<OsString> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..12).map(|_| scope.spawn(create)).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 12);
+        assert!(names.contains(&"now".into()) && names.contains(&"now-12".into()), "{names:?}");
     }
 
     #[test]
