@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::csv_columns::{ByteUnit as Unit, Figure};
+use super::csv_columns::{ByteUnit as Unit, Figure, Measured};
 use crate::model::{Decides, Growth, Judgement, Metric, Missed, Reason, State, Why};
 use crate::phrase;
 use crate::verdict::{Bounds, Case, Floor, Per, is_sparse, judge_lives, judge_sparse};
@@ -161,7 +161,7 @@ impl FloorTable {
                     table.sessions = found.sessions.map(|_| Vec::new());
                     table.pids = found.pid.map(|_| Vec::new());
                     table.seconds = found.seconds.map(|_| Vec::new());
-                    let column = |(_, name): &(usize, String)| Column { name: name.clone(), values: Vec::new() };
+                    let column = |of: &Measured| Column { name: of.name.clone(), values: Vec::new() };
                     table.columns = found.metrics.iter().map(column).collect();
                     header = Some(found);
                 }
@@ -200,22 +200,14 @@ impl FloorTable {
             }
             into.push(count);
         }
-        for ((at, name), column) in header.metrics.iter().zip(&mut self.columns) {
-            let value = match fields[*at] {
-                field if is_nothing(field) => None,
-                field => match field.parse::<f64>() {
-                    Ok(value) if value.is_finite() && value >= 0.0 => Some(value),
-                    _ => return Err(format!("`{field}` in column {name} is no figure (0 or more, or nothing)")),
-                },
-            };
-            column.values.push(value);
+        for (measured, column) in header.metrics.iter().zip(&mut self.columns) {
+            column.values.push(measured.value(fields)?);
         }
         if let (Some(at), Some(into)) = (header.pid, &mut self.pids) {
             into.push(whole(fields[at], "pid")?);
         }
         if let (Some(at), Some(into)) = (header.seconds, &mut self.seconds) {
-            let second = fields[at].parse().ok().filter(|second: &f64| second.is_finite());
-            into.push(second.ok_or_else(|| format!("`{}` in column seconds is no figure", fields[at]))?);
+            into.push(second(fields[at], into.last().copied())?);
         }
         self.waves.push(wave);
         Ok(())
@@ -249,6 +241,9 @@ impl FloorTable {
         let metric = figure.metric;
         let unit = figure.unit.or(unit.filter(|_| metric.is_memory()));
         let known = || column.values.iter().flatten().copied();
+        if is_never_zero(metric) && known().all(|value| value == 0.0) {
+            return finding(column, Some(metric), Judgement::not_judged(Reason::NotReadable, Why::NoFloor));
+        }
         // No count of bytes: a part of one, of resident memory a part of a page, or less in all than any process has.
         let grain = if metric.is_resident() { PAGE } else { 1.0 };
         let too_small = known().fold(0.0, f64::max) < LEAST_MEMORY;
@@ -329,13 +324,25 @@ fn separator(text: &str) -> u8 {
     [b',', b';', b'\t'].into_iter().rev().max_by_key(count).unwrap_or(b',')
 }
 
-/// An empty cell, as programs write it.
-fn is_nothing(field: &str) -> bool {
-    ["", "na", "n/a", "nan", "null", "none", "-"].iter().any(|nothing| field.eq_ignore_ascii_case(nothing))
-}
-
 fn whole<T: std::str::FromStr>(field: &str, name: &str) -> Result<T, String> {
     field.parse().map_err(|_| format!("`{field}` in column {name} is no whole number"))
+}
+
+/// A running process has some of it: where all is 0, nothing was measured.
+fn is_never_zero(metric: Metric) -> bool {
+    metric.is_memory() || matches!(metric, Metric::Fd | Metric::Threads)
+}
+
+/// The second of a row; those of one clock never fall.
+fn second(field: &str, last: Option<f64>) -> Result<f64, String> {
+    let second = field.parse().ok().filter(|second: &f64| second.is_finite());
+    let second = second.ok_or_else(|| format!("`{field}` in column seconds is no figure"))?;
+    match last {
+        Some(last) if second < last => {
+            Err(format!("seconds fell from {last} to {second}; they are those of one clock and never fall"))
+        }
+        _ => Ok(second),
+    }
 }
 
 /// Where the columns stand.
@@ -347,7 +354,7 @@ struct Header {
     sessions: Option<usize>,
     pid: Option<usize>,
     seconds: Option<usize>,
-    metrics: Vec<(usize, String)>,
+    metrics: Vec<Measured>,
 }
 
 impl Header {
@@ -366,12 +373,8 @@ impl Header {
         let (pid, seconds) = (place("pid"), place("seconds"));
         let counted = [Some(wave), messages, sessions, pid, seconds];
         let taken = |at: usize| counted.contains(&Some(at));
-        let metrics: Vec<(usize, String)> = fields
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| !taken(*at))
-            .map(|(at, name)| (at, (*name).to_owned()))
-            .collect();
+        let others = fields.iter().enumerate().filter(|(at, _)| !taken(*at));
+        let metrics: Vec<Measured> = others.map(|(at, name)| Measured::new(at, name)).collect();
         if metrics.is_empty() {
             return Err("no column to judge after the work".to_owned());
         }
@@ -440,6 +443,9 @@ mod tests {
             ("wave,messages,heap\n1,2,much\n", "`much` in column heap is no figure"),
             ("wave,messages,heap\n1,2,-1\n", "is no figure"),
             ("wave,messages,heap\n1,x,3\n", "`x` in column messages is no whole number"),
+            ("wave,messages,fds\n1,2,10\n2,3,10.5\n", "floors.csv:3: `10.5` in column fds is no whole number"),
+            ("wave,messages,threads\n1,2,0.5\n", "floors.csv:2: `0.5` in column threads is no whole number"),
+            ("wave,messages,seconds,heap\n1,2,9,3\n2,3,8.5,3\n", "floors.csv:3: seconds fell from 9 to 8.5"),
         ] {
             let error = parse(text).unwrap_err().to_string();
             assert!(error.contains(said), "{text:?}: {error}");

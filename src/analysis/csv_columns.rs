@@ -1,4 +1,4 @@
-//! What the columns of a CSV of floors are called, and in which unit. Names that programs and people give them; no guess from
+//! What the columns of a CSV of floors are called, in which unit, and what may stand in them. Names that programs and people give them; no guess from
 //! the figures.
 
 use crate::model::Metric;
@@ -60,6 +60,44 @@ impl Figure {
         let metric = Metric::of_column(stem)?;
         (unit.is_none() || metric.is_memory()).then_some(Figure { metric, unit })
     }
+}
+
+/// A column of figures.
+#[derive(Debug, Clone)]
+pub(super) struct Measured {
+    at: usize,
+    /// Its name in the header.
+    pub name: String,
+    /// Counted one by one: no part of one.
+    counted: bool,
+}
+
+impl Measured {
+    /// The column at this place.
+    pub fn new(at: usize, name: &str) -> Self {
+        let counted = Figure::named(name).is_some_and(|figure| figure.metric.is_count());
+        Self { at, name: name.to_owned(), counted }
+    }
+
+    /// Its value in a row; none where the field is empty.
+    pub fn value(&self, fields: &[&str]) -> Result<Option<f64>, String> {
+        let (field, name) = (fields[self.at], &self.name);
+        if is_nothing(field) {
+            return Ok(None);
+        }
+        match field.parse::<f64>() {
+            Ok(value) if self.counted && value.is_finite() && value.fract() != 0.0 => {
+                Err(format!("`{field}` in column {name} is no whole number, and {name} are counted one by one"))
+            }
+            Ok(value) if value.is_finite() && value >= 0.0 => Ok(Some(value)),
+            _ => Err(format!("`{field}` in column {name} is no figure (0 or more, or nothing)")),
+        }
+    }
+}
+
+/// An empty cell, as programs write it.
+fn is_nothing(field: &str) -> bool {
+    ["", "na", "n/a", "nan", "null", "none", "-"].iter().any(|nothing| field.eq_ignore_ascii_case(nothing))
 }
 
 #[cfg(test)]

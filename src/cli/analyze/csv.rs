@@ -102,7 +102,9 @@ fn say_what_is_not_judged(path: &Path, finding: &ColumnFinding) {
              (resident memory comes in pages of 4,096); say their unit (--unit B, kB or MB)"
         ),
         _ if finding.reason == Some(Reason::NotReadable) => {
-            errln!("profile-run: {path}: column `{name}` is not judged: it holds no figure");
+            errln!(
+                "profile-run: {path}: column `{name}` is not judged: nothing was measured (all of it is empty or 0)"
+            );
         }
         _ => {}
     }

@@ -109,6 +109,23 @@ fn units_are_asked_for_and_never_guessed() {
 }
 
 #[test]
+fn what_is_0_throughout_was_not_measured() {
+    let file = |name: &str| {
+        let mut text = format!("wave,messages,{name}\n");
+        (0..30).for_each(|k| text.push_str(&format!("{k},{},0\n", 1000 * k)));
+        text
+    };
+    for name in ["heap", "heap_bytes", "rss_kb", "mem_mb", "fds", "threads"] {
+        for unit in [None, Some(ByteUnit::Bytes), Some(ByteUnit::Kilobytes)] {
+            let nothing = &judged(&file(name), unit)[0];
+            assert_eq!((nothing.state, nothing.reason), (State::NotJudged, Some(Reason::NotReadable)), "{nothing:?}");
+            assert_eq!(nothing.why, [Why::NoFloor]);
+        }
+    }
+    assert!(judged(&file("sockets"), None)[0].state.holds(), "a server may have none");
+}
+
+#[test]
 fn separators_capitals_and_empty_cells() {
     let mut text = "# recorded elsewhere\nWave\tMessages\tHeap\n".to_owned();
     for k in 0..30_u64 {
