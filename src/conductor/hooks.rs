@@ -8,6 +8,7 @@ use super::context::Context;
 use super::stop_reason::Halt;
 use super::supervise::end_of;
 use crate::model::EarlyEnd;
+use crate::phrase;
 use crate::server::{Start, log, mark};
 
 /// Between two looks at a command whose end the kernel cannot tell.
@@ -52,9 +53,9 @@ pub(super) async fn run_hook(run: &Context<'_>, option: &str, command: Option<St
     if status.success() {
         return Ok(());
     }
-    let tail = log::tail(&log, 5).join("\n  ");
+    let tail = phrase::last_output(&log::tail(&log, 5));
     Err(Halt::early(
         EarlyEnd::Environment,
-        format!("{option} `{text}` failed ({}):\n  {tail}", crate::server::describe(status)),
+        format!("{option} `{text}` failed ({}){tail}", crate::server::describe(status)),
     ))
 }

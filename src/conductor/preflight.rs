@@ -152,6 +152,5 @@ fn is_dearer(other: f64, own: f64) -> bool {
 }
 
 fn output(session: &Session) -> String {
-    let text = session.output();
-    if text.is_empty() { String::new() } else { format!("; its last output:\n  {}", text.replace('\n', "\n  ")) }
+    phrase::last_output(&session.output().lines().collect::<Vec<_>>())
 }

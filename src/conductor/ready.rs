@@ -13,6 +13,7 @@ use super::stop_reason::Halt;
 use crate::load::{Address, Endpoint, probe_banner};
 use crate::model::EarlyEnd;
 use crate::model::plan::Engine;
+use crate::phrase;
 use crate::server::listeners::{Listener, listening};
 use crate::server::{Target, log, ready};
 
@@ -140,7 +141,7 @@ pub(super) async fn wait_for_banner(
             return Ok((greeted, banner.to_owned(), listeners));
         }
         if Instant::now() >= deadline {
-            return Err(never_ready(target, &listeners, &probes));
+            return Err(never_ready(target, wanted, &listeners, &probes));
         }
     }
 }
@@ -189,13 +190,14 @@ fn exited_at_once(target: &mut Target) -> Halt {
     Halt::early(EarlyEnd::Exited, format!("the server ended before it greeted ({how}){}", last_lines(target)))
 }
 
-fn never_ready(target: &Target, listeners: &[Listener], probes: &Probes) -> Halt {
-    let within = crate::phrase::duration(target.started.elapsed());
-    if let Some(why) = unseen(target).filter(|_| listeners.is_empty()) {
-        return Halt::early(
-            EarlyEnd::Environment,
-            format!("no port of the server was found within {within}: {why}{}", last_lines(target)),
-        );
+fn never_ready(target: &Target, wanted: Option<SocketAddr>, listeners: &[Listener], probes: &Probes) -> Halt {
+    let within = phrase::duration(target.started.elapsed());
+    let seen = listeners.iter().any(|l| wanted.is_none_or(|wanted| wanted.port() == l.port));
+    if let Some(why) = unseen(target).filter(|_| !seen) {
+        let what = wanted.map_or("no port of the server was found".to_owned(), |wanted| {
+            format!("whether the server listens at --target {wanted} could not be seen")
+        });
+        return Halt::early(EarlyEnd::Environment, format!("{what} within {within}: {why}{}", last_lines(target)));
     }
     let what = if listeners.is_empty() {
         "no process of it listens on a TCP port".to_owned()
@@ -203,18 +205,30 @@ fn never_ready(target: &Target, listeners: &[Listener], probes: &Probes) -> Halt
         let waiting: Vec<String> = probes.waiting.iter().map(ToString::to_string).collect();
         format!("{} took the connection and did not greet", waiting.join(", "))
     } else if probes.refused.is_empty() {
-        let ports: Vec<String> = listeners.iter().map(|l| l.port.to_string()).collect();
-        format!("it listens on {} but nothing answers at --target", ports.join(", "))
+        let ports: BTreeSet<String> = listeners.iter().map(|l| l.port.to_string()).collect();
+        let ports = ports.into_iter().collect::<Vec<_>>().join(", ");
+        let wanted = wanted.map_or(String::new(), |wanted| format!(", and not at --target {wanted}"));
+        format!("it listens on {ports}{wanted}")
     } else {
         format!("no SMTP banner came: {}", probes.refused.join("; "))
     };
     Halt::early(
         EarlyEnd::NeverReady,
         format!(
-            "the server was not ready within {within}: {what}. Give it longer with --ready-timeout, or name the port with --target{}",
+            "the server was not ready within {within}: {what}. {}{}",
+            way_out(wanted.is_some(), seen, listeners),
             last_lines(target)
         ),
     )
+}
+
+/// What may help a server that is not ready: nobody is told to give what was given.
+fn way_out(target_given: bool, seen: bool, listeners: &[Listener]) -> &'static str {
+    match (target_given, seen || listeners.is_empty()) {
+        (false, _) => "Give it longer with --ready-timeout, or name the port with --target",
+        (true, true) => "Give it longer with --ready-timeout",
+        (true, false) => "Give it longer with --ready-timeout, or leave --target out",
+    }
 }
 
 /// Why nobody may see which ports are the server's: it has become another user.
@@ -224,10 +238,10 @@ fn unseen(target: &Target) -> Option<String> {
         matches!(descriptors, Err(crate::proc::Error::Denied { .. }))
     };
     let pid = target.alive().into_iter().find(denied)?;
-    let user = crate::proc::user_of(pid).map_or(String::new(), |user| format!(" and runs as user {user}"));
+    let user = crate::proc::user_of(pid).map_or(String::new(), |user| format!("runs as user {user}, and "));
     Some(format!(
-        "/proc/{pid}/fd is closed to us{user}, so that its ports cannot be told. In a container give it --cap-add SYS_PTRACE; \
-         elsewhere run profile-run as root"
+        "process {pid} {user}does not let profile-run read its descriptors (/proc/{pid}/fd), which tell its ports; that \
+         takes the right CAP_SYS_PTRACE. In a container give it with --cap-add SYS_PTRACE; elsewhere run profile-run as root"
     ))
 }
 
@@ -249,9 +263,5 @@ fn last_lines(target: &Target) -> String {
         return String::new();
     }
     let lines = log::tail(&target.log, 8);
-    if lines.is_empty() {
-        "; it printed nothing".to_owned()
-    } else {
-        format!("; its last output:\n  {}", lines.join("\n  "))
-    }
+    if lines.is_empty() { ". The server printed nothing".to_owned() } else { phrase::last_output(&lines) }
 }

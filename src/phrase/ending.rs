@@ -10,6 +10,9 @@ pub const NO_VERDICT_ASKED: &str = "No verdict was asked for: this run only took
 pub const ACCEPTED_NOTHING: &str =
     "The server accepted nothing: no session of the run was completed as its scenario expects.";
 
+/// What stands above the lines that a program printed last.
+const LAST_OUTPUT: &str = "its last output:";
+
 /// The run stopped before its end: by this signal, or without a word.
 pub fn interrupted(signal: Option<&str>) -> String {
     let how = signal.map_or("cut off".to_owned(), |signal| format!("interrupted by {signal}"));
@@ -24,14 +27,44 @@ pub fn not_carried_to_its_end(clean_so_far: bool) -> &'static str {
     }
 }
 
-/// A run that could not go on, by what its journal says of it: the headline, and the lines below it.
+/// The lines below a sentence that show what a program printed last; nothing where it printed nothing.
+pub fn last_output<S: AsRef<str>>(lines: &[S]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let shown: String = lines.iter().map(|line| format!("\n  {}", line.as_ref())).collect();
+    format!("\n{LAST_OUTPUT}{shown}")
+}
+
+/// A run that could not go on, by what its journal says of it: the headline, which stands alone where little is shown,
+/// and the lines below it.
 pub fn ended_early(said: Option<&str>) -> (String, Vec<String>) {
     let said = said.unwrap_or("The run ended early.");
     let (first, rest) = said.split_once('\n').unwrap_or((said, ""));
-    (capital(first), rest.lines().map(|line| format!("`{}`", line.trim())).collect())
+    let end = if first.ends_with(|c: char| c.is_alphanumeric() || ")`\"'".contains(c)) { "." } else { "" };
+    let line = |line: &str| match line {
+        LAST_OUTPUT => capital(line),
+        printed => format!("`{}`", printed.trim()),
+    };
+    (capital(first) + end, rest.lines().map(line).collect())
 }
 
 /// Where a failure happened.
 pub fn happened_in(scenario: &str, wave: u32, pass: Pass) -> String {
     format!("It happened in `{scenario}`, wave {wave}, of the {} pass.", pass.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headline_of_an_early_end_is_a_whole_sentence() {
+        let said = format!("the server ended (exit code 1){}", last_output(&["boo:", "hoo"]));
+        let (headline, lines) = ended_early(Some(&said));
+        assert_eq!(headline, "The server ended (exit code 1).");
+        assert_eq!(lines, ["Its last output:", "`boo:`", "`hoo`"]);
+        let silent = format!("--before `false` failed (exit code 1){}", last_output::<&str>(&[]));
+        assert_eq!(ended_early(Some(&silent)).1, Vec::<String>::new());
+    }
 }

@@ -16,7 +16,9 @@ mod threshold;
 
 pub use advice::{longer_queue, lost_connections};
 pub use amount::{bytes, duration, grouped, millis, plural, profiled_work, rate, significant, versions};
-pub use ending::{ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, not_carried_to_its_end};
+pub use ending::{
+    ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, last_output, not_carried_to_its_end,
+};
 pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
 pub use judgement::{evidence, would_decide};
 pub use leak::{

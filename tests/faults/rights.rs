@@ -125,20 +125,29 @@ fn a_server_that_may_not_be_looked_into_is_told_from_one_that_does_not_listen() 
     if !is_root() {
         return;
     }
-    let place = Place::new();
-    let output = Command::new("setpriv")
-        .args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", env!("CARGO_BIN_EXE_profile-run")])
-        .arg("--out")
-        .arg(place.out())
-        .args(["--ready-timeout", "3s", "--", "php", SERVER, "dropped", &port()])
-        .current_dir(place.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    let said = text(&output);
-    assert!(said.contains("is closed to us and runs as user 65534") && said.contains("SYS_PTRACE"), "{said}");
-    place.is_left_empty().unwrap();
+    let port = port();
+    let target = format!("127.0.0.1:{port}");
+    for (options, said_first) in [
+        (vec![], "No port of the server was found".to_owned()),
+        (vec!["--target", &target], format!("Whether the server listens at --target {target} could not be seen")),
+    ] {
+        let place = Place::new();
+        let output = Command::new("setpriv")
+            .args(["--bounding-set", "-sys_ptrace", "--inh-caps", "-sys_ptrace", env!("CARGO_BIN_EXE_profile-run")])
+            .arg("--out")
+            .arg(place.out())
+            .args(options)
+            .args(["--ready-timeout", "3s", "--", "php", SERVER, "dropped", &port])
+            .current_dir(place.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        let said = text(&output);
+        assert!(said.contains(&said_first) && said.contains("takes the right CAP_SYS_PTRACE"), "{said}");
+        assert!(said.contains(" runs as user 65534, and does not let profile-run read its descriptors"), "{said}");
+        place.is_left_empty().unwrap();
+    }
 }
 
 #[test]

@@ -173,3 +173,26 @@ fn a_short_backlog_under_five_hundred_at_once_is_no_fault() {
         }
     }
 }
+
+#[test]
+fn no_advice_names_the_option_that_was_given() {
+    let timeout = ["-q", "--passes", "measure", "--ready-timeout", "1s", "--target", "127.0.0.1:1"];
+    let elsewhere = run(&["plain"], &timeout);
+    assert_eq!(elsewhere.code(), 3, "{}", elsewhere.text());
+    assert!(elsewhere.text().contains("not at --target 127.0.0.1:1. Give it longer"), "{}", elsewhere.text());
+    assert!(elsewhere.text().contains("or leave --target out."), "{}", elsewhere.text());
+    let nowhere = run_server(tempfile::tempdir().unwrap(), &["sleep", "20"], &timeout);
+    assert!(!nowhere.text().contains("--target"), "{}", nowhere.text());
+}
+
+#[test]
+fn what_is_asked_to_be_quiet_says_whole_sentences() {
+    let server = ["sh", "-c", "echo boo; exit 1"];
+    let quiet = |before: &str| {
+        let options = ["-q", "--passes", "measure", "--before", before];
+        run_server(tempfile::tempdir().unwrap(), &server, &options).text()
+    };
+    assert!(quiet("true").contains("The server ended before it greeted (exit code 1).\n"), "{}", quiet("true"));
+    let failed = quiet("echo boo; exit 3");
+    assert!(failed.contains("failed (exit code 3).\n"), "{failed}");
+}
