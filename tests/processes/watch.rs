@@ -390,3 +390,24 @@ fn a_table_for_people() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
 }
+
+#[test]
+fn the_heap_stands_in_the_lines_of_a_pipe_too() {
+    let mut php = Command::new("php").args(["-r", "fgets(STDIN);"]).stdin(Stdio::piped()).spawn().unwrap();
+    let pid = php.id().to_string();
+    let mut watch = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+        .args(["watch", "--heap", "--interval", "100ms", "--pid", &pid])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The first look may meet a PHP that is still starting.
+    let lines: Vec<String> =
+        BufReader::new(watch.stdout.take().unwrap()).lines().take(30).map(|line| line.unwrap()).collect();
+    for child in [&mut watch, &mut php] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let column = lines[0].split_whitespace().position(|name| name == "heap");
+    assert_eq!(column, Some(4), "{}", lines[0]);
+    assert!(lines.last().unwrap().split_whitespace().filter(|word| *word == "KiB" || *word == "MiB").count() >= 4);
+}

@@ -76,6 +76,11 @@ impl HeapWatch {
 }
 
 impl HeapLook {
+    /// What PHP holds, in a word; where it could not be read, that.
+    pub fn size(&self) -> String {
+        self.heap.size.map_or_else(|| self.heap.status.to_owned(), |size| phrase::bytes(size as f64))
+    }
+
     fn of(census: Census, php: String) -> Self {
         let mut classes = census.classes;
         classes.sort_by_key(|class| std::cmp::Reverse(class.bytes));

@@ -192,16 +192,18 @@ fn state(letter: char) -> &'static str {
 fn line(out: &mut impl Write, look: &Look, lines: u64) -> std::io::Result<()> {
     let f = look.floor;
     if lines == 0 {
+        let heap = if look.heap.is_some() { format!(" {:>10}", "heap") } else { String::new() };
         writeln!(
             out,
-            "{:>9} {:>10} {:>10} {:>10} {:>6} {:>7} {:>6}  sockets",
+            "{:>9} {:>10} {:>10} {:>10}{heap} {:>6} {:>7} {:>6}  sockets",
             "seconds", "rss", "anon", "vsz", "cpu%", "threads", "fds"
         )?;
     }
+    let heap = look.heap.as_ref().map_or(String::new(), |heap| format!(" {:>10}", heap.size()));
     let states: Vec<String> = f.sockets.iter().map(|(state, n)| format!("{state}={n}")).collect();
     writeln!(
         out,
-        "{:>9.1} {:>10} {:>10} {:>10} {:>6.1} {:>7} {:>6}  {}",
+        "{:>9.1} {:>10} {:>10} {:>10}{heap} {:>6.1} {:>7} {:>6}  {}",
         look.seconds,
         phrase::bytes(f.rss as f64),
         phrase::bytes(f.rss_anon as f64),
