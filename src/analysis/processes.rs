@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::profile_figures::FunctionRow;
 use crate::journal::ProfileWriter;
 use crate::profile::{Group, GroupPlace, GroupPlaces, Profile};
 
@@ -56,7 +57,7 @@ pub struct ProcessRow {
     /// Sum of the allocation of their calls.
     pub total_allocation: i64,
     /// Their functions, by self time.
-    pub functions: Vec<ProcessFunction>,
+    pub functions: Vec<FunctionRow>,
 }
 
 /// A process: a number alone may have been given to another one before.
@@ -68,27 +69,6 @@ pub struct ProcessId {
     pub started: Option<u64>,
     /// Its profile.
     pub profile: String,
-}
-
-/// A function's share of such processes, nanoseconds and bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ProcessFunction {
-    /// Its name.
-    pub name: String,
-    /// File that defines it.
-    pub file: String,
-    /// Self time.
-    #[serde(rename = "self")]
-    pub own: i64,
-    /// With callees: summed over the processes, recursion counted once.
-    pub inclusive: i64,
-    /// Calls.
-    pub calls: u64,
-    /// Allocation.
-    pub allocation: i64,
-    /// It waits rather than works.
-    #[serde(default)]
-    pub waiting: bool,
 }
 
 /// How the files of a run are to be read: apart by role, those of forked processes also by what they ran.
@@ -151,12 +131,12 @@ fn row(profile: &Profile, group: &Group, writers: &[ProfileWriter], waits: &[boo
     let by_file: BTreeMap<&str, &ProfileWriter> = writers.iter().map(|writer| (writer.file.as_str(), writer)).collect();
     let files = || group.files.iter().filter_map(|at| profile.files.get(*at));
     let wrote = || files().filter_map(|file| by_file.get(name(&file.path)?).copied());
-    let mut functions: Vec<ProcessFunction> = group
+    let mut functions: Vec<FunctionRow> = group
         .functions
         .iter()
         .map(|(id, totals)| {
             let function = profile.names.get(*id as u32);
-            ProcessFunction {
+            FunctionRow {
                 name: function.name.clone(),
                 file: function.file.clone(),
                 own: totals.own.time,
@@ -164,6 +144,7 @@ fn row(profile: &Profile, group: &Group, writers: &[ProfileWriter], waits: &[boo
                 calls: totals.calls,
                 allocation: totals.own.memory,
                 waiting: waits[*id as usize],
+                ..FunctionRow::default()
             }
         })
         .collect();

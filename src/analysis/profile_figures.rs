@@ -8,7 +8,7 @@ use super::slices::{self, PartRow, WaveAt};
 use crate::profile::{FunctionCost, Part, Profile};
 
 /// One function. Times in the unit of the object, memory in bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionRow {
     /// As the profile names it.
     pub name: String,

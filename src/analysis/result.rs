@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::verdict::Bounds;
 
 pub use super::drift::{DriftRow, Grows};
-pub use super::processes::{ProcessFunction, ProcessId, ProcessRole, ProcessRow};
+pub use super::processes::{ProcessId, ProcessRole, ProcessRow};
 pub use super::profile_figures::{FunctionRow, ProfileFigures};
 pub use super::slices::PartRow;
 pub use crate::journal::Warning;

@@ -32,8 +32,8 @@ impl Default for Budget {
 /// Waves of a server whose process is replaced are smaller, for several must fit into a life: so many times as many of them.
 const WAVES_OF_LIVES: usize = 3;
 
-/// So many rests long is one in which growth with time is watched, at least: a minute or two without load are wanted in
-/// all, and two such rests have room in most runs where a dozen waves had it.
+/// So many rests long is one in which growth with time is watched, unless less is missing: a minute or two without load are
+/// wanted in all, and two such rests have room in most runs where a dozen waves had it.
 const IDLE_RESTS: f64 = 4.0;
 
 /// What to do next.

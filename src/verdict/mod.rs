@@ -30,7 +30,7 @@ pub use floor::{Case, Collected, Collector, Floor, Metric, Per};
 pub use garbage::{GarbageRisk, garbage_risk};
 pub use looks::{Budget, Looks, Next};
 pub use restarts::judge_lives;
-pub use rule::{judge, with_time};
+pub use rule::judge;
 pub use sparse::{is_sparse, judge_sparse};
 pub use thresholds::{Bounds, CountLimits, HeapLimits, Heavy, Limits, Rest, RssLimits, Shape, Waves};
 pub use time_to_limit::{Until, until};

@@ -53,7 +53,7 @@ pub fn judge(case: &Case, bounds: &Bounds) -> Judgement {
 }
 
 /// Restates a judgement where the floors, those before each rest among them, grow with time and not with the work.
-pub fn with_time(case: &Case, bounds: &Bounds, judgement: Judgement) -> Judgement {
+pub(super) fn with_time(case: &Case, bounds: &Bounds, judgement: Judgement) -> Judgement {
     let series = Series::of(case);
     let waves = judgement.waves;
     match over_time::without_time(case, bounds, series) {

@@ -423,10 +423,9 @@ fn profile(view: &mut RunView) {
     });
 }
 
-/// A finding with nothing but its state.
 /// Processes that ran the same.
 fn process(role: ProcessRole, entry: Option<&str>, pid: i32, count: u64) -> ProcessRow {
-    let function = |name: &str, own: i64| ProcessFunction {
+    let function = |name: &str, own: i64| FunctionRow {
         name: name.into(),
         file: "src/Smtp/Worker.php".into(),
         own,
@@ -434,6 +433,7 @@ fn process(role: ProcessRole, entry: Option<&str>, pid: i32, count: u64) -> Proc
         calls: count * 40,
         allocation: 4096,
         waiting: name == "php::stream_select",
+        ..FunctionRow::default()
     };
     let process = |at: u64| ProcessId {
         pid: pid + at as i32,
@@ -456,6 +456,7 @@ fn process(role: ProcessRole, entry: Option<&str>, pid: i32, count: u64) -> Proc
     }
 }
 
+/// A finding with nothing but its state.
 pub fn finding(metric: &str, scenario: &str, state: State) -> Finding {
     Finding {
         metric: Metric::ALL.into_iter().find(|known| known.name() == metric).expect("a metric of result.json"),
