@@ -144,8 +144,8 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         ));
     }
     if let Some(profile) = &result.profile {
-        let dearer = profile.overhead.map_or(String::new(), |times| format!(", {}", phrase::profiled_work(times)));
-        lines.push(("profile".to_owned(), format!("{}{dearer}", phrase::plural(profile.figures.records, "call"))));
+        let work = profile.overhead.map_or(String::new(), |times| format!(", {}", phrase::profiled_work(times)));
+        lines.push(("profile".to_owned(), format!("{}{work}", phrase::plural(profile.figures.records, "call"))));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
     let thresholds = result.thresholds.iter().map(|row| {

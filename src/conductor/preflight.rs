@@ -125,13 +125,13 @@ async fn from_another_address(
             Err(error) => break format!("the server refuses another loopback address: {error}"),
         }
         held += 1;
-        if !is_dearer(fastest, own) {
+        if !is_slower(fastest, own) {
             session.sources = Some(Sources { before: held });
             return Ok((sessions, held));
         }
         if held == TRIES {
             break format!(
-                "the server takes {} for a conversation from another loopback address and {} for one from its own; it may look up the name of each new client",
+                "the server takes {} for a conversation from another loopback address and {} for one from 127.0.0.1; it may look up the name of each new client",
                 phrase::millis(fastest * 1e3),
                 phrase::millis(own * 1e3)
             );
@@ -146,8 +146,8 @@ async fn from_another_address(
     Ok((sessions, held))
 }
 
-/// Whether a conversation from another address costs the server something of its own.
-fn is_dearer(other: f64, own: f64) -> bool {
+/// Whether a conversation from another address takes the server clearly longer.
+fn is_slower(other: f64, own: f64) -> bool {
     other > 2.0 * own + NOTICED
 }
 

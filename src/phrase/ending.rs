@@ -10,9 +10,6 @@ pub const NO_VERDICT_ASKED: &str = "No verdict was asked for: this run only took
 pub const ACCEPTED_NOTHING: &str =
     "The server accepted nothing: no session of the run was completed as its scenario expects.";
 
-/// What stands above the lines that a program printed last.
-const LAST_OUTPUT: &str = "its last output:";
-
 /// The run stopped before its end: by this signal, or without a word.
 pub fn interrupted(signal: Option<&str>) -> String {
     let how = signal.map_or("cut off".to_owned(), |signal| format!("interrupted by {signal}"));
@@ -33,7 +30,7 @@ pub fn last_output<S: AsRef<str>>(lines: &[S]) -> String {
         return String::new();
     }
     let shown: String = lines.iter().map(|line| format!("\n  {}", line.as_ref())).collect();
-    format!("\n{LAST_OUTPUT}{shown}")
+    format!("\nits last output:{shown}")
 }
 
 /// A run that could not go on, by what its journal says of it: the headline, which stands alone where little is shown,
@@ -42,9 +39,10 @@ pub fn ended_early(said: Option<&str>) -> (String, Vec<String>) {
     let said = said.unwrap_or("The run ended early.");
     let (first, rest) = said.split_once('\n').unwrap_or((said, ""));
     let end = if first.ends_with(|c: char| c.is_alphanumeric() || ")`\"'".contains(c)) { "." } else { "" };
-    let line = |line: &str| match line {
-        LAST_OUTPUT => capital(line),
-        printed => format!("`{}`", printed.trim()),
+    // What a program printed is indented; what is not is ours.
+    let line = |line: &str| match line.strip_prefix("  ") {
+        Some(printed) => format!("`{}`", printed.trim()),
+        None => capital(line),
     };
     (capital(first) + end, rest.lines().map(line).collect())
 }
