@@ -10,6 +10,7 @@ use crate::journal::{
     Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned, Preflight, Ready,
     ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
 };
+use crate::model::load_stats::refused_or_failed;
 use crate::model::{Metric, Pass, State};
 use crate::phrase;
 
@@ -92,9 +93,7 @@ impl Console {
                 self.scenario.messages += tally.messages_accepted;
                 self.scenario.sessions += tally.as_meant;
                 self.scenario.seconds += tally.seconds;
-                let broken_off = |kind: &str| kind.starts_with("interrupted_");
-                let faults = tally.errors.iter().filter(|(kind, _)| !broken_off(kind)).map(|(_, count)| count);
-                self.scenario.refused_or_failed += faults.sum::<u64>();
+                self.scenario.refused_or_failed += refused_or_failed(&tally.errors);
             }
             Event::Launch(launch) => {
                 self.named.clone_from(&launch.versions);

@@ -8,6 +8,6 @@ mod stats;
 mod step;
 
 pub use latency::Latency;
-pub use row::{LoadRow, Loop, PREFLIGHT, Quantiles, RowPass};
+pub use row::{LoadRow, Loop, PREFLIGHT, Quantiles, RowPass, refused_or_failed};
 pub use stats::{Count, LoadStats, Stall};
 pub use step::Step;

@@ -208,10 +208,9 @@ impl LoadRow {
         self.wave.is_none() && self.pass == RowPass::Measure && ![PREFLIGHT, LEDGER].contains(&self.scenario.as_str())
     }
 
-    /// What was refused or failed: not what was never begun, nor what this program broke off itself.
+    /// What was refused or failed.
     pub fn refused_or_failed(&self) -> u64 {
-        let ours = |kind: &str| kind == "not_started" || kind.starts_with("interrupted_");
-        self.errors.iter().filter(|(kind, _)| !ours(kind)).map(|(_, count)| count).sum()
+        refused_or_failed(&self.errors)
     }
 
     /// Messages accepted, or sessions where there are no messages: what figures per unit of work divide by.
@@ -223,6 +222,13 @@ impl LoadRow {
     pub fn rate(&self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.work() as f64 / self.seconds)
     }
+}
+
+/// Of errors by kind, what was refused or failed: not what was never begun, nor what this program broke off itself,
+/// whatever step it was at.
+pub fn refused_or_failed(errors: &BTreeMap<String, u64>) -> u64 {
+    let ours = |kind: &str| kind == "not_started" || kind.starts_with("interrupted_");
+    errors.iter().filter(|(kind, _)| !ours(kind)).map(|(_, count)| count).sum()
 }
 
 #[cfg(test)]
