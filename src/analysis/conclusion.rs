@@ -11,7 +11,7 @@ use crate::phrase;
 /// The verdict of a run and what is said of it.
 #[derive(Debug, Clone)]
 pub struct Conclusion {
-    /// The verdict; none where the measure pass was not asked for.
+    /// The verdict; none where the measure pass was not asked for, or the run could not be run.
     pub verdict: Option<Verdict>,
     /// In one sentence.
     pub sentence: String,
@@ -27,7 +27,9 @@ pub fn conclude(findings: &[Finding], history: &RunHistory, worse: &Worse) -> Co
     let (verdict, mut sentence, mut evidence) = match measured {
         true => {
             let (verdict, sentence, evidence) = verdict(findings, history);
-            (Some(verdict), sentence, evidence)
+            // What kept the run from being run is not the server's failure.
+            let could_run = !history.early().is_some_and(EarlyEnd::could_not_run);
+            (Some(verdict).filter(|verdict| could_run || *verdict == Verdict::Leak), sentence, evidence)
         }
         false => profiled_alone(history),
     };

@@ -152,9 +152,13 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
         let place = row.scenario.as_ref().map_or(String::new(), |scenario| format!(" in {scenario}"));
         (row.held, row.text.clone(), format!("{}{place}", phrase::threshold_figure(row)))
     });
-    // What could not be run was not judged, whatever it fell over.
-    let verdict = result.verdict.filter(|_| result.exit_code != Exit::CouldNotRun);
-    Closing { verdict, sentence: plain(&result.sentence), lines, thresholds: thresholds.collect(), report }
+    Closing {
+        verdict: result.verdict,
+        sentence: plain(&result.sentence),
+        lines,
+        thresholds: thresholds.collect(),
+        report,
+    }
 }
 
 /// Opens the report with what the desktop has for it.

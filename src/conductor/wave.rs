@@ -123,14 +123,15 @@ pub(super) async fn run_load(
     run.sample_log.load.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
     run.sample_log.load.open.store(0, Ordering::Relaxed);
     let server_cpu = (session.cpu() - cpu_before).max(0.0);
-    run.recorder.write(Event::WaveEnd(WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu }))?;
+    let moved = halt.is_none() && follow(run, session)?;
+    let ended = WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu, moved };
+    run.recorder.write(Event::WaveEnd(ended))?;
     if let Some(halt) = halt {
         return Err(halt);
     }
     if let Some(sources) = &mut session.sources {
         sources.before += tally.sessions.asked + tally.lost;
     }
-    let moved = follow(run, session)?;
     let fallen =
         (watch.fallen && !moved) || session.target.alive().is_empty() || session.servers(&session.pids()).is_empty();
     let trouble = match fallen || tally.stalled.is_some() {
@@ -166,7 +167,8 @@ fn follow(run: &mut Context<'_>, session: &mut Session) -> Result<bool, Halt> {
     run.recorder.write(Event::Warning(Warning {
         kind: WarningKind::PortMoved,
         text: format!("The server moved from {} to {}; the load follows it.", session.address, greeted.address),
-        advice: "What was refused in between is not held against it; keep one port for a whole run.".to_owned(),
+        advice: "What was refused at the old port is counted and not held against it; keep one port for a whole run."
+            .to_owned(),
     }))?;
     session.address = greeted.address;
     session.server = greeted.server;

@@ -115,13 +115,13 @@ impl Witness {
 
     /// CPU time that the process used so far, seconds; `None` once it is gone.
     pub fn cpu_seconds(&self) -> Option<f64> {
-        let stat = self.process.stat().ok()?;
+        let stat = self.process.again().and_then(|process| process.stat()).ok()?;
         Some((stat.utime + stat.stime) as f64 / clock_ticks() as f64)
     }
 
     /// Time that the main thread was ready to run and did not so far, seconds; `None` where the kernel does not count it.
     pub fn waited_seconds(&self) -> Option<f64> {
-        let (_, waited) = self.process.schedstat().ok()??;
+        let (_, waited) = self.process.again().and_then(|process| process.schedstat()).ok()??;
         Some(waited as f64 / 1e9)
     }
 
@@ -136,25 +136,26 @@ impl Witness {
             None => oom_kills().saturating_sub(self.machine_kills),
         };
         seen.cgroup_limit = self.cgroup.as_ref().and_then(|g| g.max);
+        let Ok(process) = self.process.again() else { return seen };
         // Our own namespace's counters would be another's for a container; then there are none.
-        if let Ok(counters) = NetCounters::of(&self.process) {
+        if let Ok(counters) = NetCounters::of(&process) {
             let added = counters.since(self.counters);
             (seen.listen_overflows, seen.listen_drops) = (added.listen_overflows, added.listen_drops);
         }
-        let Ok(stat) = self.process.stat() else { return seen };
+        let Ok(stat) = process.stat() else { return seen };
         seen.state = Some(stat.state);
-        seen.wchan = self.process.wchan().unwrap_or(None);
-        seen.nofile = self.process.limits().ok().and_then(|l| l.nofile.soft);
-        if let Ok(descriptors) = self.process.descriptors() {
+        seen.wchan = process.wchan().unwrap_or(None);
+        seen.nofile = process.limits().ok().and_then(|l| l.nofile.soft);
+        if let Ok(descriptors) = process.descriptors() {
             seen.fds = descriptors.len() as u64;
             seen.highest_fd = descriptors.last().map_or(-1, |d| i64::from(d.fd));
-            let held = held_tcp(&self.process, &descriptors, &mut SocketTable::open()).unwrap_or_default();
+            let held = held_tcp(&process, &descriptors, &mut SocketTable::open()).unwrap_or_default();
             seen.queue = held
                 .values()
                 .filter(|s| s.state == State::Listen)
                 .map(|s| Queue { waiting: s.receive_queue, most: s.send_queue })
                 .max_by_key(|q| q.waiting);
-            if let Some((number, arguments)) = self.system_call() {
+            if let Some((number, arguments)) = system_call(&process) {
                 let call = syscall_name(number).map_or_else(|| format!("system call {number}"), str::to_owned);
                 let fd = if takes_descriptor(&call) { arguments[0] as i32 } else { -1 };
                 let on = descriptors.iter().find(|d| d.fd == fd);
@@ -173,19 +174,17 @@ impl Witness {
     }
 }
 
-impl Witness {
-    /// The system call that the main thread is in. One that spins is seldom caught in one at the first
-    /// look, and which one it is tells much: so several looks.
-    fn system_call(&self) -> Option<(i64, [u64; 6])> {
-        for _ in 0..40 {
-            match self.process.waiting() {
-                Ok(Some(Waiting::InSyscall { number, arguments })) => return Some((number, arguments)),
-                Ok(Some(Waiting::Running)) => std::thread::sleep(std::time::Duration::from_millis(1)),
-                _ => return None,
-            }
+/// The system call that the main thread is in. One that spins is seldom caught in one at the first
+/// look, and which one it is tells much: so several looks.
+fn system_call(process: &Process) -> Option<(i64, [u64; 6])> {
+    for _ in 0..40 {
+        match process.waiting() {
+            Ok(Some(Waiting::InSyscall { number, arguments })) => return Some((number, arguments)),
+            Ok(Some(Waiting::Running)) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            _ => return None,
         }
-        None
     }
+    None
 }
 
 /// Calls whose first argument is the descriptor that they wait for.

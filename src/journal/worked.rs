@@ -84,6 +84,9 @@ pub struct WaveEnd {
     pub tally: Box<LoadStats>,
     /// CPU seconds of the server's tree meanwhile.
     pub server_cpu: f64,
+    /// The server listens on another port since: what was refused at the old one is no refusal of the load.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
 }
 
 /// What the floor of one process is.

@@ -70,9 +70,9 @@ impl Cells {
                     cell.parallel = cell.parallel.max(*parallel);
                 }
             }
-            Event::WaveEnd(WaveEnd { scene, tally, .. }) if scene.pass == Pass::Measure && scene.wave > 0 => {
+            Event::WaveEnd(WaveEnd { scene, tally, moved, .. }) if scene.pass == Pass::Measure && scene.wave > 0 => {
                 let share = tally.as_meant_share();
-                if share < AS_MEANT && !tally.interrupted {
+                if share < AS_MEANT && !tally.interrupted && !moved {
                     self.refused.entry(scene.scenario.clone()).or_insert_with(|| {
                         let errors = tally.errors.iter().map(|(kind, n)| (kind.to_string(), *n)).collect();
                         Why::Refused { wave: scene.wave, as_meant: share, errors }

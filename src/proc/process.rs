@@ -56,16 +56,34 @@ impl Waiting {
 pub struct Process {
     pid: i32,
     folder: OwnedFd,
+    /// When it started, where the folder is that of a thread which started later.
+    start: Option<u64>,
 }
 
 impl Process {
-    /// Opens the process's folder.
+    /// Opens the process's folder; where its first thread has ended and others go on, that of a living one: the kernel
+    /// shows memory and descriptors of the process in each, but in none of a thread that ended.
     pub fn open(pid: i32) -> Result<Self, Error> {
-        let path = format!("/proc/{pid}");
-        let folder =
-            nix::fcntl::open(path.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-                .map_err(|e| Error::of_process(pid, "", e.into()))?;
-        Ok(Self { pid, folder })
+        let first = Self { pid, folder: folder_of(pid)?, start: None };
+        Ok(first.by_living_thread().unwrap_or(first))
+    }
+
+    /// The same process by the first of its living threads, where its own first one has ended.
+    fn by_living_thread(&self) -> Option<Self> {
+        let stat = self.stat().ok().filter(Stat::outlives_first_thread)?;
+        let threads = self.numbers("task").ok()?.into_iter().filter(|thread| *thread != self.pid);
+        let by = |thread| Some(Self { pid: self.pid, folder: folder_of(thread).ok()?, start: Some(stat.start) });
+        threads.filter_map(by).find(|by| by.stat().is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X')))
+    }
+
+    /// The same process as it is to be read now: the thread by which it was opened may have ended since.
+    pub fn again(&self) -> Result<Self, Error> {
+        let start = self.start.map_or_else(|| self.stat().map(|stat| stat.start), Ok)?;
+        let now = Self::open(self.pid)?;
+        match now.stat()?.start == start {
+            true => Ok(now),
+            false => Err(Error::NoSuchProcess { pid: self.pid }),
+        }
     }
 
     /// The pid.
@@ -97,7 +115,8 @@ impl Process {
 
     /// `stat`.
     pub fn stat(&self) -> Result<Stat, Error> {
-        Stat::parse(&self.read("stat")?)
+        let stat = Stat::parse(&self.read("stat")?)?;
+        Ok(Stat { pid: self.pid, start: self.start.unwrap_or(stat.start), ..stat })
     }
 
     /// `statm`.
@@ -260,6 +279,12 @@ impl Process {
         out.sort_unstable();
         Ok(out)
     }
+}
+
+fn folder_of(pid: i32) -> Result<OwnedFd, Error> {
+    let path = format!("/proc/{pid}");
+    nix::fcntl::open(path.as_str(), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|e| Error::of_process(pid, "", e.into()))
 }
 
 /// Whether the size of `/proc/PID/fd` is the number of descriptors, as from Linux 6.2 on. Before, it is 0.

@@ -82,11 +82,9 @@ impl Stat {
         })
     }
 
-    /// The command name out of the same line (at most 15 bytes, as the kernel keeps it).
-    pub fn name(text: &[u8]) -> Option<&[u8]> {
-        let open = memchr::memchr(b'(', text)?;
-        let close = memchr::memrchr(b')', text)?;
-        text.get(open + 1..close)
+    /// Its first thread has ended, and others go on: the kernel calls that a zombie too, and it lives.
+    pub fn outlives_first_thread(&self) -> bool {
+        self.state == 'Z' && self.threads > 1
     }
 }
 
@@ -122,7 +120,6 @@ mod tests {
         assert_eq!((stat.pid, stat.state, stat.ppid, stat.pgrp, stat.session), (4242, 'S', 17, 4242, 4200));
         assert_eq!((stat.utime, stat.stime, stat.threads, stat.start), (250, 75, 3, 987_654));
         assert_eq!((stat.vsize, stat.rss_pages, stat.exit_code), (12_345_678, 901, 9));
-        assert_eq!(Stat::name(line).unwrap(), b"a) R 1 (b\n");
     }
 
     #[test]

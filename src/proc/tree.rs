@@ -16,7 +16,7 @@ pub struct Entry {
     pub session: i32,
     /// Start time after boot, clock ticks.
     pub start: u64,
-    /// State letter.
+    /// State letter; `Z` once all of it has ended.
     pub state: char,
 }
 
@@ -42,7 +42,9 @@ impl Tree {
             // A process that ended between the listing and the read is no error.
             let Ok(length) = File::open(&path).and_then(|mut file| file.read(&mut text)) else { continue };
             let Ok(stat) = Stat::parse(&text[..length]) else { continue };
-            let Stat { pid, ppid, session, start, state, .. } = stat;
+            let Stat { pid, ppid, session, start, .. } = stat;
+            // What its living threads do, their own lines would tell.
+            let state = if stat.outlives_first_thread() { 'S' } else { stat.state };
             entries.push(Entry { pid, ppid, session, start, state });
         }
         Ok(Self::new(entries))

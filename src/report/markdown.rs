@@ -18,6 +18,7 @@ pub fn markdown(view: &RunView) -> String {
         Some(Verdict::Failed) => "failed",
         Some(Verdict::Inconclusive) => "inconclusive",
         Some(Verdict::Clean) => "clean",
+        None if result.exit_code == ExitCode::CouldNotRun => "could not run",
         None => "profile",
     };
     let _ = writeln!(out, "**{word}** · {}", sentence(&result.sentence));

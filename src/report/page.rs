@@ -176,6 +176,7 @@ fn banner(view: &RunView) -> Banner {
         Some(Verdict::Failed) => ("failed", "failed"),
         Some(Verdict::Inconclusive) => ("inconclusive", "inconclusive"),
         Some(Verdict::Clean) => ("clean", "clean"),
+        None if result.exit_code == ExitCode::CouldNotRun => ("failed", "could not run"),
         None => ("inconclusive", "profile only"),
     };
     let said = |text: &String| *text == result.sentence || result.evidence.contains(text);

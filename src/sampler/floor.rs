@@ -75,12 +75,10 @@ pub struct Floor {
 impl Floor {
     /// Takes the figures that are cheap to read: memory, CPU, threads, state.
     pub(super) fn take_figures(&mut self, process: &Process) -> Result<(), Error> {
-        let text = process.read("stat")?;
-        let stat = proc::Stat::parse(&text)?;
-        let status = process.status()?;
+        let (stat, status) = (process.stat()?, process.status()?);
         self.pid = stat.pid;
         self.start = stat.start;
-        self.name = proc::Stat::name(&text).map(|n| String::from_utf8_lossy(n).into_owned()).unwrap_or_default();
+        self.name = process.comm()?;
         self.state = stat.state;
         self.rss = status.rss;
         self.rss_counted = status.rss;

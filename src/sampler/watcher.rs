@@ -28,7 +28,7 @@ impl Watcher {
 
     /// Looks now. Memory, CPU and threads are of this moment; what is held open is at most a second old.
     pub fn look(&mut self) -> Result<&Floor, Error> {
-        self.floor.take_figures(&self.process)?;
+        self.figures()?;
         let now = Instant::now();
         let age = self.dear_read.map(|then| now - then);
         // A tenth of leeway, so that a look each second is not one each other second.
@@ -38,6 +38,18 @@ impl Watcher {
             self.read_dear()?;
         }
         Ok(&self.floor)
+    }
+
+    /// Takes the cheap figures; by another thread of the same process where the one that was read has ended.
+    fn figures(&mut self) -> Result<(), Error> {
+        let taken = self.floor.take_figures(&self.process);
+        if (taken.is_err() || self.floor.state == 'Z')
+            && let Ok(again) = self.process.again()
+        {
+            self.process = again;
+            return self.floor.take_figures(&self.process);
+        }
+        taken
     }
 
     fn changed(&self) -> bool {

@@ -1,4 +1,4 @@
-//! Fourteen secrets, planted where people have them: none is in what a run hands on, all are there when that is asked for.
+//! Fifteen secrets, planted where people have them: none is in what a run hands on, all are there when that is asked for.
 
 use std::fs;
 use std::process::Command;
@@ -8,7 +8,7 @@ use super::support::{Count, Place, SERVER, port, text, words};
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJwbGFudGVkIn0.dBjftJeZ4CVPmB92K27uhbUJU1p1rwplanted12";
 
 /// What was planted, as it would be found.
-const PLANTED: [&str; 14] = [
+const PLANTED: [&str; 15] = [
     "planted-password-1",
     "planted-token-2",
     "planted-key-3",
@@ -21,6 +21,7 @@ const PLANTED: [&str; 14] = [
     "cGxhbnRlZC1iZWFyZXItMTA",
     "MIIplantedprivatekey11",
     JWT,
+    "planted-by-program-15",
     // The login, as AUTH LOGIN and AUTH PLAIN send it.
     "cGxhbnRlZC1sb2dpbi04",
     "AG1lAHBsYW50ZWQtbG9naW4tOA",
@@ -33,6 +34,7 @@ fn server(port: &str) -> Vec<String> {
     let print = "echo 'Authorization: Bearer cGxhbnRlZC1iZWFyZXItMTA'; echo '-----BEGIN PRIVATE KEY-----'; \
                  echo MIIplantedprivatekey11; echo '-----END PRIVATE KEY-----'; echo pass is planted-password-1; \
                  for at in 1 2 3; do echo login me planted-login-8, me:planted-login-8; done; \
+                 echo mysql -hdb -pplanted-by-program-15 shop; \
                  echo cGxhbnRlZC1sb2dpbi04 AG1lAHBsYW50ZWQtbG9naW4tOA==";
     let serve = format!("{print}; exec php {SERVER} plain {port} --password=planted-option-9 {JWT}");
     words(&["sh", "-c", &serve])

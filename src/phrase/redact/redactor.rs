@@ -1,11 +1,14 @@
 //! What is hidden in a run, and the hiding itself.
 
+use std::ops::Range;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::login;
 use super::names::is_secret_name;
+use super::programs;
 use super::scan::secrets;
 use super::text::printable;
 use crate::model::Hidden;
@@ -98,6 +101,7 @@ impl Redactor {
         let named = |pair: &&[String]| pair[0].starts_with('-') && !pair[0].contains('=') && is_secret_name(&pair[0]);
         words.windows(2).filter(named).for_each(|pair| self.learn(&pair[1]));
         words.iter().for_each(|word| self.learn_text(word));
+        by_program(words).into_iter().for_each(|(at, range)| self.learn(&words[at][range]));
         login::typed(words).for_each(|auth| self.learn_login(auth));
     }
 
@@ -189,6 +193,12 @@ impl Redactor {
             return;
         }
         let pair = items.len() == 2;
+        let words: Vec<String> = items.iter().map(|item| item.as_str().unwrap_or_default().to_owned()).collect();
+        for (at, range) in by_program(&words) {
+            if let Value::String(text) = &mut items[at] {
+                text.replace_range(range, MASK);
+            }
+        }
         for at in 1..items.len() {
             let (before, rest) = items.split_at_mut(at);
             let (Some(Value::String(name)), Value::String(text)) = (before.last(), &mut rest[0]) else { continue };
@@ -214,6 +224,22 @@ impl Redactor {
             }
         }
     }
+}
+
+/// What programs among these words take as passwords: in which word, and where.
+fn by_program(words: &[String]) -> Vec<(usize, Range<usize>)> {
+    let mut found = Vec::new();
+    programs::passwords(&words.join(" "), &mut found);
+    let mut begin = 0;
+    let mut out = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let inside = found.iter().filter(|range| range.start >= begin && range.end <= begin + word.len());
+        out.extend(inside.map(|range| (at, range.start - begin..range.end - begin)));
+        begin += word.len() + 1;
+    }
+    // The last first, so that what is replaced moves nothing that is still to be.
+    out.reverse();
+    out
 }
 
 /// Options whose value is a command of the user's.
@@ -310,6 +336,15 @@ mod tests {
                 "hidden": {},
             })
         );
+    }
+
+    #[test]
+    fn passwords_by_the_program_that_takes_them() {
+        let mut value = json!(["mysql", "-hdb", "-pab", "shop", "sh", "-c", "A=1 mysql -pcd; mysqldump -pef"]);
+        redactor().value(&mut value);
+        assert_eq!(value, json!(["mysql", "-hdb", "-p***", "shop", "sh", "-c", "A=1 mysql -p***; mysqldump -p***"]));
+        let command = ["sshpass", "-p", "geheim77", "ssh"].map(str::to_owned);
+        assert_eq!(Redactor::of_typed(&Hidden::default(), &command).text("it said geheim77"), "it said ***");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::names::{Sure, how_sure};
+use super::programs;
 
 /// What tokens of known services begin with, and how long such a token is at least.
 const TOKENS: [(&str, usize); 12] = [
@@ -29,6 +30,7 @@ pub fn secrets(text: &str) -> Vec<Range<usize>> {
     keys(text, &mut all);
     schemes(text, &mut all);
     assigned(text, &mut all);
+    programs::passwords(text, &mut all);
     for word in words(text) {
         by_form(&text[word.clone()], word.start, &mut all);
     }

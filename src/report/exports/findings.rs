@@ -3,6 +3,7 @@
 use crate::analysis::Comparison;
 use crate::analysis::result::{Finding, Location, Role, RunResult, State, Verdict};
 use crate::analysis::view::RunView;
+use crate::model::ExitCode;
 use crate::phrase;
 
 /// How bad it is.
@@ -17,7 +18,7 @@ pub(super) enum Level {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Problem {
-    /// Its kind, a stable word: `leak/heap`, `threshold`, `regression`, `failed`, `inconclusive/rss`.
+    /// Its kind, a stable word: `leak/heap`, `threshold`, `regression`, `failed`, `not_run`, `inconclusive/rss`.
     pub rule: String,
     /// How bad it is.
     pub level: Level,
@@ -66,6 +67,9 @@ pub(super) fn problems(view: &RunView) -> Vec<Problem> {
     problems.extend(result.failures.iter().map(|failure| other("failed", Level::Error, &failure.sentence)));
     if result.verdict == Some(Verdict::Failed) && result.failures.is_empty() {
         problems.push(other("failed", Level::Error, &result.sentence));
+    }
+    if result.exit_code == ExitCode::CouldNotRun && result.verdict.is_none() {
+        problems.push(other("not_run", Level::Error, &result.sentence));
     }
     for row in result.thresholds.iter().filter(|row| !row.held) {
         problems.extend(

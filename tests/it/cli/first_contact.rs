@@ -124,6 +124,8 @@ fn a_login_is_asked_for_and_made_in_the_way_that_is_offered() {
         let ran = run(&[kind], &SMOKE);
         assert_eq!(ran.code(), 2, "{}", ran.text());
         assert!(ran.text().contains("it asks for a login: --auth USER:PASS"), "{}", ran.text());
+        // The server did not fail.
+        assert!(ran.result["verdict"].is_null(), "{}", ran.result["verdict"]);
         run(&[kind], &[&SMOKE[..], &["--auth", "me:secret"]].concat()).is_true("smoke", 10);
         let ran = run(&[kind], &[&SMOKE[..], &["--auth", "me:wrong"]].concat());
         assert!(ran.code() == 2 && ran.text().contains("check --auth USER:PASS"), "{}", ran.text());
@@ -159,6 +161,17 @@ fn the_other_loopback_and_a_daemon_with_a_pid_file_are_found() {
     std::fs::remove_dir_all(Ran::out(ran.folder.path())).unwrap();
     let again = run_in(ran.folder, &["daemon", "pid"], &SMOKE);
     assert!(again.code() == 3 && again.text().contains("does it run already?"), "{}", again.text());
+}
+
+#[test]
+fn what_a_port_refuses_that_the_server_left_is_not_held_against_it() {
+    let other = port();
+    let ran = run(&["moves", &other], &[&COUNTED[..], &["--passes", "measure"]].concat());
+    assert!(matches!(ran.code(), 0 | 4) && ran.warned("port_moved"), "{}", ran.text());
+    let row = ran.sum("sequential");
+    assert!(row["messages_accepted"].as_u64().unwrap() > 500 && row["errors"]["connect_refused"].is_u64(), "{row}");
+    let findings = ran.result["findings"].as_array().unwrap();
+    assert!(findings.iter().all(|finding| finding["reason"] != "refused"), "{}", ran.text());
 }
 
 #[test]

@@ -19,13 +19,19 @@ const COUNTED: [&str; 3] = ["--full", "--scale", "0.1"];
 
 /// Runs a server of a kind; gives back the result and what was printed.
 fn run(kind: &str, options: &[&str]) -> (Value, Output) {
+    run_by(&["python3", SERVER], kind, options)
+}
+
+fn run_by(server: &[&str], kind: &str, options: &[&str]) -> (Value, Output) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let output = Command::new(env!("CARGO_BIN_EXE_profile-run"))
         .args(["--load", "sequential", "--passes", "measure", "--out"])
         .arg(&out)
         .args(options)
-        .args(["--", "python3", SERVER, &port(), kind])
+        .arg("--")
+        .args(server)
+        .args([&port(), kind])
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .output()
@@ -107,6 +113,20 @@ fn a_server_that_waits_is_asked_by_more_sessions_at_once_and_no_run_goes_past_it
     assert!(result["seconds"].as_f64().unwrap() < 70.0, "{}", result["seconds"]);
     let fd = result["findings"].as_array().unwrap().iter().find(|finding| finding["metric"] == "fd").unwrap();
     assert_ne!(fd["state"], "leak");
+}
+
+#[test]
+fn a_server_whose_first_thread_has_ended_is_measured_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = folder.path().join("kinds");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/kinds.c");
+    assert!(Command::new("cc").args(["-O1", "-pthread", "-o"]).arg(&server).arg(source).status().unwrap().success());
+    let (result, output) = run_by(&[server.to_str().unwrap()], "headless_leak", &COUNTED);
+    let each = growth(&result, "rss", "messages");
+    assert!((900.0..1_300.0).contains(&each), "{each} B a message\n{}", text(&output));
+    assert_eq!(floors(&result, "threads", "messages").last().map(|floor| floor.1), Some(2.0), "{}", text(&output));
+    assert!(floors(&result, "fd", "messages").iter().all(|floor| floor.1 >= 4.0), "{}", text(&output));
+    assert_ne!(result["verdict"], "failed", "{}", text(&output));
 }
 
 #[test]
