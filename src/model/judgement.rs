@@ -84,6 +84,8 @@ pub enum Why {
         /// The later rate.
         to: f64,
     },
+    /// Its floors scatter too much to tell whether it slows.
+    MaySlow,
     /// It stood as high before: no floor is above all earlier ones by much.
     StoodHigher,
     /// Growth up to the limit is not ruled out.

@@ -74,11 +74,13 @@ fn reason(metric: Metric, per: GrowthPer, why: &Why) -> String {
         Why::FewRises => "too few of the waves grew".to_owned(),
         Why::Uneven => "it does not grow evenly".to_owned(),
         Why::Slows { from, to } => format!("it slows, from {} to {}", rate(*from), rate(*to)),
+        Why::MaySlow => "its floors scatter too much to tell whether it slows".to_owned(),
         Why::StoodHigher => "it stood as high before".to_owned(),
         Why::NotRuledOut { .. } => "that is not ruled out".to_owned(),
         Why::FewFalls { falls } => {
             format!("its memory is freed by collections, and {} tell nothing yet", plural(*falls as u64, "fall"))
         }
+        Why::Coarse { .. } if metric.is_count() => format!("in so few {work} a single one would be above the bound"),
         Why::Coarse { grain } => format!("it comes in steps of {}", bytes(*grain)),
         Why::EqualWaves => {
             "all waves are equal, and a buffer that is emptied each so many messages can look like this".to_owned()
