@@ -59,10 +59,10 @@ pub(super) async fn run_scenario(
     }
     loop {
         state.known.left = time_share::for_waves(run, &state);
+        if wave_size::is_small(&state.known) && state.known.waves_run >= state.known.waves.unwrap_or(1) {
+            return Ok(Outcome::Done(ScenarioStop::AllRun));
+        }
         let wave = match wave_size::is_whole(&state.known) {
-            true if state.known.waves_run > 0 => {
-                return Ok(Outcome::Done(ScenarioStop::AllRun));
-            }
             true => Wave { count: state.known.total, parallel: parallel.min(state.known.total).max(1) },
             false => match wave_size::next(&state.known) {
                 Some(wave) => wave,

@@ -67,6 +67,10 @@ pub(super) fn left(run: &Context<'_>, state: &ScenarioRun<'_>) -> Option<f64> {
     let may = (all - later).max(0.0);
     let waves = f64::from(state.known.waves.unwrap_or(wave_size::WAVES)).max(1.0);
     let to_come = (1.0 - f64::from(state.known.waves_run) / waves).max(0.0);
+    // What is too small to be judged ends by itself, after the waves that were asked for.
+    if wave_size::is_small(&state.known) {
+        return Some(may);
+    }
     // Until the run can have a verdict at all, what is under way goes before what is still to come; but not where its
     // least work is out of reach.
     let reachable = state.known.useful_seconds() * to_come <= may;

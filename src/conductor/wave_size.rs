@@ -23,7 +23,7 @@ const SMALLEST: u64 = 500;
 /// Mails above this many bytes are large: few of them make a wave.
 pub const LARGE: u64 = 100_000;
 
-/// A scenario that asks for fewer small mails than this is one wave: too few to judge in any case.
+/// A scenario that asks for fewer small mails than this is too small to be judged in any case.
 const WHOLE: u64 = 100;
 
 /// The least part of the mean by which a wave differs from it, and the largest.
@@ -148,9 +148,14 @@ pub struct Wave {
     pub parallel: u64,
 }
 
-/// A scenario so small that it is run as one wave, without a warm-up.
+/// A scenario so small that nothing can be judged in it, however often it is run.
+pub fn is_small(known: &Known) -> bool {
+    known.total < WHOLE && known.length < LARGE
+}
+
+/// One that is run as a single wave therefore, without a warm-up.
 pub fn is_whole(known: &Known) -> bool {
-    known.total < WHOLE && known.length < LARGE && known.waves.is_none()
+    is_small(known) && known.waves.is_none()
 }
 
 /// The size of the warm-up: few, as nobody knows yet what a message costs or keeps, and of a slow server fewer still.

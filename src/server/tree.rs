@@ -1,13 +1,14 @@
 //! The processes of the server: what descends from the watchdog, and what was seen to do so once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::group;
 use super::launch::MARK;
-use super::watchdog::Watchdog;
+use super::watchdog::{self, Watchdog};
 use crate::proc::{Process, Tree};
 
 /// Between two looks at a tree that seems to be empty.
@@ -128,26 +129,27 @@ fn is_below(tree: &Tree, pid: i32, of: &[i32]) -> bool {
     false
 }
 
-/// Processes of a run that was killed together with its watchdog: they bear the mark of a run whose
-/// process is gone. By pid, with the mark.
+/// Processes of a run that was killed together with its watchdog: they bear the mark of a run, and are below neither it nor
+/// a watchdog. By pid, with the mark.
 pub fn strays() -> Vec<(i32, String)> {
-    use std::os::unix::ffi::OsStrExt;
     let Ok(tree) = Tree::scan() else { return Vec::new() };
-    let mark = |pid: i32| {
-        let environment = Process::open(pid).and_then(|process| process.environ()).ok()?;
-        let prefix = format!("{MARK}=");
-        let found = environment.iter().find_map(|variable| variable.as_bytes().strip_prefix(prefix.as_bytes()))?;
-        Some(String::from_utf8_lossy(found).into_owned())
+    let words = |pid: i32| Process::open(pid).and_then(|process| process.cmdline()).unwrap_or_default();
+    let watchdogs: Vec<i32> =
+        tree.pids().filter(|pid| words(*pid).first().is_some_and(|name| name == watchdog::NAME)).collect();
+    let is_guarded = |pid: i32, id: &str| {
+        let run = id.split('-').next().and_then(|run| run.parse().ok());
+        let above: Vec<i32> = watchdogs.iter().copied().chain(run).collect();
+        above.contains(&pid) || is_below(&tree, pid, &above)
     };
-    let is_gone = |id: &str| {
-        let run = id.split('-').next().and_then(|pid| pid.parse::<i32>().ok());
-        run.is_some_and(|run| !Process::open(run).and_then(|p| p.exe()).is_ok_and(|exe| Some(exe) == own_program()))
-    };
-    tree.pids().filter_map(|pid| Some((pid, mark(pid)?))).filter(|(_, id)| is_gone(id)).collect()
+    tree.pids().filter_map(|pid| Some((pid, mark(pid)?))).filter(|(pid, id)| !is_guarded(*pid, id)).collect()
 }
 
-fn own_program() -> Option<PathBuf> {
-    std::env::current_exe().ok()
+/// The mark that a process was started with.
+fn mark(pid: i32) -> Option<String> {
+    let environment = Process::open(pid).and_then(|process| process.environ()).ok()?;
+    let prefix = format!("{MARK}=");
+    let found = environment.iter().find_map(|variable| variable.as_bytes().strip_prefix(prefix.as_bytes()))?;
+    Some(String::from_utf8_lossy(found).into_owned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Trees of processes and ways to end: whatever the server is made of and however the run ends, nothing is left running.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -30,8 +31,23 @@ const ENDINGS: [Ending; 8] = [
     Ending::ServerKilled,
 ];
 
-const FORMS: [&str; 12] =
-    ["plain", "shell", "env", "left", "daemon", "titled", "bare", "prefork", "stubborn", "fork", "dropped", "spawner"];
+const FORMS: [&str; 13] = [
+    "plain", "shell", "env", "left", "daemon", "titled", "bare", "prefork", "stubborn", "fork", "dropped", "spawner",
+    "headless",
+];
+
+/// A server in C, compiled once: its first thread ends, and another one serves.
+fn headless() -> &'static str {
+    static BUILT: OnceLock<(tempfile::TempDir, String)> = OnceLock::new();
+    let (_, path) = BUILT.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kinds").display().to_string();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/kinds.c");
+        assert!(Command::new("cc").args(["-O1", "-pthread", "-o", &path, source]).status().unwrap().success());
+        (folder, path)
+    });
+    path
+}
 
 /// The command of a form.
 fn server(form: &str, port: &str) -> Vec<String> {
@@ -42,6 +58,7 @@ fn server(form: &str, port: &str) -> Vec<String> {
         // The shell is gone before the server greets.
         "left" => shell(format!("setsid php {SERVER} plain {port} & exit 0")),
         "bare" => shell(format!("env -i PATH=\"$PATH\" setsid php {SERVER} plain {port} & exit 0")),
+        "headless" => words(&[headless(), port, "headless"]),
         form => words(&["php", SERVER, form, port]),
     }
 }
@@ -200,4 +217,28 @@ fn what_hooks_leave_running_is_stopped_too() {
         count.take(&format!("{hook}, {ending:?}"), outcome);
     }
     count.end();
+}
+
+#[test]
+fn what_a_killed_run_left_is_found_and_what_a_living_one_runs_is_not() {
+    let place = Place::new();
+    // Another copy of the program is looked by, as one that was installed meanwhile.
+    let copy = place.path().join("profile-run");
+    std::fs::copy(env!("CARGO_BIN_EXE_profile-run"), &copy).unwrap();
+    let left = || {
+        let said = super::support::text(&Command::new(&copy).arg("doctor").current_dir("/").output().unwrap());
+        let pids = said.lines().find_map(|line| line.split_once("has left processes behind: ")).map(|(_, pids)| pids);
+        pids.unwrap_or_default().split(' ').filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+    };
+    let mut run = place.start(&OPTIONS, &server("plain", &port()));
+    place.wait_for("wave_begin", &mut run).unwrap();
+    let server = server_of(&place).unwrap();
+    assert!(!left().contains(&server), "its run goes on: {}", place.console());
+    send(watchdog(&run).unwrap(), Signal::SIGKILL);
+    send(run.id() as i32, Signal::SIGKILL);
+    run.wait().unwrap();
+    let found = left();
+    let was_left = place.processes().contains(&server);
+    place.processes().into_iter().for_each(|pid| send(pid, Signal::SIGKILL));
+    assert!(!was_left || found.contains(&server), "{found:?}");
 }

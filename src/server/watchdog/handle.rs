@@ -22,6 +22,9 @@ use super::message::{Answer, Program, Request, pair, receive, send};
 /// The argument that makes this program a watchdog.
 pub const ARGUMENT: &str = "--watchdog";
 
+/// What it is called in the list of processes.
+pub const NAME: &str = "profile-run-watchdog";
+
 /// A program to start below the watchdog.
 #[derive(Debug)]
 pub struct Start<'a> {
@@ -66,7 +69,7 @@ impl Watchdog {
         let (socket, theirs) = pair()?;
         let mut command = Command::new("/proc/self/exe");
         command
-            .arg0("profile-run-watchdog")
+            .arg0(NAME)
             .args([ARGUMENT, id])
             // Within a run of another profile-run it is no part of that one's server.
             .env_remove(MARK)

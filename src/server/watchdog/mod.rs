@@ -14,5 +14,5 @@ mod handle;
 mod life;
 mod message;
 
-pub use handle::{ARGUMENT, Start, Watchdog};
+pub use handle::{ARGUMENT, NAME, Start, Watchdog};
 pub use life::main;

@@ -112,6 +112,17 @@ fn a_greylist_puts_off_the_first_conversation_alone() {
 }
 
 #[test]
+fn what_is_too_small_to_be_judged_takes_no_time_from_what_comes_after_it() {
+    for waves in ["1", "3"] {
+        let options = ["--passes", "measure", "--load", "smoke,sequential", "--waves", waves, "--budget", "10s"];
+        let ran = run(&["sound"], &options);
+        ran.is_true("sequential", 100);
+        let smoke = ran.result["waves"].as_array().unwrap().iter().filter(|wave| wave["scenario"] == "smoke");
+        assert!(smoke.count() <= 1 + waves.parse::<usize>().unwrap(), "{}", ran.text());
+    }
+}
+
+#[test]
 fn a_server_that_is_slower_with_each_new_address_is_loaded_from_one() {
     let ran = run(&["lookup"], &COUNTED);
     ran.is_true("sequential", 1000);
