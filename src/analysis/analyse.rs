@@ -16,12 +16,13 @@ use super::settings_read::SettingsError;
 use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
-use super::{load, profile, thresholds, timeline};
+use super::{callers, load, profile, thresholds, timeline};
 use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
 use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
 use crate::phrase;
 use crate::phrase::Redactor;
+use crate::profile::Sought;
 
 /// Why a folder cannot be understood.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
     let history =
         RunHistory::of(&journal).map_err(|source| AnalysisError::Settings { path: folder.journal(), source })?;
     let Some(plan) = history.plan.clone() else { return Err(AnalysisError::NoPlan(folder.journal())) };
-    let findings = findings(&journal, &plan, &history, &day(&history.header.started));
+    let mut findings = findings(&journal, &plan, &history, &day(&history.header.started));
     let samples = read_samples(folder)?;
     let rows = load::rows(&history);
     let summary = timeline::summary(&samples, &history);
@@ -71,9 +72,15 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         );
         let paths: Vec<PathBuf> = ours.iter().map(|file| folder.profile().join(file)).collect();
         let recording = recording(&history, &paths, profiled);
-        profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting), plan.max_tree)
+        let asked = callers::Asked::of(&findings, &plan.library, &redactor);
+        let sought = asked.as_ref().map(|asked| asked as &dyn Sought);
+        let shown = profile::show(&paths, &recording, &Waiting::with(&history.settings.waiting), plan.max_tree, sought)
             .map_err(|error| not_measured.push(format!("The profile: {error}.")))
-            .ok()
+            .ok()?;
+        if let Some(asked) = &asked {
+            callers::name(&mut findings, asked, &shown.callers, &recording.waves);
+        }
+        Some(shown)
     });
     if let Some(shown) = &mut shown {
         hide(shown, &redactor);
@@ -135,6 +142,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         asked: load::asked(&history),
         load_notes: load::notes(&history),
         root: history.header.root.clone(),
+        library: plan.library.clone(),
         reproduce: reproduce(&plan.typed, history.header.cwd.as_deref()),
         last_words: last_words(&history),
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
@@ -173,11 +181,11 @@ fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
 fn recording(history: &RunHistory, paths: &[PathBuf], profiled: &Profiled) -> Recording {
     let wave = |scene: &Scene| {
         let done = history.done(Pass::Profile).find(|(wave, _)| wave.scene() == scene);
-        let (messages, rounds) = done.map_or((0, 0), |(wave, tally)| {
+        let (messages, sessions, rounds) = done.map_or((0, 0, 0), |(wave, tally)| {
             let ended = tally.messages_accepted.max(tally.sessions.finished);
-            (tally.messages_accepted, ended / u64::from(wave.asked.parallel.max(1)))
+            (tally.messages_accepted, tally.sessions.finished, ended / u64::from(wave.asked.parallel.max(1)))
         });
-        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, rounds }
+        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, sessions, rounds }
     };
     let marks = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod analyse;
 pub mod analyze_json;
+mod callers;
 mod censuses;
 pub mod compare;
 mod compare_functions;

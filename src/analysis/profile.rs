@@ -10,7 +10,7 @@ use super::slices::{self, WaveAt};
 use super::waiting::Waiting;
 use crate::journal::ProfileWriter;
 use crate::phrase::grouped;
-use crate::profile::{self, Dialect, Marks, Options, Profile, Wanted};
+use crate::profile::{self, Caller, Dialect, Marks, Options, Profile, Sought, Wanted};
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -32,6 +32,8 @@ pub struct Shown {
     pub waiting: Vec<String>,
     /// What a reader should know, one sentence each.
     pub notes: Vec<String>,
+    /// Who called the functions whose callers were looked for.
+    pub callers: Vec<Caller>,
 }
 
 /// What is known of a recording beside its files.
@@ -49,7 +51,7 @@ pub struct Recording {
     pub served: Option<bool>,
 }
 
-/// Reads profiles and makes them ready.
+/// Reads profiles and makes them ready. `callers`: functions whose callers are looked for.
 ///
 /// # Errors
 /// None of the files can be read.
@@ -58,12 +60,14 @@ pub fn show(
     recording: &Recording,
     waiting: &Waiting,
     max_tree: u64,
+    callers: Option<&dyn Sought>,
 ) -> Result<Shown, profile::Error> {
     let options = Options { max_tree, ..Options::default() };
     let places = processes::places(paths, &recording.writers);
-    let wanted = Wanted { marks: recording.marks.clone(), places };
-    let profile = profile::read_sliced(paths, &options, &wanted)?;
-    Ok(ready(&profile, recording, waiting))
+    let wanted = Wanted { marks: recording.marks.clone(), places, callers };
+    let mut profile = profile::read_sliced(paths, &options, &wanted)?;
+    let callers = std::mem::take(&mut profile.callers);
+    Ok(Shown { callers, ..ready(&profile, recording, waiting) })
 }
 
 /// Makes a profile ready to be shown.
@@ -97,6 +101,7 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         flames: flame::flames(profile, &waits, &recording.waves, tick.unsigned_abs()),
         busy: flame::busy(profile, &waits, tick.unsigned_abs()),
         notes: notes(profile),
+        callers: Vec::new(),
         summary,
         waiting,
     }

@@ -15,8 +15,8 @@ pub use super::slices::PartRow;
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{
-    ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, LEDGER, Ledger,
-    Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
+    Excerpt, ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, LEDGER,
+    Ledger, Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
 };
 
 /// The version of this shape.

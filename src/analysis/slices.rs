@@ -36,6 +36,8 @@ pub struct WaveAt {
     pub wave: u32,
     /// Messages accepted.
     pub messages: u64,
+    /// Sessions that ended.
+    pub sessions: u64,
     /// How often the sessions that were open at once were replaced by others.
     pub rounds: u64,
 }
@@ -109,7 +111,7 @@ pub fn drift(profile: &Profile, waits: &[bool], waves: &[WaveAt], messages: u64,
 }
 
 /// The segment of a wave: a mark stands before it and one behind it.
-fn segment(wave: usize) -> u32 {
+pub fn segment(wave: usize) -> u32 {
     2 * wave as u32 + 1
 }
 

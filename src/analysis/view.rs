@@ -2,6 +2,7 @@
 
 use super::flame::{Busy, Flame};
 use super::result::RunResult;
+use crate::model::Library;
 
 /// One line of a timeline chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,6 +129,8 @@ pub struct RunView {
     pub load_notes: Vec<String>,
     /// The root of the project under test.
     pub root: Option<String>,
+    /// Which scripts belong to libraries.
+    pub library: Library,
     /// The command that makes the run again.
     pub reproduce: String,
     /// The server's last output lines, by pass.

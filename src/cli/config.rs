@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::config_checks;
 use crate::analysis::{Condition, Settings, ThresholdTable};
+use crate::model::Library;
 use crate::model::plan::scenario::Catalog;
 use crate::verdict::Bounds;
 use crate::verdict::accepted::Accepted;
@@ -21,6 +22,8 @@ pub struct Config {
     pub catalog: Catalog,
     /// How a run is judged.
     pub settings: Settings,
+    /// Which scripts belong to libraries.
+    pub library: Library,
 }
 
 /// The tables of the file, `[scenario.NAME]` apart.
@@ -40,6 +43,7 @@ struct File {
 #[serde(default, deny_unknown_fields)]
 struct Profile {
     waiting: Vec<String>,
+    library: Option<Vec<String>>,
 }
 
 impl Config {
@@ -64,12 +68,14 @@ impl Config {
         drop(file.scenario);
         config_checks::bounds(&file.verdict, path)?;
         config_checks::accepted(&file.accept, path)?;
+        config_checks::library(file.profile.library.as_deref().unwrap_or_default(), path)?;
         let tables = config_checks::tables(&file.threshold, path)?;
         let thresholds: Vec<Condition> = file.thresholds.into_iter().chain(tables).collect();
         config_checks::thresholds(&thresholds, &catalog, path)?;
         let settings =
             Settings { bounds: file.verdict, accepted: file.accept, thresholds, waiting: file.profile.waiting };
-        Ok(Self { catalog, settings })
+        let library = file.profile.library.map(Library::of).unwrap_or_default();
+        Ok(Self { catalog, settings, library })
     }
 }
 
@@ -102,6 +108,7 @@ mod tests {
             most = 50
             [profile]
             waiting = ["App\\Loop->idle"]
+            library = ["lib/", "/usr/share/php"]
             "#,
         )
         .unwrap();
@@ -119,6 +126,8 @@ mod tests {
             ]
         );
         assert_eq!(config.settings.waiting, ["App\\Loop->idle"]);
+        assert!(config.library.holds("/srv/lib/a.php") && !config.library.holds("/srv/vendor/a.php"));
+        assert!(parse("").unwrap().library.holds("/srv/vendor/a.php"));
     }
 
     #[test]
@@ -143,6 +152,7 @@ mod tests {
             ("[[accept]]\nmetric = \"heap\"\nlimit = 1\nreason = \"\"\nexpires = \"tomorrow\"", "2026-12-31"),
             ("[[threshold]]\nfigure = \"p99_ms\"\nscenario = \"chrun\"\nmost = 1", "churn"),
             ("[[threshold]]\nfigure = \"p99_ms\"\nmost = -1", "no bound"),
+            ("[profile]\nlibrary = [\"lib\", \"./\"]", "[profile] library"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(part) && error.contains("/etc/profile-run.toml"), "{text}: {error}");

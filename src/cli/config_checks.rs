@@ -70,6 +70,19 @@ pub fn accepted(list: &[Accepted], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// `[profile] library`.
+///
+/// # Errors
+/// A folder without a name.
+pub fn library(folders: &[String], path: &Path) -> Result<()> {
+    for folder in folders {
+        if folder.split('/').all(|part| part.is_empty() || part == ".") {
+            bail!("{}: [profile] library: {folder:?} names no folder, as \"vendor/\" does", path.display());
+        }
+    }
+    Ok(())
+}
+
 /// `[[threshold]]` as conditions.
 ///
 /// # Errors

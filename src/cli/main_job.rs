@@ -165,6 +165,9 @@ pub struct Args {
     /// Hide no passwords, tokens, hooks and names in reports and on the console
     #[arg(long, help_heading = "Output")]
     pub no_redact: bool,
+    /// Read no lines of the server's scripts, and show none in the reports
+    #[arg(long, help_heading = "Output")]
+    pub no_source: bool,
     /// The server's command, after `--`
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,
@@ -233,6 +236,8 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         stall_timeout: args.stall_timeout,
         rest: args.rest,
         ledger: args.ledger,
+        source: !args.no_source,
+        library: config.library.clone(),
         settle: args.settle.clone(),
         before: args.before.clone(),
         after: args.after.clone(),

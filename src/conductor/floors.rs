@@ -10,10 +10,11 @@ use super::context::Context;
 use super::sample_log::LiveLoad;
 use super::session::Session;
 use super::settle::Settled;
+use super::source;
 use super::stop_reason::Halt;
 use crate::heap::{Census, Code, CopyMode, Error, Holder, Inspector};
 use crate::journal::{self, CensusTaken, CodeRead, Event, HolderCount, ProcessFloor, Scene, Warning};
-use crate::model::{TreeFloor, WarningKind};
+use crate::model::{Library, TreeFloor, WarningKind};
 use crate::proc::Meminfo;
 use crate::sampler::{Floor, Reader};
 
@@ -58,7 +59,7 @@ pub struct Measured {
 
 impl Floors {
     /// Reads all processes of a session.
-    pub fn measure(&mut self, session: &Session, load: &LiveLoad, wave: u32) -> Measured {
+    pub fn measure(&mut self, session: &Session, load: &LiveLoad, wave: u32, library: &Library) -> Measured {
         let pids = session.pids();
         let servers = session.servers(&pids);
         let reader = self.reader.get_or_insert_with(Reader::of_loaded_server);
@@ -82,7 +83,7 @@ impl Floors {
                     bytes: None,
                 }));
             }
-            self.read_heap(pid, server, wave, &mut figures, &mut measured);
+            self.read_heap(pid, server, (wave, library), &mut figures, &mut measured);
             measured.processes.push(ProcessFloor { pid, server, figures });
         }
         measured
@@ -93,7 +94,7 @@ impl Floors {
         &mut self,
         pid: i32,
         server: bool,
-        wave: u32,
+        (wave, library): (u32, &Library),
         figures: &mut BTreeMap<String, f64>,
         measured: &mut Measured,
     ) {
@@ -121,7 +122,7 @@ impl Floors {
         // growth is asked of the last one.
         // By the end of a first wave what serves a message is compiled.
         let census = match wave > 0 && self.read.insert(pid) {
-            true => inspector.census_with_code(CopyMode::MayStop, &is_library).map(|(census, code)| {
+            true => inspector.census_with_code(CopyMode::MayStop, &|file| library.holds(file)).map(|(census, code)| {
                 measured.codes.push((pid, code));
                 census
             }),
@@ -159,11 +160,6 @@ impl Floors {
             }
         }
     }
-}
-
-/// Whether a script belongs to a library and not to the program itself.
-fn is_library(file: &str) -> bool {
-    file.split('/').any(|part| part == "vendor")
 }
 
 /// Elements of the container that grew most since the scenario's first census. What lies in one that grew itself is as
@@ -237,7 +233,7 @@ pub(super) fn measure(
     work: Work,
     settled: Settled,
 ) -> Result<Vec<ProcessFloor>, Halt> {
-    let measured = floors.measure(session, &run.sample_log.load, scene.wave);
+    let measured = floors.measure(session, &run.sample_log.load, scene.wave, &run.plan.library);
     if let Some(text) = measured.unreadable {
         run.recorder.not_measured(text)?;
     }
@@ -251,7 +247,10 @@ pub(super) fn measure(
         let work = if messages { work.messages } else { work.sessions };
         run.recorder.write(Event::Census(CensusTaken { scene: scene.clone(), pid, work, census }))?;
     }
-    for (pid, code) in measured.codes {
+    for (pid, mut code) in measured.codes {
+        if run.plan.source {
+            source::excerpts(&mut code, pid);
+        }
         let code = to_value(code).map_err(std::io::Error::from)?;
         run.recorder.write(Event::Code(CodeRead { scene: scene.clone(), pid, code }))?;
     }

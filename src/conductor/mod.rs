@@ -25,6 +25,7 @@ mod scenario;
 mod scenario_run;
 mod session;
 mod settle;
+mod source;
 mod stop;
 mod stop_reason;
 mod supervise;

@@ -215,7 +215,7 @@ async fn keep_rest(
     number: u32,
     seconds: f64,
 ) -> Result<(), Halt> {
-    let before = state.floors.measure(session, &run.sample_log.load, number);
+    let before = state.floors.measure(session, &run.sample_log.load, number, &run.plan.library);
     let label = format!("measure   {:<11} rest", state.scenario.name);
     run.recorder.write(Event::Rest(Rest {
         scene: state.scene(number),

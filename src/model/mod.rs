@@ -10,6 +10,7 @@ mod hidden;
 mod judgement;
 mod kinds;
 mod ledger;
+mod library;
 pub mod load_stats;
 mod median;
 mod metric;
@@ -30,7 +31,7 @@ pub use change::Change;
 pub use clock::Clock;
 pub use duration::parse_duration;
 pub use exit_code::ExitCode;
-pub use finding::{Finding, GrowthSource, Holder, HolderKind, Location, Role};
+pub use finding::{Excerpt, Finding, GrowthSource, Holder, HolderKind, Location, Role};
 pub use hidden::Hidden;
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
@@ -38,6 +39,7 @@ pub use ledger::{
     Act, Conversation, Kept, KeptAt, LEDGER, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, REPRODUCE,
     Regularity,
 };
+pub use library::Library;
 pub use median::median;
 pub use metric::{Metric, MetricKind, Unit};
 pub use other_side::OtherSide;

@@ -148,8 +148,8 @@ pub fn where_to_look(finding: &Finding) -> String {
         return break_the_circle(finding.holders.first().map(|holder| holder.path.as_str()));
     }
     match finding.holders.first() {
-        Some(holder) if finding.metric.is_memory() && !holder_lines(holder).is_empty() => {
-            format!("Where to look: `{}` is {}.", holder.path, holder_lines(holder))
+        Some(holder) if finding.metric.is_memory() && !lines(finding, holder).is_empty() => {
+            format!("Where to look: `{}` is {}.", holder.path, lines(finding, holder))
         }
         Some(holder) if finding.metric.is_memory() => {
             format!("Look for code that adds to `{}` and never removes from it.", holder.path)
@@ -166,6 +166,10 @@ pub fn where_to_look(finding: &Finding) -> String {
         },
         None => format!("Look at what `{}` does that the other scenarios do not.", finding.scenario),
     }
+}
+
+fn lines(finding: &Finding, holder: &Holder) -> String {
+    holder_lines(holder, finding.growth.map_or(Per::Messages, |growth| growth.per))
 }
 
 /// What helps against garbage in cycles, mostly of a class.

@@ -1,6 +1,8 @@
 //! Lines of code in words: where a container is filled, and where it is emptied.
 
-use crate::model::{Holder, Role};
+use super::amount::significant;
+use super::growth::work;
+use crate::model::{GrowthPer, Holder, Location, Role};
 
 /// Lines of one role that a sentence names; the rest are counted.
 const MOST: usize = 3;
@@ -12,7 +14,7 @@ pub fn place(file: &str, line: u32) -> String {
 
 /// `a.php:1, a.php:7 and 3 more`
 fn list(places: &[String]) -> String {
-    let named = places.iter().take(MOST).map(|place| format!("`{place}`")).collect::<Vec<_>>().join(", ");
+    let named = places.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
     match places.len().saturating_sub(MOST) {
         0 => named,
         more => format!("{named} and {more} more"),
@@ -38,13 +40,27 @@ pub fn filled_and_emptied(filled: &[String], called: &[String], emptied: &[Strin
     format!("filled at {}{through}; {emptied}", list(filled))
 }
 
-/// Which lines fill a holder and which empty it; empty where that is not known.
-pub fn holder_lines(holder: &Holder) -> String {
+/// Which lines fill a holder and which empty it; empty where that is not known. `per`: what its rates count.
+pub fn holder_lines(holder: &Holder, per: GrowthPer) -> String {
     let of = |role: Role| -> Vec<String> {
         let those = holder.locations.iter().filter(|at| at.role == role);
-        those.map(|at| place(&at.file, at.line)).collect()
+        those.map(|at| format!("`{}`", place(&at.file, at.line))).collect()
     };
-    filled_and_emptied(&of(Role::PutsIn), &of(Role::Calls), &of(Role::TakesOut), holder.by_reference)
+    let called: Vec<String> = match holder.culprit() {
+        Some(culprit) => vec![format!("{}, as often as it grows", calls(culprit, per))],
+        None => holder.locations.iter().filter(|at| at.role == Role::Calls).map(|at| calls(at, per)).collect(),
+    };
+    filled_and_emptied(&of(Role::PutsIn), &called, &of(Role::TakesOut), holder.by_reference)
+}
+
+/// `` `Handler.php:88` once per session ``
+fn calls(at: &Location, per: GrowthPer) -> String {
+    let place = format!("`{}`", place(&at.file, at.line));
+    match at.per_1000.map(|rate| rate / 1000.0) {
+        None => place,
+        Some(rate) if (rate - 1.0).abs() < 0.02 => format!("{place} once per {}", work(per)),
+        Some(rate) => format!("{place} {} times per {}", significant(rate), work(per)),
+    }
 }
 
 #[cfg(test)]
@@ -53,7 +69,7 @@ mod tests {
 
     #[test]
     fn nowhere_is_said_only_where_it_is_known() {
-        let at = |line| place("/srv/app/SessionFault.php", line);
+        let at = |line| format!("`{}`", place("/srv/app/SessionFault.php", line));
         assert_eq!(
             filled_and_emptied(&[at(18)], &[], &[], false),
             "filled at `SessionFault.php:18`; no line empties it"
@@ -66,5 +82,36 @@ mod tests {
             "{all}"
         );
         assert_eq!(filled_and_emptied(&[], &[], &[at(7)], true), "");
+    }
+
+    fn holder(rates: &[Option<f64>]) -> Holder {
+        let at = |role, line, per_1000| Location {
+            role,
+            file: "/srv/App.php".to_owned(),
+            line,
+            function: "App->run".to_owned(),
+            per_1000,
+            excerpt: None,
+        };
+        let calls = (1..).zip(rates).map(|(line, rate)| at(Role::Calls, line, *rate));
+        let locations = std::iter::once(at(Role::PutsIn, 90, None)).chain(calls).collect();
+        Holder { per_1000: 1000.0, locations, ..Holder::default() }
+    }
+
+    #[test]
+    fn one_call_that_alone_has_the_rate_is_named_and_several_are_listed() {
+        let said = |rates: &[Option<f64>]| holder_lines(&holder(rates), GrowthPer::Sessions);
+        let sole = said(&[Some(1001.0), Some(3000.0)]);
+        assert_eq!(
+            sole,
+            "filled at `App.php:90`, called from `App.php:1` once per session, as often as it grows; no line empties it"
+        );
+        let both = said(&[Some(1001.0), Some(995.0), Some(500.0)]);
+        assert!(
+            both.contains("`App.php:1` once per session, `App.php:2` once per session, `App.php:3` 0.5 times"),
+            "{both}"
+        );
+        assert!(said(&[Some(400.0), Some(2500.0)]).contains("0.4 times per session, `App.php:2` 2.5 times"));
+        assert!(said(&[None]).contains("called from `App.php:1`; no line"));
     }
 }

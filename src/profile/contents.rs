@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::callers::Caller;
 use super::callgrind::Graph;
 use super::defect::{Defect, DefectKind};
 use super::groups::Group;
@@ -132,6 +133,8 @@ pub struct Profile {
     /// Which part of the recording each cost falls into; empty where they were not asked for
     /// and where records have no order (estimates).
     pub slices: Slices,
+    /// Who called the functions whose callers were looked for.
+    pub callers: Vec<Caller>,
     /// What the files hold, all events and exact calls; of Xdebug's files, and where frames were hidden or
     /// focused on, there is none.
     pub graph: Option<Graph>,
@@ -184,6 +187,7 @@ impl Profile {
             tree,
             estimated: false,
             slices: Slices::default(),
+            callers: Vec::new(),
             graph: None,
             groups: Vec::new(),
         }

@@ -3,6 +3,7 @@
 //! `xdebug/` reads files that hold each call, `callgrind/` those that hold sums and edges; both end in one
 //! [`Profile`], and `export/` writes that in the formats of other tools.
 
+mod callers;
 mod callgrind;
 mod contents;
 mod defect;
@@ -19,6 +20,7 @@ mod source;
 mod tree;
 mod xdebug;
 
+pub use callers::{Caller, Sought};
 pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
 pub use contents::{Dialect, Edge, FileSummary, FunctionCost, LEFT_OUT_NAME, Profile, STILL_RUNNING_NAME, Units};
 pub use defect::{Defect, DefectKind};

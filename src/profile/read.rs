@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::callers::{Caller, Sought};
 use super::callgrind::{self, Graph, Head};
 use super::contents::{Dialect, FileSummary, LEFT_OUT_NAME, Profile, Units};
 use super::error::Error;
@@ -42,6 +43,8 @@ pub(crate) struct FileProfile {
     pub units: Units,
     pub tree: CallTree,
     pub slices: Slices,
+    /// Who called what was looked for.
+    pub callers: Vec<Caller>,
     /// In the tree's place, of files that hold no calls in order.
     pub graph: Option<Graph>,
 }
@@ -54,11 +57,22 @@ pub fn read_paths(paths: &[PathBuf], options: &Options) -> Result<Profile, Error
 
 /// What is asked for beside the sums.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// Where the slices are cut.
     pub marks: Marks,
     /// How files are put together.
     pub places: GroupPlaces,
+    /// Functions whose callers are looked for, in Xdebug's files.
+    pub callers: Option<&'a dyn Sought>,
+}
+
+/// How one file is looked at.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Look<'a> {
+    /// Where its slices are cut; none where it has none.
+    pub marks: Option<&'a [u64]>,
+    /// Functions whose callers are looked for.
+    pub callers: Option<&'a dyn Sought>,
 }
 
 /// Bytes that files had at moments of interest, ascending: behind each mark a new segment of the slices begins.
@@ -66,25 +80,28 @@ pub type Marks = HashMap<PathBuf, Vec<u64>>;
 
 /// Reads as [`read_paths`], and the profile has its groups and its slices, cut at the marks too. That takes up to 40 MB more, and
 /// for trees of very many paths a third more time.
-pub fn read_sliced(paths: &[PathBuf], options: &Options, wanted: &Wanted) -> Result<Profile, Error> {
+pub fn read_sliced(paths: &[PathBuf], options: &Options, wanted: &Wanted<'_>) -> Result<Profile, Error> {
     read(paths, options, Some(wanted))
 }
 
 /// Reads the bytes of one file, whole in memory, under a name for what is said of it.
 pub fn read_bytes(name: &Path, bytes: &[u8], options: &Options) -> Result<Profile, Error> {
     let mut names = Functions::default();
-    let file = read_source(name, &|| source::of_bytes(name, bytes), options, None, &mut names)?;
+    let file = read_source(name, &|| source::of_bytes(name, bytes), options, Look::default(), &mut names)?;
     Ok(profile(vec![file.summary.clone()], file, names))
 }
 
-fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted>) -> Result<Profile, Error> {
+fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Result<Profile, Error> {
     let mut names = Functions::default();
     let mut merged: Option<FileProfile> = None;
     let mut files: Vec<FileSummary> = Vec::new();
     let (mut refused, mut strangers, mut groups) = (Vec::new(), Vec::new(), Groups::default());
     for (path, asked_for) in source::files(paths)? {
-        let of_file = wanted.map(|wanted| wanted.marks.get(&path).map_or(&[][..], Vec::as_slice));
-        let mut file = match read_file(&path, options, of_file, &mut names) {
+        let look = Look {
+            marks: wanted.map(|wanted| wanted.marks.get(&path).map_or(&[][..], Vec::as_slice)),
+            callers: wanted.and_then(|wanted| wanted.callers),
+        };
+        let mut file = match read_file(&path, options, look, &mut names) {
             Ok(file) => file,
             Err(error @ (Error::NoProfile { .. } | Error::Io { .. })) => {
                 match asked_for {
@@ -135,12 +152,12 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted>) -> Result
 }
 
 fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Profile {
-    let FileProfile { dialect, units, tree, slices, graph, .. } = merged;
+    let FileProfile { dialect, units, tree, slices, callers, graph, .. } = merged;
     match graph {
         Some(graph) => Profile::from_graph(dialect, 0, files, names, graph),
         None => {
             let mut profile = Profile::from_tree(dialect, units, files, names, tree);
-            profile.slices = slices;
+            (profile.slices, profile.callers) = (slices, callers);
             profile
         }
     }
@@ -221,6 +238,7 @@ impl FileProfile {
         let places = self.tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
         let place = |node: u32| Place { time: Time::Times(scale_new), ..Place::all(places[node as usize]) };
         self.slices.absorb(&file.slices.moved(|node| Some(place(node))));
+        self.callers.append(&mut file.callers);
         if (scale_old, scale_new) != (1, 1) {
             file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
         }
@@ -245,12 +263,7 @@ fn scaled(cost: Cost, factor: i64) -> Cost {
     Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
 }
 
-fn read_file(
-    path: &Path,
-    options: &Options,
-    marks: Option<&[u64]>,
-    names: &mut Functions,
-) -> Result<FileProfile, Error> {
+fn read_file(path: &Path, options: &Options, look: Look<'_>, names: &mut Functions) -> Result<FileProfile, Error> {
     let size = std::cell::Cell::new(None);
     let open = || {
         let source = source::open(path)?;
@@ -259,7 +272,7 @@ fn read_file(
         }
         Ok(source)
     };
-    let mut file = read_source(path, &open, options, marks, names)?;
+    let mut file = read_source(path, &open, options, look, names)?;
     let now = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
     if let Some(offset) = size.get().filter(|size| now > *size) {
         file.summary.grew(offset, || source::line_at(path, offset));
@@ -271,12 +284,12 @@ fn read_source(
     path: &Path,
     open: &dyn Fn() -> Result<Source, Error>,
     options: &Options,
-    marks: Option<&[u64]>,
+    look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
     let (head, source) = callgrind::peek(open()?);
     if head == Head::Callgrind {
         return callgrind::read(path, source, names);
     }
-    xdebug::read(path, source, open, options, marks, names)
+    xdebug::read(path, source, open, options, look, names)
 }

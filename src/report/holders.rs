@@ -1,9 +1,9 @@
 //! What leaks: who holds what grew, wave by wave.
 
 use super::words;
-use crate::analysis::result::{Holder, RunResult, State};
+use crate::analysis::result::{Finding, Holder, Location, Per, Role, RunResult, State};
 
-use crate::phrase::{grouped, short, significant};
+use crate::phrase::{self, grouped, short, significant};
 
 /// One holder.
 #[derive(Debug)]
@@ -32,7 +32,32 @@ pub(super) struct Row {
     pub explains: String,
     /// What hangs below it.
     pub kept: Vec<String>,
+    /// The lines that fill it.
+    pub source: Vec<Quote>,
 }
+
+/// Some lines of a script.
+#[derive(Debug)]
+pub(super) struct Quote {
+    /// `Server.php:108`
+    pub place: String,
+    /// The lines.
+    pub lines: Vec<QuotedLine>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct QuotedLine {
+    /// Its number.
+    pub number: u32,
+    /// As it stands.
+    pub text: String,
+    /// It is the one that is meant.
+    pub meant: bool,
+}
+
+/// Quotes of one holder.
+const MOST_QUOTES: usize = 3;
 
 impl Row {
     /// The path as HTML that breaks where a name may.
@@ -99,14 +124,37 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             entries: grouped(last(holder)),
             per_1000: format!("{}{}", if holder.per_1000 > 0.0 { "+" } else { "" }, significant(holder.per_1000)),
             explains: holder.explains.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0)),
-            kept: std::iter::once(crate::phrase::holder_lines(holder).replace('`', ""))
+            kept: std::iter::once(lines(finding, holder).replace('`', ""))
                 .filter(|lines| !lines.is_empty())
                 .chain(holder.kept.iter().cloned())
                 .map(|text| words::visible(&text))
                 .collect(),
+            source: quotes(holder),
         });
     }
     rows
+}
+
+fn lines(finding: &Finding, holder: &Holder) -> String {
+    phrase::holder_lines(holder, finding.growth.map_or(Per::Messages, |growth| growth.per))
+}
+
+/// Of a container that a library fills the lines that call into it come first.
+fn quotes(holder: &Holder) -> Vec<Quote> {
+    let of = |role: Role| holder.locations.iter().filter(move |location| location.role == role);
+    let calls: Vec<&Location> = holder.culprit().map_or_else(|| of(Role::Calls).collect(), |sole| vec![sole]);
+    calls.into_iter().chain(of(Role::PutsIn)).filter_map(quote).take(MOST_QUOTES).collect()
+}
+
+fn quote(location: &Location) -> Option<Quote> {
+    let excerpt = location.excerpt.as_ref()?;
+    let line = |(text, number): (&String, u32)| QuotedLine {
+        number,
+        text: words::visible(text),
+        meant: number == location.line,
+    };
+    let lines = excerpt.lines.iter().zip(excerpt.first..).map(line).collect();
+    Some(Quote { place: words::visible(&phrase::place(&location.file, location.line)), lines })
 }
 
 fn last(holder: &Holder) -> u64 {

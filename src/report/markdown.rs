@@ -117,6 +117,12 @@ fn held(out: &mut String, view: &RunView) {
         let path = code(&row.path);
         let _ = writeln!(out, "| {path} | {kind} | {} | {} | {} |", row.entries, row.per_1000, row.explains);
     }
+    // The lines that fill the foremost one.
+    for quote in rows.first().map_or(&[][..], |row| &row.source) {
+        let text: String = quote.lines.iter().map(|line| format!("{:>5}  {}\n", line.number, line.text)).collect();
+        let fence = fence(&text, 3);
+        let _ = writeln!(out, "\n{}:\n\n{fence}php\n{text}{fence}", code(&quote.place));
+    }
 }
 
 fn slower(out: &mut String, view: &RunView) {
@@ -206,10 +212,15 @@ pub(super) fn plain(text: &str) -> String {
 /// A code span, also of text with backticks; in a table a pipe would end the cell even there.
 pub(super) fn code(text: &str) -> String {
     let text = words::visible(text).replace('|', "\u{2758}");
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
+    let fence = fence(&text, 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Backticks that the text does not end.
+fn fence(text: &str, least: usize) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    "`".repeat(least.max(longest + 1))
 }
 
 #[cfg(test)]

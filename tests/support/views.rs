@@ -907,6 +907,7 @@ pub fn empty() -> RunView {
         root: Some("/srv/app".into()),
         reproduce: String::new(),
         last_words: Vec::new(),
+        library: profile_run::model::Library::default(),
         not_exercised: Vec::new(),
     }
 }
@@ -916,8 +917,9 @@ pub fn full() -> RunView {
     let mut view = leak();
     let result = &mut view.result;
     result.findings[0].accepted = Some("known".into());
-    let line =
-        json!([{ "role": "puts_in", "file": "/srv/app/src/Server.php", "line": 91, "function": "Server->accept" }]);
+    let lines = ["// <b>", "$this->sessions[] = $session;", "}"];
+    let line = json!([{ "role": "puts_in", "file": "/srv/app/src/Server.php", "line": 91, "function": "Server->accept",
+        "per_1000": 1000.0, "excerpt": { "first": 90, "lines": lines } }]);
     result.findings[0].locations = serde_json::from_value(line).expect("a line");
     let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());
     held.expect("a leak has a holder").by_reference = true;

@@ -7,6 +7,7 @@
 
 mod cases;
 mod ledger;
+mod library;
 mod run;
 mod score;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::model::{Location, Role};
 
 /// What the code does to one container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ContainerCode {
     /// As the census writes it: `$server{Server}->leak[]`
     pub path: String,

@@ -157,10 +157,10 @@ impl<'a> Matcher<'a> {
             if let (Some(function), Ok(line)) = (self.functions.all.iter().find(written), line.parse()) {
                 let function = function.key.clone();
                 let file = self.functions.all.iter().find(written).map(|f| f.file.clone()).unwrap_or_default();
-                locations.push(Location { role: Role::Creates, file, line, function });
+                locations.push(Location { role: Role::Creates, file, line, function, per_1000: None, excerpt: None });
             }
         }
-        locations.sort();
+        locations.sort_by(|a, b| (a.role, &a.file, a.line, &a.function).cmp(&(b.role, &b.file, b.line, &b.function)));
         locations.dedup_by(|a, b| (a.role, &a.file, a.line) == (b.role, &b.file, b.line));
         for role in [Role::PutsIn, Role::TakesOut, Role::Creates, Role::Calls] {
             let mut kept = 0;
@@ -295,7 +295,7 @@ impl<'a> Matcher<'a> {
     fn location(&self, role: Role, function: u32, line: u32) -> Location {
         let function = &self.functions.all[function as usize];
         let name = if function.key.is_empty() { "{main}".to_owned() } else { function.key.clone() };
-        Location { role, file: function.file.clone(), line, function: name }
+        Location { role, file: function.file.clone(), line, function: name, per_1000: None, excerpt: None }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Scenario;
-use crate::model::Pass;
+use crate::model::{Library, Pass};
 
 /// Who makes the load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +100,12 @@ pub struct Plan {
     /// Which step keeps bytes is looked for before the first wave.
     #[serde(default)]
     pub ledger: bool,
+    /// Lines of the server's scripts are read and shown.
+    #[serde(default)]
+    pub source: bool,
+    /// Which of its scripts belong to libraries.
+    #[serde(default)]
+    pub library: Library,
     /// Runs before each floor; `{pid}` stands for the process that greeted. It may force a collection, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<String>,

@@ -73,6 +73,7 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         dialect,
         tree: CallTree::new(),
         slices: Slices::default(),
+        callers: Vec::new(),
         graph: Some(graph),
     })
 }

@@ -85,6 +85,7 @@ impl Profile {
             tree,
             estimated,
             slices: Slices::default(),
+            callers: Vec::new(),
             graph: Some(graph),
             groups: Vec::new(),
         }

@@ -17,7 +17,7 @@ use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::error::Error;
 use crate::profile::header::Header;
 use crate::profile::names::Functions;
-use crate::profile::read::{FileProfile, Options};
+use crate::profile::read::{FileProfile, Look, Options};
 use crate::profile::slices::{Place, Time};
 use crate::profile::source::{self, Fork, Source};
 use crate::profile::tree::{CallTree, Cost, Node};
@@ -29,43 +29,44 @@ pub(crate) fn read(
     source: Source,
     open: &dyn Fn() -> Result<Source, Error>,
     options: &Options,
-    marks: Option<&[u64]>,
+    look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
     let room = Room::of(options.max_tree);
     if let Source::Mapped(map) = &source
         && map.starts_with(kept::BEGIN)
     {
-        return followed(path, source, room, marks, names);
+        return followed(path, source, room, look, names);
     }
     if let Source::Mapped(map) = &source
         && !source::has_header(map)
         && let Some(from) = source::forked_from(path)
     {
-        return forked(path, map, from, room, marks, names);
+        return forked(path, map, from, room, look, names);
     }
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
         && !options.streamed
-        && let Some(mapped) = mapped::read(map, options.threads, room, marks)
+        && look.callers.is_none()
+        && let Some(mapped) = mapped::read(map, options.threads, room, look.marks)
     {
         refuse_others(path, &mapped.header)?;
         let length = map.len() as u64;
         drop(source);
         return Ok(mapped_profile(path, mapped, length, names));
     }
-    let (recorded, cut_compression) = record(path, source, u64::MAX, marks)?;
+    let (recorded, cut_compression) = record(path, source, u64::MAX, look.marks)?;
     refuse_others(path, &recorded.found.header)?;
     let writers = writers(&recorded);
     if (recorded.found.behind_summary > 0 || writers > 1)
         && let Ok(Source::Mapped(map)) = open()
-        && let Some(file) = one_after_another(path, &map, room, marks, names)?
+        && let Some(file) = one_after_another(path, &map, room, look, names)?
     {
         return Ok(file);
     }
     if writers < 2 {
         let behind = recorded.found.behind_summary;
-        let mut file = xdebug_profile(path, recorded, cut_compression, marks.is_some(), room, names)?;
+        let mut file = xdebug_profile(path, recorded, cut_compression, look, room, names)?;
         if behind > 0 {
             // Nobody's that can be told: it is shown, and the file is not as it was written.
             file.summary.complete = false;
@@ -81,13 +82,13 @@ pub(crate) fn read(
         let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let (part, _) = record(path, open()?, certain, marks)?;
+    let (part, _) = record(path, open()?, certain, look.marks)?;
     if part.found.records == 0 {
         let reason =
             format!("written by {writers} processes whose records mix from the start: profile with one worker");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let mut file = xdebug_profile(path, part, false, marks.is_some(), room, names)?;
+    let mut file = xdebug_profile(path, part, false, look, room, names)?;
     file.summary.complete = false;
     file.summary.writers = writers;
     file.summary.recovered_share = certain as f64 / all as f64;
@@ -103,7 +104,7 @@ fn followed(
     path: &Path,
     source: Source,
     room: Room,
-    marks: Option<&[u64]>,
+    look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
     let Source::Mapped(map) = source else { unreachable!("looked at by the caller") };
@@ -122,8 +123,8 @@ fn followed(
                       or with one worker";
         return Err(Error::NoProfile { path: path.to_owned(), reason: reason.to_owned() });
     }
-    recorded.mark(marks.unwrap_or(&[]));
-    xdebug_profile(path, recorded, false, marks.is_some(), room, names).map_err(damaged)
+    recorded.mark(look.marks.unwrap_or(&[]));
+    xdebug_profile(path, recorded, false, look, room, names).map_err(damaged)
 }
 
 /// Forks within forks that are followed.
@@ -136,7 +137,7 @@ fn forked(
     text: &[u8],
     from: Fork,
     room: Room,
-    marks: Option<&[u64]>,
+    look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
     let mut before: Vec<(memmap2::Mmap, usize)> = Vec::new();
@@ -166,11 +167,11 @@ fn forked(
     pieces.push(&text[..in_hand]);
     let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
     let offset = length - in_hand as u64;
-    let marks_within: Vec<u64> = marks.unwrap_or(&[]).iter().map(|mark| mark.saturating_add(offset)).collect();
+    let marks_within: Vec<u64> = look.marks.unwrap_or(&[]).iter().map(|mark| mark.saturating_add(offset)).collect();
     let recorder = Recorder::forked(Spill::new(), pieces, false, marks_within).map_err(sink_error)?;
     let recorded = push_all(recorder, &text[in_hand..])?;
     refuse_others(path, &recorded.found.header)?;
-    let mut file = xdebug_profile(path, recorded, false, marks.is_some(), room, names)?;
+    let mut file = xdebug_profile(path, recorded, false, look, room, names)?;
     // The summary counts from the parent's start.
     file.summary.declared = None;
     file.summary.warnings.clear();
@@ -187,7 +188,7 @@ fn one_after_another(
     path: &Path,
     text: &[u8],
     room: Room,
-    marks: Option<&[u64]>,
+    look: Look<'_>,
     names: &mut Functions,
 ) -> Result<Option<FileProfile>, Error> {
     let parts = forks::parts(text);
@@ -199,7 +200,7 @@ fn one_after_another(
     for part in &parts {
         let before = part.before.iter().map(|range| &text[range.clone()]);
         let recorded = match part.before.is_empty() {
-            true => Recorder::marked(Spill::new(), marks.unwrap_or(&[]).to_vec()),
+            true => Recorder::marked(Spill::new(), look.marks.unwrap_or(&[]).to_vec()),
             false => Recorder::forked(Spill::new(), before, part.renames, Vec::new()).map_err(sink_error)?,
         };
         let recorded = push_all(recorded, &text[part.own.clone()])?;
@@ -207,7 +208,7 @@ fn one_after_another(
         if torn || recorded.found.redefined > 0 {
             break;
         }
-        let mut file = xdebug_profile(path, recorded, false, marks.is_some(), room, names)?;
+        let mut file = xdebug_profile(path, recorded, false, look, room, names)?;
         if let Some(defect) = &mut file.summary.first_defect {
             // As the file has it, not as the process would have it in a file of its own.
             let before: usize = part.before.iter().map(|range| range.len()).sum();
@@ -349,7 +350,8 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         header: mapped.header,
     };
     summary.warnings.extend(misfit(summary.declared, tree.total().time));
-    FileProfile { units: xdebug_units(&summary.header), summary, dialect: Dialect::Xdebug, tree, slices, graph: None }
+    let (units, callers) = (xdebug_units(&summary.header), Vec::new());
+    FileProfile { units, summary, dialect: Dialect::Xdebug, tree, slices, callers, graph: None }
 }
 
 /// What to say of a `summary:` that is more than 1% off the sum of self times: shares are of the sum.
@@ -377,11 +379,12 @@ fn xdebug_profile(
     path: &Path,
     mut recorded: Recorded<Spill>,
     cut_compression: bool,
-    sliced: bool,
+    look: Look<'_>,
     room: Room,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let (tree, slices) = recorded.tree(sliced, room)?;
+    let (tree, slices) = recorded.tree(look.marks.is_some(), room)?;
+    let callers = look.callers.map_or(Ok(Vec::new()), |sought| recorded.callers(sought))?;
     if cut_compression {
         let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
         recorded.found.defect(lines, bytes, DefectKind::CutCompression);
@@ -452,5 +455,5 @@ fn xdebug_profile(
         warnings: Vec::new(),
     };
     summary.warnings.extend(misfit(summary.declared, merged.total().time));
-    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, graph: None })
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, callers, graph: None })
 }

@@ -5,6 +5,7 @@
 //! record; read from its end that is pre-order, and the tree is built with each parent known.
 
 mod build;
+mod callers;
 mod claims;
 mod compact;
 mod digits;

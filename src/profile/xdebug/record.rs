@@ -6,10 +6,12 @@ use std::io::{self, Read, Seek, Write};
 use serde::{Deserialize, Serialize};
 
 use super::build::{Builder, LEFT_OUT, Room, STILL_RUNNING};
+use super::callers::{Kind, Ways};
 use super::claims::{Outcome, Unclaimed};
 use super::compact::{Children, Compact, Head, Reader, Writer};
 use super::fibers::Role;
 use super::lexer::{Found, Lexer, Record, Sink};
+use crate::profile::callers::{Caller, Sought};
 use crate::profile::defect::DefectKind;
 use crate::profile::error::Error;
 use crate::profile::slices::Slices;
@@ -319,6 +321,45 @@ impl<S: Read + Seek> Recorded<S> {
             }
         }
         Ok(builder.finish())
+    }
+
+    /// By which lines outside of libraries the functions that are sought were reached.
+    pub(crate) fn callers(&mut self, sought: &dyn Sought) -> Result<Vec<Caller>, Error> {
+        let kind = |key: u32| {
+            let (file, name) = self.function(u64::from(key));
+            let (file, name) = (String::from_utf8_lossy(file), String::from_utf8_lossy(name));
+            Kind { library: sought.is_library(&file), target: sought.target(&file, &name) }
+        };
+        let kinds: Vec<Kind> = (0..self.found.pairs.len() as u32).map(kind).collect();
+        if kinds.iter().all(|kind| kind.target.is_none()) {
+            return Ok(Vec::new());
+        }
+        let mut reader = Reader::new(&mut self.sink)?;
+        let mut ways = Ways::default();
+        let mut marked = &self.marked[..];
+        ways.enter(marked.len() as u32);
+        while let Some(record) = reader.previous()? {
+            while let Some((_, before)) =
+                marked.split_last().filter(|(first, _)| self.records - ways.taken() <= **first)
+            {
+                marked = before;
+                ways.enter(marked.len() as u32);
+            }
+            match record {
+                Compact::End { roots, .. } => ways.end_of_run(roots),
+                Compact::Excess { .. } => {}
+                Compact::Record { pair, children, inherited, lines, .. } => {
+                    let Some(kind) = kinds.get(pair as usize - 1) else { continue };
+                    ways.record(pair, *kind, !inherited, &children, lines);
+                }
+            }
+        }
+        let caller = |(target, segment, pair, line, calls)| {
+            let (file, function) = self.function(u64::from(pair) - 1);
+            let (file, function) = [file, function].map(|text| String::from_utf8_lossy(text).into_owned()).into();
+            Caller { target, segment, file, function, line, calls }
+        };
+        Ok(ways.finish().map(caller).collect())
     }
 
     /// File and name of a key of [`tree`](Recorded::tree).

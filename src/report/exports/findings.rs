@@ -55,7 +55,7 @@ pub(super) fn problems(view: &RunView) -> Vec<Problem> {
             rule: format!("leak/{}", finding.metric.name()),
             level: Level::Error,
             message: plain(&message),
-            places: places(finding, view.root.as_deref()),
+            places: places(finding, view),
         });
     }
     let other = |rule: &str, level, text: &str| Problem {
@@ -91,7 +91,7 @@ pub(super) fn regressions(result: &RunResult) -> Vec<String> {
 }
 
 /// The lines that fill what leaks come first; where a library fills it, the project's line that calls into it.
-fn places(finding: &Finding, root: Option<&str>) -> Vec<Place> {
+fn places(finding: &Finding, view: &RunView) -> Vec<Place> {
     let rank = |place: &Place| match place.role {
         _ if !place.inside => 4,
         Role::Calls => 0,
@@ -99,14 +99,15 @@ fn places(finding: &Finding, root: Option<&str>) -> Vec<Place> {
         Role::Creates => 2,
         Role::TakesOut => 3,
     };
-    let mut places: Vec<Place> = finding.locations.iter().map(|location| place(location, root)).collect();
+    let mut places: Vec<Place> = finding.locations.iter().map(|location| place(location, view)).collect();
     places.sort_by_key(rank);
     places
 }
 
-fn place(location: &Location, root: Option<&str>) -> Place {
+fn place(location: &Location, view: &RunView) -> Place {
+    let root = view.root.as_deref();
     let inside = root.and_then(|root| location.file.strip_prefix(root.trim_end_matches('/'))?.strip_prefix('/'));
-    let library = inside.is_some_and(|file| file.starts_with("vendor/") || file.contains("/vendor/"));
+    let library = view.library.holds(&location.file);
     Place {
         file: inside.unwrap_or(&location.file).to_owned(),
         inside: inside.is_some() && !library,

@@ -153,8 +153,9 @@ fn a_sound_server_is_clean_and_its_report_is_whole() {
 #[test]
 fn a_leak_is_named_by_its_container() {
     let (run, port) = (Run::new(), port());
+    let console = copied_server(run.folder.path(), "$password = 'hunter2-of-mine';");
     let options = ["--load", "sequential", "--budget", "120s", "--passes", "measure", "--rest", "3s"];
-    let mut command = run.command(&options, &["php", CONSOLE, "smtp:serve", "--port", &port]);
+    let mut command = run.command(&options, &["php", &console, "smtp:serve", "--port", &port]);
     let output = command.env("SMTP_FAULT", "session").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let result = run.result();
@@ -162,6 +163,44 @@ fn a_leak_is_named_by_its_container() {
     assert!(result["sentence"].as_str().unwrap().contains("SessionFault->sessions[]"), "{}", result["sentence"]);
     let heap = result["findings"].as_array().unwrap().iter().find(|f| f["metric"] == "heap").unwrap();
     assert_eq!((&heap["state"], &heap["growth"]["per"]), (&"leak".into(), &"1000_messages".into()));
+    // The line that fills it, in its script, with its neighbours; a password beside it is hidden.
+    let filled = heap["locations"].as_array().unwrap().iter().find(|at| at["role"] == "puts_in").unwrap();
+    let line = filled["line"].as_u64().unwrap();
+    let lines: Vec<&str> = filled["excerpt"]["lines"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+    assert_eq!((filled["excerpt"]["first"].as_u64().unwrap(), lines.len()), (line - 1, 3));
+    assert_eq!((lines[0].trim(), lines[1].trim()), ("$password = '***';", "$this->sessions[] = $session;"));
+    for file in ["report.html", "summary.md", "result.json"] {
+        let text = fs::read_to_string(run.out().join(file)).unwrap();
+        assert!(text.contains("$this-&#62;sessions[] = $session;") || text.contains(lines[1].trim()), "{file}");
+        assert!(!text.contains("hunter2"), "{file}");
+    }
+}
+
+#[test]
+fn without_source_no_line_of_a_script_is_read() {
+    for (options, read) in [(&[][..], true), (&["--no-source"][..], false)] {
+        let (run, port) = (Run::new(), port());
+        let console = copied_server(run.folder.path(), "// a mark of its own");
+        let options = [&["--load", "smoke", "--full", "--passes", "measure", "--ledger", "off"], options].concat();
+        let mut command = run.command(&options, &["php", &console, "smtp:serve", "--port", &port]);
+        let output = command.env("SMTP_FAULT", "session").output().unwrap();
+        let journal = fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+        assert!(journal.contains("SessionFault.php"), "{}", text(&output));
+        assert_eq!(journal.contains("a mark of its own"), read, "{}", text(&output));
+    }
+}
+
+/// The practice server, with a line of ours before the one that keeps sessions; its console.
+fn copied_server(folder: &Path, line: &str) -> String {
+    let server = folder.join("server");
+    let fixture = Path::new(CONSOLE).ancestors().nth(2).unwrap();
+    assert!(Command::new("cp").arg("-r").args([fixture, &server]).status().unwrap().success());
+    let fault = server.join("src/Faults/SessionFault.php");
+    let script = fs::read_to_string(&fault).unwrap();
+    let keeps = "$this->sessions[] = $session;";
+    assert!(script.contains(keeps));
+    fs::write(&fault, script.replace(keeps, &format!("{line}\n            {keeps}"))).unwrap();
+    server.join("bin/console").display().to_string()
 }
 
 #[test]
