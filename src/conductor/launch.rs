@@ -177,8 +177,13 @@ async fn become_ready(
         backlog: other_side(session.address).map(|side| side.backlog),
     }))?;
     watch_idle(run, &mut session).await?;
-    if waits_in_select(session.server).await && run.plan.budget.is_some() {
-        session.descriptor_limit = Some(session.descriptor_limit.map_or(SELECT_LIMIT, |own| own.min(SELECT_LIMIT)));
+    session.safe_descriptors = session.descriptor_limit;
+    if waits_in_select(session.server).await {
+        session.safe_descriptors = Some(session.descriptor_limit.map_or(SELECT_LIMIT, |own| own.min(SELECT_LIMIT)));
+    }
+    // Where the recipe's own counts are asked for, they are what a server is held against.
+    if run.plan.budget.is_some() {
+        session.descriptor_limit = session.safe_descriptors;
     }
     Ok(session)
 }

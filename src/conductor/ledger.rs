@@ -54,7 +54,7 @@ pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result
         options: SessionOptions { sources: None, ..SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote) },
         ehlo: !run.extensions.is_empty() || run.plan.mail.starttls || run.plan.mail.auth.is_some(),
         mechanism: offered_mechanism(run.extensions.iter().map(String::as_str)).unwrap_or(Mechanism::Plain),
-        descriptor_limit: session.descriptor_limit,
+        descriptor_limit: session.safe_descriptors,
         time,
         control: Arc::clone(&control),
         played: Arc::clone(&played),

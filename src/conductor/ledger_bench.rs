@@ -119,6 +119,8 @@ struct Script {
     recording: Recording,
     /// What it left when the heap was counted after it.
     left: Option<Reading>,
+    /// Descriptors that the server kept of each, where it was played often.
+    descriptors: Option<f64>,
 }
 
 /// The bench.
@@ -200,14 +202,13 @@ impl ServerBench {
     }
 
     fn ready(&mut self, conversation: &Conversation) -> Result<Script, Stop> {
-        let key = (conversation.acts.clone(), conversation.pipelined);
-        if let Some(known) = self.scripts.get(&key) {
+        if let Some(known) = self.scripts.get(&key(conversation)) {
             return Ok(known.clone());
         }
         // The same words as the preflight's, which the server has taken.
         let recording = self.script(conversation).and_then(|text| Recording::parse(&text).ok()).ok_or(Stop::Silent)?;
-        let script = Script { recording, left: None };
-        self.scripts.insert(key, script.clone());
+        let script = Script { recording, left: None, descriptors: None };
+        self.scripts.insert(key(conversation), script.clone());
         Ok(script)
     }
 
@@ -215,20 +216,30 @@ impl ServerBench {
         if self.given.control.is_stopped() {
             return Err(Stop::Told);
         }
-        let left = self.descriptors_left();
-        if self.began.elapsed() >= self.given.time || left.is_some_and(|left| left < 2) {
-            return Err(Stop::Time);
-        }
-        Ok(())
+        if self.began.elapsed() >= self.given.time { Err(Stop::Time) } else { Ok(()) }
     }
 
     /// Descriptors that the ledger may still see used; none where there is no limit.
     fn descriptors_left(&self) -> Option<u64> {
         let limit = self.given.descriptor_limit? as f64 * DESCRIPTORS;
+        Some((limit as u64).saturating_sub(self.descriptors()?))
+    }
+
+    /// Descriptors that are open, in the process that has most of them.
+    fn descriptors(&self) -> Option<u64> {
         let open =
             |heap: &Watched| Process::open(heap.pid).and_then(|process| process.fd_numbers()).map(|all| all.len());
-        let most = self.heaps.iter().filter_map(|heap| open(heap).ok()).max()?;
-        Some((limit as u64).saturating_sub(most as u64))
+        self.heaps.iter().filter_map(|heap| open(heap).ok()).max().map(|most| most as u64)
+    }
+
+    /// How often a conversation may be played at once so that half of the descriptors are left; before it is known how
+    /// many it leaves open, as if it left one.
+    fn within_descriptors(&self, script: &Script) -> u64 {
+        let half = self.descriptors_left().map(|left| left / 2);
+        match script.descriptors.unwrap_or(1.0) {
+            each if each < 0.05 => MOST,
+            each => half.map_or(MOST, |half| (half as f64 / each) as u64),
+        }
     }
 
     /// Bytes of all heaps, garbage among them; none where one cannot be read at this moment.
@@ -314,6 +325,9 @@ impl ServerBench {
 impl Bench for ServerBench {
     fn play(&mut self, conversation: &Conversation) -> Result<Played, Stop> {
         self.may_go_on()?;
+        if self.descriptors_left().is_some_and(|left| left < 2) {
+            return Err(Stop::Time);
+        }
         let script = self.ready(conversation)?;
         let Ok((stats, cut_off)) = load::once(&self.job, &script.recording, &self.given.control) else {
             return Err(Stop::Silent);
@@ -330,8 +344,7 @@ impl Bench for ServerBench {
         let (reading, counted) = self.read(DONE, script.left)?;
         let Some(cut_off) = cut_off else {
             if counted {
-                let key = (conversation.acts.clone(), conversation.pipelined);
-                self.scripts.insert(key, Script { left: Some(reading), ..script });
+                self.scripts.insert(key(conversation), Script { left: Some(reading), ..script });
             }
             return Ok(Played::Whole(reading, refusals));
         };
@@ -351,12 +364,11 @@ impl Bench for ServerBench {
         let bytes = room.unwrap_or(MOST_BYTES).min(MOST_BYTES);
         let in_time = ((ROUND.min(left) / self.seconds_each.max(1e-4)) as u64).clamp(1, MOST);
         let mut count = in_time.min((bytes / bytes_each.max(1)) as u64);
-        if self.leaves_open {
-            count = count.min(self.descriptors_left().unwrap_or(MOST) / 2);
-        }
+        count = count.min(self.within_descriptors(&script));
         if count == 0 {
             return Ok((0, 0));
         }
+        let open = self.descriptors();
         let mut job = self.job.clone();
         (job.count, job.scenario.sessions) = (count, AT_ONCE.min(count));
         let Ok(stats) = load::play(&job, &script.recording, &self.given.control) else { return Err(Stop::Silent) };
@@ -372,6 +384,8 @@ impl Bench for ServerBench {
             roots: left.roots * count as i64,
         };
         let (reading, _) = self.read(DONE * 5, script.left.map(times))?;
+        let more = self.descriptors().zip(open).map(|(now, before)| now.saturating_sub(before) as f64 / count as f64);
+        self.scripts.insert(key(conversation), Script { descriptors: more, ..script });
         Ok((stats.sessions.finished, reading.kept))
     }
 
@@ -393,6 +407,10 @@ impl Bench for ServerBench {
         let collector = self.heaps.first()?.collector.filter(|collector| collector.enabled && roots_each > 0)?;
         Some(u64::from(collector.threshold) / roots_each as u64)
     }
+}
+
+fn key(conversation: &Conversation) -> (Vec<Act>, bool) {
+    (conversation.acts.clone(), conversation.pipelined)
 }
 
 /// Connections on the server's side.

@@ -33,6 +33,8 @@ pub struct Session {
     pub witness: Option<Witness>,
     /// The limit of descriptors that ends it, `select`'s included where it waits in `select`.
     pub descriptor_limit: Option<u64>,
+    /// The same also where the load may reach it.
+    pub safe_descriptors: Option<u64>,
     /// Probes of the banner that were made.
     pub probes: u64,
     /// The loopback addresses that its load comes from, where it accepts them.
@@ -82,6 +84,7 @@ impl Session {
             sampler,
             idle: Idle::default(),
             descriptor_limit: None,
+            safe_descriptors: None,
             probes: greeted.probes,
             sources: None,
             profiles,

@@ -68,6 +68,13 @@ fn cases() -> Vec<Case> {
             server: &["--auth", "me:secret"],
             ..named("auth", json!({"step": "auth"}), json!(["auth"]))
         },
+        named(
+            "reused",
+            json!({"step": {"message": 100}}),
+            json!([
+                "ehlo", "mail", "rcpt", "data", {"message": 100}, "mail", "rcpt", "data", {"message": 100}
+            ]),
+        ),
         named("rset", json!({"step": "rset"}), json!(["rset"])),
         named("second", json!({"step": "rcpt"}), json!(["ehlo", "mail", "rcpt", "rcpt"])),
         named("pipelined", json!("pipelining"), json!(["mail", "rcpt"])),
@@ -121,11 +128,15 @@ fn ledger(case: &Case, folder: &Path) -> (Value, String) {
         let result: Value = serde_json::from_slice(&result).expect("JSON");
         let ledger = result["ledger"].clone();
         let load = result["load"].as_array().expect("rows").iter().find(|row| row["scenario"] == "ledger").cloned();
-        assert!(load.is_some_and(|row| row["sessions"].as_u64() > Some(10)), "{said}");
-        assert!(ledger["seconds"].as_f64().expect("seconds") < 13.0, "{ledger}");
+        // A heap that moves by itself is seen to before the first conversation.
+        let played = load.is_some_and(|row| row["sessions"].as_u64() > Some(10));
+        assert!(played || ledger["status"] == "moves_by_itself", "{said}");
+        // What is being played when the time ends is played to its end.
+        assert!(ledger["seconds"].as_f64().expect("seconds") < 11.0, "{ledger}");
         if ledger["status"] != "time_used" || again == 3 {
-            if case.fault == "message" && ledger["status"] == "named" {
-                reproduces(&out.join("reproduce.smtp"), ledger["kept"][0]["bytes"].as_i64().unwrap_or(0));
+            if ledger["status"] == "named" {
+                let bytes = ledger["kept"][0]["bytes"].as_i64().unwrap_or(0);
+                reproduces(case, &server(case, folder), &out.join("reproduce.smtp"), bytes);
             }
             return (ledger, said);
         }
@@ -143,10 +154,10 @@ impl Drop for Running {
 }
 
 /// The script, played against a fresh server, grows its heap by as many bytes each time.
-fn reproduces(script: &Path, bytes: i64) {
-    let mut child = Command::new("php")
-        .args([CONSOLE, "smtp:serve", "--port", "0"])
-        .env("SMTP_FAULT", "message")
+fn reproduces(case: &Case, server: &[String], script: &Path, bytes: i64) {
+    let mut child = Command::new(&server[0])
+        .args(&server[1..])
+        .env("SMTP_FAULT", case.fault)
         .stdout(Stdio::piped())
         .spawn()
         .expect("php");
@@ -171,12 +182,13 @@ fn reproduces(script: &Path, bytes: i64) {
         let looked: Value = serde_json::from_slice(&looked.stdout).expect("JSON");
         looked["heap"]["size"].as_i64().expect("the heap's size")
     };
-    // The first ones compile what they need. Their array has places for 64, so that the next ones do not double it.
-    play("40");
+    // The first ones compile what they need. Their arrays have places for 128 then, the list of resources among them, so
+    // that the next ones do not double them.
+    play("70");
     let before = heap();
     play("20");
     let grown = heap() - before;
-    assert_eq!(grown, 20 * bytes, "20 times {bytes} bytes");
+    assert_eq!(grown, 20 * bytes, "{}: 20 times {bytes} bytes", case.fault);
 }
 
 fn check(case: &Case) -> Option<String> {

@@ -8,6 +8,7 @@ mod exports;
 mod first_contact;
 mod gate;
 mod kinds;
+mod ledger;
 mod main_job;
 mod manual;
 mod old_runs;

@@ -342,7 +342,7 @@ fn help_names_every_fault_and_a_wrong_one_is_refused() {
     let help = String::from_utf8(help.stdout).expect("text");
     let required = "session message string static closure socket open file refused timer cycle cache spin slow crash \
                     hang oom linked storage queue fnstatic ffi log late abrupt large highwater restart noise warm \
-                    search ehlo starttls auth second deferred pipelined rset noop cyclic";
+                    search ehlo starttls auth second deferred pipelined reused rset noop cyclic";
     let listed: Vec<&str> = help
         .lines()
         .filter_map(|line| line.strip_prefix("  ")?.split_once("  N: "))
