@@ -176,8 +176,10 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
     checks.extend(warnings.into_iter().map(|warning| Check::warning(warning.text, warning.advice)));
     checks.extend(script(&invocation, &cwd));
     checks.extend(plan.target.as_deref().map(port));
-    checks.push(room(job.out.as_deref().unwrap_or(Path::new("."))));
-    checks.push(writable(job.out.as_deref().unwrap_or(Path::new("."))));
+    let out = job.out.as_deref().unwrap_or(Path::new(super::run::RUNS));
+    checks.push(room(out));
+    checks.push(writable(out));
+    checks.extend(job.out.as_deref().and_then(empty));
     // What would not start is not tried.
     if checks.iter().all(|check| check.state != State::Failed) {
         checks.extend(started::look(plan, &config, (invocation, cwd))?);
@@ -277,6 +279,12 @@ fn writable(path: &Path) -> Check {
             Check::failed(format!("{} cannot be written: {error}; give --out another folder", there.display()))
         }
     }
+}
+
+/// A run makes its folder, or takes one in which nothing is.
+fn empty(out: &Path) -> Option<Check> {
+    let used = std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some()) || out.is_file();
+    used.then(|| Check::failed(format!("{} is not an empty folder: give --out another one", out.display())))
 }
 
 fn number(limit: u64) -> String {

@@ -22,7 +22,7 @@ use crate::model::plan::Plan;
 use crate::phrase::{self, Redactor};
 
 /// Where runs lie whose folder was not given.
-const RUNS: &str = "profile-run-out";
+pub(super) const RUNS: &str = "profile-run-out";
 
 /// How a run is shown.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use tokio::time::Instant;
 
 use super::interrupt::Interrupt;
+use super::others::Others;
 use super::recorder::Recorder;
+use super::running_php::LeftXdebug;
 use super::sample_log::SampleLog;
 use crate::journal::Folder;
 use crate::model::plan::{Pass, Plan};
@@ -38,6 +40,8 @@ pub struct Context<'a> {
     pub(super) php: Option<PhpFacts>,
     /// The running server was asked what it is; where `php` is none then, it is no PHP.
     pub(super) php_asked: bool,
+    /// The server's own process runs without Xdebug, which its php loads otherwise.
+    pub(super) left_xdebug: Option<LeftXdebug>,
     /// The server greeted at an earlier start.
     pub(super) greeted: bool,
     /// It was said that memory does not add up.
@@ -50,6 +54,8 @@ pub struct Context<'a> {
     pub(super) patient: bool,
     /// The variable by which the application stays with Xdebug, where it was seen to start itself anew without.
     pub(super) allow_xdebug: Option<String>,
+    /// What other programs used of the machine.
+    pub(super) others: Others,
     /// The server's working directory, absolute.
     pub(super) cwd: PathBuf,
     /// The mark in the environment of everything that we launch.
@@ -91,7 +97,8 @@ impl Context<'_> {
 
     /// A profile pass will be worth its time.
     pub(super) fn can_profile(&self) -> bool {
-        let xdebug = self.php.as_ref().map_or(!self.php_asked, |php| php.xdebug.is_some());
+        let stays = self.left_xdebug.as_ref().is_some_and(|left| left.variable.is_some());
+        let xdebug = self.php.as_ref().map_or(!self.php_asked, |php| php.xdebug.is_some() || stays);
         xdebug && !self.invocation.without_configuration()
     }
 }

@@ -25,6 +25,9 @@ pub(super) async fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
     if let Some(session) = session {
         stop::stop_session(run, session, STOP).await?;
     }
+    if let Some(warning) = run.others.warning() {
+        run.recorder.write(Event::Warning(warning))?;
+    }
     outcome
 }
 

@@ -11,6 +11,7 @@ mod launch;
 mod ledger;
 mod ledger_bench;
 mod measure_pass;
+mod others;
 mod preflight;
 mod profile_files;
 mod profile_pass;

@@ -91,7 +91,7 @@ pub(super) fn collect(
 }
 
 /// What is to be done where an application throws Xdebug out.
-const RESTARTS: &str = "A console that restarts itself without Xdebug (composer/xdebug-handler) is told to stay with it by \
+pub(super) const RESTARTS: &str = "A console that restarts itself without Xdebug (composer/xdebug-handler) is told to stay with it by \
                         a variable such as APP_ALLOW_XDEBUG=1, given with --env.";
 
 /// What a file of the profiler's is.

@@ -38,6 +38,8 @@ const PARALLEL: u64 = 100;
 
 /// The profile pass, or why there is none.
 pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
+    // Seen in the measure pass.
+    run.allow_xdebug = run.left_xdebug.as_mut().and_then(|left| left.variable.take());
     if let Some(why) = no_profile(run) {
         return run.recorder.not_measured(why);
     }
@@ -115,10 +117,18 @@ fn no_profile(run: &Context<'_>) -> Option<String> {
             "The profile: the server is not PHP (or its php could not be asked), so that Xdebug cannot profile it."
                 .to_owned(),
         ),
-        Some(php) if php.xdebug.is_none() => Some(format!(
-            "The profile: PHP {} has no Xdebug. Install it (Debian: apt install php-xdebug; elsewhere: pecl install xdebug) and run again.",
-            php.version
-        )),
+        Some(php) if php.xdebug.is_none() && run.allow_xdebug.is_none() => Some(match &run.left_xdebug {
+            Some(left) => format!(
+                "The profile: the process that serves (`{}`) was started without Xdebug, which {} loads otherwise. {}",
+                left.line,
+                php.binary.display(),
+                left.advice()
+            ),
+            None => format!(
+                "The profile: PHP {} has no Xdebug. Install it (Debian: apt install php-xdebug; elsewhere: pecl install xdebug) and run again.",
+                php.version
+            ),
+        }),
         Some(_) => None,
     }
 }

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::environment;
 use super::interrupt::Interrupt;
 use super::measure_pass;
+use super::others::Others;
 use super::profile_pass;
 use super::recorder::Recorder;
 use super::sample_log::SampleLog;
@@ -111,11 +112,13 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         invocation,
         php: None,
         php_asked: false,
+        left_xdebug: None,
         greeted: false,
         told_unaccounted: false,
         reply: None,
         extensions: Vec::new(),
         patient: false,
+        others: Others::default(),
         cwd,
         id,
         descriptors,

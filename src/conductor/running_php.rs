@@ -6,6 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::context::Context;
+use super::profile_files::RESTARTS;
+use super::restarted;
 use crate::heap::Inspector;
 use crate::proc::Process;
 use crate::server::command::{is_php, php_options};
@@ -28,8 +30,40 @@ pub(super) fn learn(run: &mut Context<'_>, server: i32, tree: &[i32]) {
         let binary = found.here.then_some(found.binary.as_path())?;
         php::ask(binary, &options_of(pid), &run.cwd, &run.environment_added())
     });
+    run.left_xdebug = LeftXdebug::of(run, pid, &found);
     run.php = Some(found.correct(pid, facts));
     run.php_asked = true;
+}
+
+/// A process that was started without Xdebug, where the same program loads it otherwise: `php -n`, or an application that
+/// starts itself anew.
+#[derive(Debug)]
+pub(super) struct LeftXdebug {
+    /// Its command line.
+    pub line: String,
+    /// The variable that makes the application stay with Xdebug.
+    pub variable: Option<String>,
+}
+
+impl LeftXdebug {
+    fn of(run: &Context<'_>, pid: i32, found: &Running) -> Option<Self> {
+        if found.xdebug || !found.here {
+            return None;
+        }
+        php::ask(&found.binary, &[], &run.cwd, &run.environment_added())?.xdebug?;
+        let words = Process::open(pid).and_then(|process| process.cmdline()).unwrap_or_default();
+        let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        Some(Self { line: words.join(" "), variable: restarted::variable(pid) })
+    }
+
+    /// What to do: who restarts itself gives an ini file of its own.
+    pub fn advice(&self) -> &'static str {
+        let mut words = self.line.split(' ');
+        match words.clone().any(|word| word == "-n") && !words.any(|word| word.starts_with("-c")) {
+            true => "Leave -n out.",
+            false => RESTARTS,
+        }
+    }
 }
 
 /// `php`, `xdebug`, `memory_limit` as a run tells them.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use super::context::Context;
+use super::others::Look;
 use super::session::Session;
 use super::stop_reason::Halt;
 use crate::journal::Live;
@@ -55,6 +56,7 @@ pub(super) async fn settle(run: &mut Context<'_>, session: &mut Session) -> Resu
         rule.deadline = rule.deadline.min(RESTLESS_KNOWN);
     }
     let before = session.idle.connections;
+    let others = Look::begin(session);
     session.sampler.count_sockets_every(SOCKETS_SETTLING);
     let began = run.recorder.seconds();
     let mut quiet = Quiet::new(rule, session.idle, began);
@@ -78,6 +80,7 @@ pub(super) async fn settle(run: &mut Context<'_>, session: &mut Session) -> Resu
             Settled { seconds: run.recorder.seconds() - began, deadline: true, rested: false }
         }
     };
+    run.others.take(others, session);
     session.sampler.count_sockets_every(SOCKETS_OTHERWISE);
     session.keeps_connections |= session.moment().connections > before;
     Ok(settled)

@@ -28,6 +28,8 @@ pub enum WarningKind {
     OneAddress,
     /// The server listens on another port than before.
     PortMoved,
+    /// Other programs used much of the machine's processors.
+    BusyMachine,
     /// The profile pass ended early, as its files had taken the disk that they may.
     ProfileDisk,
     /// Lines of the journal could not be read.

@@ -110,6 +110,36 @@ impl Load {
     }
 }
 
+/// The first line of `/proc/stat`: time of all processors together, clock ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CpuTime {
+    /// Something ran, or would have on a machine that another guest of its host had.
+    pub busy: u64,
+    /// All there was.
+    pub all: u64,
+}
+
+impl CpuTime {
+    /// Reads the line.
+    pub fn parse(text: &str) -> Option<Self> {
+        let numbers = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
+        // user nice system idle iowait irq softirq steal; what follows is in user and nice already.
+        let times: Vec<u64> = numbers.take(8).map_while(|number| number.parse().ok()).collect();
+        let idle = times.get(3)? + times.get(4).unwrap_or(&0);
+        let all: u64 = times.iter().sum();
+        Some(Self { busy: all - idle, all })
+    }
+
+    /// Reads the machine's time now.
+    pub fn read() -> Result<Self, Error> {
+        Self::parse(&read("/proc/stat")?).ok_or(Error::Malformed {
+            file: "stat",
+            offset: 0,
+            expected: "a line `cpu ...`",
+        })
+    }
+}
+
 /// Seconds since boot, to the hundredth.
 pub fn uptime() -> Result<f64, Error> {
     let text = read("/proc/uptime")?;
@@ -129,6 +159,8 @@ mod tests {
         let load = Load::parse("0.52 1.25 0.98 3/412 9001\n").unwrap();
         assert_eq!(load, Load { averages: [0.52, 1.25, 0.98], runnable: 3 });
         assert_eq!(Load::parse("0.5 1"), None);
+        let time = CpuTime::parse("cpu  10 1 5 70 4 0 2 8 3 0\ncpu0 1 2 3 4\n");
+        assert_eq!(time, Some(CpuTime { busy: 26, all: 100 }));
         let memory = Meminfo::parse("MemTotal:       8000 kB\nMemFree: 1 kB\nMemAvailable:   500 kB\n").unwrap();
         assert_eq!(memory, Meminfo { total: 8_192_000, available: 512_000 });
         assert_eq!(cpu_model("processor : 0\nmodel name\t: A (R) 9\n").as_deref(), Some("A (R) 9"));

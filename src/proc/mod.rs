@@ -32,7 +32,7 @@ pub use diag::{Diag, Family};
 pub use error::Error;
 pub use fd::{Descriptor, Kind};
 pub use held::{FileId, mapped_by_file, tmpfs_devices};
-pub use host::{Host, Load, Meminfo, uptime};
+pub use host::{CpuTime, Host, Load, Meminfo, uptime};
 pub use limits::{Limit, Limits};
 pub use memory::{Rollup, Statm, Status, page_size};
 pub use pidfd::{PidFd, wait_for_an_end};

@@ -4,6 +4,7 @@
 
 mod disk;
 mod journals;
+mod machine;
 mod restart;
 mod rights;
 mod secrets;

@@ -107,11 +107,12 @@ function workers($listener, int $count, bool $stubborn): void
     }
 }
 
-// As composer/xdebug-handler does: where Xdebug is at work, the script runs in a php without it.
-function restart(): void
+// As composer/xdebug-handler does: where Xdebug is at work, the script runs in a php without it. Older ones do so wherever
+// it is loaded, and other tools tell nobody.
+function restart(bool $always = false, bool $tells = true): void
 {
     global $argv;
-    if (getenv('FAULTS_ALLOW_XDEBUG') || !extension_loaded('xdebug') || !xdebug_info('mode')) {
+    if (getenv('FAULTS_ALLOW_XDEBUG') || !extension_loaded('xdebug') || !$always && !xdebug_info('mode')) {
         return;
     }
     $ini = tempnam(sys_get_temp_dir(), 'faults');
@@ -121,7 +122,9 @@ function restart(): void
             file_put_contents($ini, file_get_contents($file) . "\n", FILE_APPEND);
         }
     }
-    putenv('FAULTS_ALLOW_XDEBUG=internal|' . phpversion('xdebug') . '|1|*|*');
+    if ($tells) {
+        putenv('FAULTS_ALLOW_XDEBUG=internal|' . phpversion('xdebug') . '|1|*|*');
+    }
     putenv('FAULTS_ORIGINAL_INIS=' . php_ini_loaded_file());
     $process = proc_open([PHP_BINARY, '-n', '-c', $ini, ...$argv], [], $pipes);
     pcntl_async_signals(true);
@@ -134,6 +137,12 @@ function restart(): void
 switch ($form) {
     case 'restart':
         restart();
+        serve(listen($port));
+    case 'restart-always':
+        restart(always: true);
+        serve(listen($port));
+    case 'restart-silent':
+        restart(always: true, tells: false);
         serve(listen($port));
     case 'daemon':
         daemonise();

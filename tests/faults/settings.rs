@@ -164,6 +164,9 @@ fn doctor_looks_at_script_port_and_room() {
     }
     fs::write(place.path().join("serve.php"), "<?php").unwrap();
     drop(listener);
+    // A run would not write into what is there.
+    let (code, said) = doctor(&["--out", ".", "--", "php", "serve.php"]);
+    assert!(code == Some(2) && said.contains("is not an empty folder"), "{said}");
     let (code, said) = doctor(&["--target", &target, "--", "php", "serve.php"]);
     // It is started too, and this one ends at once.
     assert_eq!(code, Some(2), "{said}");

@@ -184,3 +184,28 @@ pub fn words(line: &[&str]) -> Vec<String> {
 pub fn text(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
+
+/// Busy loops, so that what is tried happens on a machine that has other things to do.
+pub struct Busy(Vec<Child>);
+
+impl Busy {
+    pub fn new(count: usize) -> Self {
+        let busy = || {
+            Command::new("sh")
+                .args(["-c", &format!("while kill -0 {}; do :; done", std::process::id())])
+                .stdin(Stdio::null())
+                .spawn()
+                .unwrap()
+        };
+        Self((0..count).map(|_| busy()).collect())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! Trees of processes and ways to end: whatever the server is made of and however the run ends, nothing is left running.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::support::{Count, Place, SERVER, end_of, long, port, send, watchdog, words};
+use super::support::{Busy, Count, Place, SERVER, end_of, long, port, send, watchdog, words};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
@@ -153,31 +153,6 @@ fn no_moment_of_a_run_is_too_early_or_too_late_to_end_it() {
         }
     }
     count.end();
-}
-
-/// Busy loops, so that starts happen on a machine that has other things to do.
-struct Busy(Vec<Child>);
-
-impl Busy {
-    fn new(count: usize) -> Self {
-        let busy = || {
-            Command::new("sh")
-                .args(["-c", &format!("while kill -0 {}; do :; done", std::process::id())])
-                .stdin(Stdio::null())
-                .spawn()
-                .unwrap()
-        };
-        Self((0..count).map(|_| busy()).collect())
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
 }
 
 #[test]
