@@ -122,7 +122,8 @@ pub struct CpuTime {
 impl CpuTime {
     /// Reads the line.
     pub fn parse(text: &str) -> Option<Self> {
-        let numbers = text.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace();
+        let mut words = text.lines().next()?.split_ascii_whitespace();
+        let numbers = words.next().filter(|name| *name == "cpu").map(|_| words)?;
         // user nice system idle iowait irq softirq steal; what follows is in user and nice already.
         let times: Vec<u64> = numbers.take(8).map_while(|number| number.parse().ok()).collect();
         let idle = times.get(3)? + times.get(4).unwrap_or(&0);
