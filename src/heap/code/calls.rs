@@ -69,6 +69,26 @@ pub fn adds_to_its_argument(function: &str) -> bool {
     )
 }
 
+/// Of a function that puts a callback on one of the engine's lists, or takes it off: the list, by the name of the
+/// function that adds to it.
+fn on_engines_list(function: &str) -> Option<(&str, Effect)> {
+    Some(match function {
+        "register_shutdown_function"
+        | "register_tick_function"
+        | "set_error_handler"
+        | "set_exception_handler"
+        | "spl_autoload_register"
+        | "ob_start"
+        | "pcntl_signal" => (function, Effect::Adds),
+        "unregister_tick_function" => ("register_tick_function", Effect::Removes),
+        "restore_error_handler" => ("set_error_handler", Effect::Removes),
+        "restore_exception_handler" => ("set_exception_handler", Effect::Removes),
+        "spl_autoload_unregister" => ("spl_autoload_register", Effect::Removes),
+        "ob_end_clean" | "ob_end_flush" | "ob_get_clean" | "ob_get_flush" => ("ob_start", Effect::Removes),
+        _ => return None,
+    })
+}
+
 /// A call that is being prepared: its arguments come before it is made.
 #[derive(Debug, Default)]
 pub struct Call {
@@ -132,6 +152,11 @@ impl Reader<'_, '_> {
         let user = names.iter().rev().find_map(|name| self.names.functions.get(name)).copied();
         self.called(user, "", opcode.line);
         let function = names.into_iter().next().filter(|_| user.is_none());
+        if let Some((list, effect)) = function.as_deref().and_then(on_engines_list) {
+            let place = Place { slot: self.out.slots.id(Slot::Engine(list.to_owned())), depth: 1 };
+            let deed = if effect == Effect::Adds { Deed::Puts } else { Deed::Takes };
+            self.deed(Some(place), deed, opcode.line);
+        }
         self.calls.push(Call { function, user, ..Call::default() });
     }
 

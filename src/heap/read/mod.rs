@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod image;
+pub mod modules;
 pub mod remote;
 pub mod snapshot;
 pub mod stop;

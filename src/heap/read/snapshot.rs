@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::activity::Activity;
 use super::image::Php;
+use super::modules::{Module, modules};
 use super::remote::read_maps;
 use super::stop::Stopped;
 use crate::heap::census::error::Error;
@@ -46,6 +47,8 @@ pub struct Copy {
     pub code: Vec<(u64, u64)>,
     /// Ranges that a file stands behind.
     pub files: Vec<(u64, u64)>,
+    /// Where the program and its libraries keep their variables.
+    pub modules: Vec<Module>,
     /// From the first read to the last.
     pub took: Duration,
     /// How long the process was held; zero where it was at rest.
@@ -152,6 +155,7 @@ fn copy_now(php: &Php, memory: &Remote, mut bytes: Vec<u8>) -> Result<Copy, Erro
         zmm,
         code,
         files,
+        modules: modules(&maps),
         took: begun.elapsed(),
         stopped: Duration::ZERO,
         bytes: copied,

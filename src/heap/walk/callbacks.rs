@@ -2,14 +2,19 @@
 //! load classes. Those without a symbol are found by what must hold of them; where nothing fits, nothing is claimed,
 //! and what they hold stays "held by an extension".
 
-use super::engine::{Engine, Value, kind};
+use super::buffers::walk_buffers;
+use super::engine::{Engine, Entry, Value, kind};
 use super::paths::PathId;
+use super::slot::Slot;
 use super::walker::{OrTorn, Walk, Walked};
 use crate::heap::read::image::Php;
+use crate::heap::read::modules::Module;
 
 /// Sizes that a call's description (`zend_fcall_info`, which begins with its own) has had.
 const CALL_SIZES: [u64; 2] = [56, 64];
 const MOST: u32 = 1 << 20;
+/// Signals that there are.
+const MOST_SIGNALS: u32 = 64;
 /// A table, and a list.
 const HEAD: u64 = 56;
 
@@ -22,7 +27,7 @@ enum Kept {
 }
 
 /// Meets them all. Their references are not counted: who else counts them is not known.
-pub fn walk_callbacks(walk: &mut Walk, php: &Php) -> Walked<()> {
+pub fn walk_callbacks(walk: &mut Walk, php: &Php, modules: &[Module]) -> Walked<()> {
     let l = walk.engine.layout;
     let behind = php.eg + u64::from(l.eg_user_exception_handler) + 16;
     // A stack of levels stands before the two of handlers.
@@ -35,6 +40,44 @@ pub fn walk_callbacks(walk: &mut Walk, php: &Php) -> Walked<()> {
             for entry in entries {
                 meet_entry(walk, kept, entry)?;
             }
+        }
+    }
+    for at in (start..start + length as u64 / 8 * 8).step_by(8) {
+        walk_buffers(walk, at)?;
+    }
+    // Signals belong to an extension that may be a file of its own.
+    for at in modules.iter().flat_map(|module| (module.start..module.end).step_by(8)) {
+        signals(walk, at)?;
+    }
+    Ok(())
+}
+
+/// The handlers that a script set for signals, where the table at `at` is theirs: by number, whatever is called or how
+/// it is dealt with.
+fn signals(walk: &mut Walk, at: u64) -> Walked<()> {
+    let is_array = walk.engine.counted(at).is_some_and(|head| head.kind == kind::ARRAY && head.refcount == 1);
+    let Some(table) = walk.engine.table(at).filter(|table| is_array && (1..=MOST_SIGNALS).contains(&table.count))
+    else {
+        return Ok(());
+    };
+    let entries: Vec<Entry> = walk.engine.entries(table).collect();
+    let fits = |entry: &Entry| {
+        let handler = entry.value;
+        let is_handler = match handler.kind {
+            kind::LONG => handler.word <= 1,
+            kind::OBJECT => is_live(walk, handler.word),
+            kind::STRING | kind::ARRAY => {
+                walk.engine.counted(handler.word).is_some_and(|head| head.kind == handler.kind)
+            }
+            _ => false,
+        };
+        is_handler && entry.key == 0 && (1..=u64::from(MOST_SIGNALS)).contains(&entry.hash)
+    };
+    let holds = |entry: &Entry| matches!(entry.value.kind, kind::OBJECT | kind::ARRAY);
+    if entries.iter().all(fits) && entries.iter().any(holds) {
+        let path = list(walk, "pcntl_signal()");
+        for entry in entries {
+            meet(walk, path, entry.value)?;
         }
     }
     Ok(())
@@ -61,8 +104,9 @@ fn handlers_below(walk: &mut Walk, at: u64, label: &str) -> Walked<()> {
     Ok(())
 }
 
-fn list(walk: &mut Walk, label: &str) -> PathId {
-    let label = walk.paths.label(0, label);
+/// The elements of a list of the engine's, `ob_start()`.
+pub(super) fn list(walk: &mut Walk, label: &str) -> PathId {
+    let label = walk.paths.named(0, label, || Slot::Engine(label.trim_end_matches("()").to_owned()));
     let path = walk.paths.child(0, label);
     walk.paths.elements(path)
 }

@@ -1,6 +1,7 @@
 //! Walking over a copy of a PHP's memory: the engine's structures, what must hold of them, who is reached from where.
 //! Reads the copy alone, never the process.
 
+mod buffers;
 mod callbacks;
 pub mod checks;
 pub mod classes;

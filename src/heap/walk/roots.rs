@@ -7,13 +7,14 @@ use super::paths::PathId;
 use super::slot::Slot;
 use super::walker::{OrTorn, Torn, Walk, Walked};
 use crate::heap::read::image::Php;
+use crate::heap::read::modules::Module;
 
 const MOST_FRAMES: usize = 100_000;
 const ROOT: PathId = 0;
 
 /// Meets statics, function statics, globals, frames, handlers and constants, and goes on from
 /// them; then the resources, so that whoever holds one is named before the list of all.
-pub fn walk_roots(walk: &mut Walk, php: &Php) -> Walked<()> {
+pub fn walk_roots(walk: &mut Walk, php: &Php, modules: &[Module]) -> Walked<()> {
     classes(walk, php)?;
     functions(walk, php)?;
     globals(walk, php)?;
@@ -21,7 +22,7 @@ pub fn walk_roots(walk: &mut Walk, php: &Php) -> Walked<()> {
     handlers(walk, php)?;
     constants(walk, php)?;
     walk.run()?;
-    walk_callbacks(walk, php)?;
+    walk_callbacks(walk, php, modules)?;
     walk.run()?;
     resources(walk, php)?;
     walk.run()
@@ -189,6 +190,8 @@ fn resources(walk: &mut Walk, php: &Php) -> Walked<()> {
             // The list holds no reference of its own.
             walk.meet(Value { word: resource, kind: kind::RESOURCE }, path, false)?;
         }
+        // What it holds hangs on whoever holds it.
+        let path = walk.met_at(resource).unwrap_or(path);
         expand_resource(walk, resource, path)?;
     }
     Ok(())
@@ -216,11 +219,28 @@ fn expand_resource(walk: &mut Walk, resource: u64, path: PathId) -> Walked<()> {
             walk.add_resource_bytes(resource, block);
         }
     }
+    if what == " options" {
+        notification(walk, pointer, path)?;
+    }
     let value = engine.value(pointer + u64::from(offset)).or_torn("a resource's value", pointer)?;
     if value.kind >= kind::STRING && value.kind <= kind::REFERENCE {
         let label = walk.paths.label(3, what);
         let path = walk.paths.child(path, label);
         walk.meet(value, path, true)?;
+    }
+    Ok(())
+}
+
+/// The callback that a stream's context tells of its progress: a notifier is {function, destructor, value, ...}.
+fn notification(walk: &mut Walk, context: u64, path: PathId) -> Walked<()> {
+    let notifier = walk.engine.word(context, 0).or_torn("a context", context)?;
+    let Some(callback) = walk.engine.value(notifier.wrapping_add(16)).filter(|_| notifier != 0) else { return Ok(()) };
+    if callback.kind == kind::OBJECT && walk.live.find(&walk.engine, callback.word).is_some()
+        || matches!(callback.kind, kind::ARRAY | kind::STRING)
+    {
+        let label = walk.paths.label(3, " notification");
+        let path = walk.paths.child(path, label);
+        walk.meet(callback, path, true)?;
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ pub enum Slot {
     StaticVariable(String, String),
     /// A global variable.
     Global(String),
+    /// A list that the engine keeps, by the function that adds to it.
+    Engine(String),
     /// A local variable of a function.
     Local(String, String),
 }

@@ -48,7 +48,7 @@ pub fn take_with<T>(php: &Php, copy: &Copy, further: impl FnOnce(&Walk, &[u32]) 
     let mut walk = Walk::new(engine, blocks.as_ref(), live);
     walk.resources = resources::read(&engine, php, &types, &copy.files, &mut walk.paths)?;
     objects::count(&mut walk)?;
-    roots::walk_roots(&mut walk, php)?;
+    roots::walk_roots(&mut walk, php, &copy.modules)?;
     let shares = garbage::shares(&mut walk)?;
     let explained = shares.reachable.bytes + shares.garbage.bytes + shares.held.bytes;
     let size = figures.map_or(explained, |f| f.size);

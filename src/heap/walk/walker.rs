@@ -113,6 +113,11 @@ impl<'a> Walk<'a> {
         self.index.contains_key(&address) || self.node_at(address, kind::OBJECT).is_some()
     }
 
+    /// Where what lies at `address`, and is no object, was first met.
+    pub fn met_at(&self, address: u64) -> Option<PathId> {
+        self.index.get(&address).map(|node| self.nodes[*node as usize].path)
+    }
+
     /// The functions of the closures that live, by address.
     pub fn closures(&self) -> Vec<u64> {
         let classes = self.classes.all();

@@ -125,13 +125,19 @@ fn callbacks_that_the_engine_keeps_are_named() {
         ("error", "set_error_handler()[]"),
         ("exception", "set_exception_handler()[]"),
         ("autoload", "spl_autoload_register()[]"),
+        ("buffer", "ob_start()[]"),
+        ("signal", "pcntl_signal()[]{Handler}->kept[]"),
+        ("context", "$contexts[]"),
     ];
     for (case, path) in cases {
         let mut php = Php::start(script, &[case]);
+        let mut code = Code::default();
         let censuses: Vec<(u64, Census)> = (1..=4_u64)
             .map(|wave| {
                 php.fill(50);
-                (wave * 50, php.census().0)
+                let (census, read) = php.census();
+                code = read;
+                (wave * 50, census)
             })
             .collect();
         let growth = growth(&censuses);
@@ -142,6 +148,9 @@ fn callbacks_that_the_engine_keeps_are_named() {
         assert_eq!(found.per_1000, 1000.0, "{case}");
         let last = &censuses[3].1;
         assert_eq!(last.held.objects + last.garbage.objects, 0, "{case}: {:?} {:?}", last.held, last.garbage);
+        let lines_of = |role| code.container(path).map(|found| lines(found, role)).unwrap_or_default();
+        assert_eq!(lines_of(Role::PutsIn), told(script, &format!("{case} puts")), "{case}: {:?}", code.container(path));
+        assert_eq!(lines_of(Role::TakesOut), told(script, &format!("{case} takes")), "{case}");
     }
 }
 
