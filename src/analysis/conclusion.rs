@@ -96,7 +96,7 @@ fn verdict(findings: &[Finding], history: &RunHistory) -> (Verdict, String, Vec<
     if !missing.is_empty() {
         let first = first_not_judged(findings, &missing);
         let evidence = first.map(phrase::finding_evidence).into_iter().collect();
-        return (Verdict::Inconclusive, phrase::never_judged(&missing, first), evidence);
+        return (Verdict::Inconclusive, phrase::never_judged(&missing, first, lacks(history)), evidence);
     }
     let foremost = phrase::foremost_clean(findings);
     let mut evidence: Vec<String> = foremost.map(phrase::finding_evidence).into_iter().collect();
@@ -133,6 +133,16 @@ const JUDGED: [(&str, &[Metric]); 3] =
 fn never_judged(findings: &[Finding]) -> Vec<&'static str> {
     let holds = |metrics: &[Metric]| findings.iter().any(|f| metrics.contains(&f.metric) && is_clean(f));
     JUDGED.into_iter().filter(|(_, metrics)| !holds(metrics)).map(|(name, _)| name).collect()
+}
+
+/// What would have to be added to a run in which something was never judged.
+fn lacks(history: &RunHistory) -> phrase::Lacks {
+    let Some(plan) = &history.plan else { return phrase::Lacks::Messages };
+    match plan.scenarios.iter().any(|scenario| !scenario.is_small()) {
+        false => phrase::Lacks::Messages,
+        true if plan.budget.is_some() => phrase::Lacks::Time,
+        true => phrase::Lacks::Counts,
+    }
 }
 
 /// What was not judged in the first scenario that was tried, of what is missing first; what could be read, and knows what

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use crate::analysis::result::RunResult;
+use crate::analysis::result::{RunResult, SCHEMA};
 use crate::analysis::view::RunView;
 use crate::journal::{Event, Folder, Journal, Readers};
 use crate::report;
@@ -81,11 +81,16 @@ pub fn read_result(path: &Path) -> anyhow::Result<RunResult> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     let json = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(&text).map_err(|error| error.to_string()),
-        false => report::read_result(&text)
-            .ok_or_else(|| "it carries no result".to_owned())
-            .and_then(|value| serde_json::from_value(value).map_err(|error| error.to_string())),
+        false => report::read_result(&text).ok_or_else(|| "it carries no result".to_owned()),
     };
-    match json {
+    let schema = json.as_ref().ok().and_then(|json: &serde_json::Value| json["schema"].as_u64()).unwrap_or(0);
+    if schema > u64::from(SCHEMA) {
+        bail!(
+            "{} has schema {schema}, this program reads up to {SCHEMA}: use the version that wrote it",
+            path.display()
+        );
+    }
+    match json.and_then(|json| serde_json::from_value(json).map_err(|error| error.to_string())) {
         Ok(result) => Ok(result),
         Err(why) => {
             bail!("{} is no run: give a run's folder, its result.json or its report.html ({why})", path.display())

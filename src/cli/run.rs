@@ -94,7 +94,11 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     }
     // The server is gone and the journal sealed: what follows can be made anew by `report`.
     signals.at_once();
-    let view = analysis::analyse(&folder, baseline.as_ref(), show.no_redact)?;
+    let view = match analysis::analyse(&folder, baseline.as_ref(), show.no_redact) {
+        // It was said why: nothing had begun that could be told of.
+        Err(_) if cut.is_err() => return Ok(Exit::CouldNotRun),
+        view => view?,
+    };
     let written = outputs::write(&folder, &folder, &view);
     for missing in written.missing.iter().chain(&export::write(&view, &show.export, folder.root())) {
         errln!("profile-run: {missing}");

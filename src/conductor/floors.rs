@@ -107,14 +107,8 @@ impl Floors {
                 return;
             }
             Err(error) => {
-                let text = match error {
-                    Error::NotPhp => None,
-                    error => Some(format!("PHP's heap: {error}.")),
-                };
-                if server && text != self.told {
-                    self.told.clone_from(&text);
-                    measured.unreadable = text;
-                }
+                let why = Some(error).filter(|error| server && **error != Error::NotPhp).map(|error| error.to_string());
+                self.tell(why, measured);
                 return;
             }
         };
@@ -156,8 +150,18 @@ impl Floors {
         if !figures.contains_key("heap") {
             match inspector.figures() {
                 Ok(heap) => insert_heap(figures, &heap),
-                Err(_) => drop(figures.insert("heap_busy".to_owned(), 1.0)),
+                Err(Error::Busy) => drop(figures.insert("heap_busy".to_owned(), 1.0)),
+                Err(error) => self.tell(Some(error.to_string()).filter(|_| server), measured),
             }
+        }
+    }
+
+    /// Says why a server's heap is not known, each reason once.
+    fn tell(&mut self, why: Option<String>, measured: &mut Measured) {
+        let text = why.map(|why| format!("PHP's heap: {why}."));
+        if text.is_some() && text != self.told {
+            self.told.clone_from(&text);
+            measured.unreadable = text;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A run from its header to its end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 
 use serde_json::Value;
@@ -80,6 +80,12 @@ pub fn run(order: Order) -> Result<(), Halt> {
 
 async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let Order { plan, bounds, settings, hidden, folder, journal, started, invocation, cwd, interrupt } = order;
+    if !Path::new("/proc/self/stat").exists() {
+        return Err(Halt::early(
+            EarlyEnd::Environment,
+            "there is no /proc here, from which all that is known of a server is read: mount -t proc proc /proc",
+        ));
+    }
     // Orphans of the target come to us instead of to init.
     tree::become_subreaper().map_err(|error| {
         Halt::early(
@@ -88,8 +94,9 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         )
     })?;
     let id = format!("{}-{:x}", std::process::id(), jiff::Timestamp::now().as_nanosecond());
-    let watchdog = Watchdog::start(&id).map_err(|error| {
-        Halt::early(EarlyEnd::Environment, format!("the run's watchdog cannot be started: {error}"))
+    let watchdog = Watchdog::start(&id).map_err(|error| match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => Halt::Folder(error),
+        _ => Halt::early(EarlyEnd::Environment, format!("the run's watchdog cannot be started: {error}")),
     })?;
     let private = Private::create(&id, folder.root()).map_err(|error| {
         Halt::early(

@@ -26,7 +26,7 @@ pub enum Halt {
     #[error(transparent)]
     Target(#[from] TargetError),
     /// The run's folder cannot be written any more.
-    #[error("the run's folder cannot be written: {0}")]
+    #[error("{}", of_folder(.0))]
     Folder(#[from] io::Error),
 }
 
@@ -45,5 +45,15 @@ impl Halt {
     /// An early end.
     pub fn early(why: EarlyEnd, sentence: impl Into<String>) -> Self {
         Halt::Early { why, sentence: sentence.into() }
+    }
+}
+
+/// Why nothing can be written: the folder's fault, or that no file can be opened at all.
+fn of_folder(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => {
+            format!("no further file can be opened: {error}; raise the limit: ulimit -n 8192")
+        }
+        _ => format!("the run's folder cannot be written: {error}"),
     }
 }

@@ -4,6 +4,8 @@
 //! itself after so many messages, or after so long, can then not walk in step with the floors.
 
 use crate::model::Random;
+use crate::model::plan::scenario::FEW;
+pub use crate::model::plan::scenario::LARGE;
 
 /// Floors that a process should live through: of one that is replaced sooner no growth of its own can be seen.
 const FLOORS_OF_A_LIFE: u64 = 6;
@@ -19,12 +21,6 @@ const LARGEST: u64 = 2_000;
 
 /// And at least this many, where the time allows.
 const SMALLEST: u64 = 500;
-
-/// Mails above this many bytes are large: few of them make a wave.
-pub const LARGE: u64 = 100_000;
-
-/// A scenario that asks for fewer small mails than this is too small to be judged in any case.
-const WHOLE: u64 = 100;
 
 /// The least part of the mean by which a wave differs from it, and the largest.
 const SPREAD: (f64, f64) = (0.1, 0.3);
@@ -150,7 +146,7 @@ pub struct Wave {
 
 /// A scenario so small that nothing can be judged in it, however often it is run.
 pub fn is_small(known: &Known) -> bool {
-    known.total < WHOLE && known.length < LARGE
+    known.total < FEW && known.length < LARGE
 }
 
 /// One that is run as a single wave therefore, without a warm-up.

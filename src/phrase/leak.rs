@@ -299,9 +299,20 @@ pub fn undecided(finding: &Finding) -> String {
     format!("Not decided: {name} grew in `{}`.{more}", finding.scenario)
 }
 
+/// What a run lacks in which something was never judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// A scenario of more than a few messages.
+    Messages,
+    /// Time: a scenario that is large enough was asked for.
+    Time,
+    /// The same, in a run of set counts.
+    Counts,
+}
+
 /// The sentence where something was never judged, or looked at and not decided; `first` is of what is missing, and knows
 /// what would decide, if anything does.
-pub fn never_judged(missing: &[&str], first: Option<&Finding>) -> String {
+pub fn never_judged(missing: &[&str], first: Option<&Finding>, lacks: Lacks) -> String {
     let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
     let looked_at = first.filter(|_| missing.len() == 1).and_then(|finding| {
         let (limit, growth) = (finding.could_have_missed?, finding.growth?);
@@ -314,7 +325,13 @@ pub fn never_judged(missing: &[&str], first: Option<&Finding>) -> String {
             [one] => format!("{one} {} never judged in any scenario", if *one == "memory" { "was" } else { "were" }),
             many => format!("{} were never judged in any scenario", many.join(" and ")),
         }),
-        would_decide.map_or("More messages (--load sequential)".to_owned(), capital)
+        match (would_decide, first.and_then(|finding| finding.reason), lacks) {
+            (Some(what), ..) => capital(what),
+            (None, Some(Reason::Refused), _) => "A load that is accepted".to_owned(),
+            (None, _, Lacks::Messages) => "More messages (--load sequential)".to_owned(),
+            (None, _, Lacks::Time) => "A longer run (--budget)".to_owned(),
+            (None, _, Lacks::Counts) => "A larger --scale".to_owned(),
+        }
     )
 }
 

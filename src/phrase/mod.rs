@@ -22,8 +22,8 @@ pub use ending::{
 pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
 pub use judgement::{evidence, would_decide};
 pub use leak::{
-    OUTSIDE_HEAP_EVIDENCE, also, capital, clean, finding_evidence, foremost, foremost_clean, garbage_before, leak,
-    leak_amount, never_judged, short, undecided, where_to_look,
+    Lacks, OUTSIDE_HEAP_EVIDENCE, also, capital, clean, finding_evidence, foremost, foremost_clean, garbage_before,
+    leak, leak_amount, never_judged, short, undecided, where_to_look,
 };
 pub use ledger::ledger;
 pub use lines::{filled_and_emptied, holder_lines, place};

@@ -229,3 +229,21 @@ fn no_path_is_taken_for_anything_else() {
     }
     count.end();
 }
+
+#[test]
+fn what_the_machine_lacks_is_said_by_its_name() {
+    let place = Place::new();
+    let run = format!("{} --out run -- php {SERVER} plain {}", env!("CARGO_BIN_EXE_profile-run"), port());
+    let said = |lines: &str| {
+        let output = Command::new("sh").args(["-c", lines]).current_dir(place.path()).output().unwrap();
+        let _ = fs::remove_dir_all(place.out());
+        (output.status.code(), text(&output))
+    };
+    let (code, few) = said(&format!("ulimit -n 16; exec {run}"));
+    assert!(code == Some(2) && few.contains("ulimit -n") && few.lines().count() == 1, "{code:?}: {few}");
+    if is_root() {
+        let (code, nowhere) = said(&format!("exec unshare -m sh -c 'umount -l /proc && exec {run}'"));
+        assert!(code == Some(2) && nowhere.contains("there is no /proc"), "{code:?}: {nowhere}");
+    }
+    place.is_left_empty().unwrap();
+}

@@ -59,19 +59,17 @@ impl HeapWatch {
 
     /// Reads figures, census and stack; what cannot be read is a status.
     pub fn look(&mut self) -> HeapLook {
-        match self.read() {
-            Ok((census, php)) => HeapLook::of(census, php),
-            Err((error, figures)) => HeapLook::without(Some(&error), figures),
-        }
+        self.read().unwrap_or_else(|(error, figures)| HeapLook::without(Some(&error), figures))
     }
 
-    fn read(&mut self) -> Result<(Census, String), (Error, Option<Figures>)> {
+    fn read(&mut self) -> Result<HeapLook, (Error, Option<Figures>)> {
         if self.inspector.is_none() {
             self.inspector = Some(Inspector::attach(self.pid).map_err(|error| (error, None))?);
         }
         let inspector = self.inspector.as_ref().ok_or((Error::NotPhp, None))?;
         let census = inspector.census(CopyMode::MayStop).map_err(|error| (error, inspector.figures().ok()))?;
-        Ok((census, inspector.php_version().to_owned()))
+        let unread = census.figures.is_none().then(|| inspector.figures().err()).flatten();
+        Ok(HeapLook::of(census, inspector.php_version().to_owned(), unread.as_ref()))
     }
 }
 
@@ -81,7 +79,7 @@ impl HeapLook {
         self.heap.size.map_or_else(|| self.heap.status.to_owned(), |size| phrase::bytes(size as f64))
     }
 
-    fn of(census: Census, php: String) -> Self {
+    fn of(census: Census, php: String, unread: Option<&Error>) -> Self {
         let mut classes = census.classes;
         classes.sort_by_key(|class| std::cmp::Reverse(class.bytes));
         let mut holders: Vec<Container> = census
@@ -90,7 +88,7 @@ impl HeapLook {
             .map(|h| Container { path: h.path, count: h.count, kind: h.element_type, bytes: h.bytes })
             .collect();
         holders.sort_by_key(|container| std::cmp::Reverse(container.count));
-        let mut look = Self::without(None, census.figures);
+        let mut look = Self::without(unread, census.figures);
         look.heap.php = Some(php);
         look.heap.warnings = census.warnings;
         look.classes = classes;
@@ -126,11 +124,15 @@ impl HeapLook {
                 let [size, peak, real] = [size, peak, real].map(|bytes| phrase::bytes(bytes as f64));
                 rows.push(("php heap", format!("{size}, highest {peak}, from the system {real}")));
             }
+            _ if self.heap.status == Error::NotPhp.word() => {
+                rows.push(("php heap", "none: the process is no PHP".to_owned()));
+                return rows;
+            }
             _ => rows.push(("php heap", "not read".to_owned())),
         }
         if self.heap.status != "ok" {
             let why = self.heap.why.as_deref().map_or(String::new(), |why| format!(": {why}"));
-            rows.push(("", format!("census: {}{why}", self.heap.status)));
+            rows.push(("", format!("{}{why}", self.heap.status)));
         }
         let named = |name: &'static str, lines: Vec<String>| {
             lines.into_iter().enumerate().map(move |(i, line)| (if i == 0 { name } else { "" }, line))

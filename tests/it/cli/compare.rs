@@ -205,3 +205,21 @@ fn a_new_leak_is_named_with_its_holder_by_page_summary_and_comparison() {
     let output = profile_run(&["compare"], &[&pages[0], &pages[1]]);
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
 }
+
+#[test]
+fn a_result_of_a_later_version_is_not_guessed_at() {
+    let (base, new) = pair("clean");
+    let path = new.folder.join("result.json");
+    let mut result: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    result["schema"] = json!(99);
+    // What it has become in the meantime is not known either.
+    result["findings"] = json!({ "by": "scenario" });
+    std::fs::write(&path, result.to_string()).unwrap();
+    let said = profile_run(&["compare"], &[&base.folder, &path]);
+    assert_eq!(said.status.code(), Some(2), "{}", text(&said));
+    assert!(
+        text(&said).contains("schema 99") && text(&said).contains("use the version that wrote it"),
+        "{}",
+        text(&said)
+    );
+}

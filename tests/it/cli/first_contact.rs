@@ -213,6 +213,18 @@ fn no_advice_names_the_option_that_was_given() {
 }
 
 #[test]
+fn what_would_decide_is_not_what_was_asked_for_already() {
+    let (php, port) = (concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/accept.php"), port());
+    let options = ["--passes", "measure", "--load", "smoke,sequential", "--budget", "4s", "--env", "USE_ZEND_ALLOC=0"];
+    let ran = run_server(tempfile::tempdir().unwrap(), &["php", php, &port, "select"], &options);
+    assert_eq!(ran.code(), 4, "{}", ran.text());
+    assert!(!ran.text().contains("--load sequential"), "{}", ran.text());
+    // And what was not measured is said where it is read first, with its cause.
+    assert!(ran.text().contains("USE_ZEND_ALLOC=0"), "{}", ran.text());
+    assert!(ran.result["not_measured"].to_string().contains("USE_ZEND_ALLOC=0"), "{}", ran.result["not_measured"]);
+}
+
+#[test]
 fn what_is_asked_to_be_quiet_says_whole_sentences() {
     let server = ["sh", "-c", "echo boo; exit 1"];
     let quiet = |before: &str| {

@@ -14,5 +14,5 @@ pub use builtin::{BUILT_IN, RECIPE, built_in};
 pub use catalog::{Catalog, ScenarioError, nearest};
 pub use config::{AtMost, LengthConfig, ScenarioConfig};
 pub use value::{
-    Delay, Depth, Ending, Expect, Greeting, Length, Payload, PerConnection, Scenario, Slow, TlsMode, Unit,
+    Delay, Depth, Ending, Expect, FEW, Greeting, LARGE, Length, Payload, PerConnection, Scenario, Slow, TlsMode, Unit,
 };

@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::seconds;
 
+/// Mails above this many bytes are large: few of them make a wave.
+pub const LARGE: u64 = 100_000;
+
+/// A scenario that asks for fewer small mails than this is too small to be judged in any case.
+pub const FEW: u64 = 100;
+
 /// What a scenario's total counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -279,6 +285,11 @@ impl Scenario {
             Payload::File(_) => self.file_length,
             Payload::Short | Payload::Folder(_) => 0,
         }
+    }
+
+    /// So small that nothing can be judged in it, however often it is run.
+    pub fn is_small(&self) -> bool {
+        self.total < FEW && self.mail_length() < LARGE
     }
 
     /// The scenario with its sessions and its total times `factor`, at least 1 each; lengths stay.
