@@ -4,19 +4,21 @@
 /// Bytes that one mask covers.
 pub(crate) const WINDOW: usize = 64;
 
-/// Bit n of the result is set where byte n is an ASCII digit.
-pub(crate) trait DigitMask {
+/// Bit n of the first mask is set where byte n is an ASCII digit, of the second where it ends a line.
+pub(crate) trait Masks {
     /// Looks at [`WINDOW`] bytes.
-    fn digits(bytes: &[u8; WINDOW]) -> u64;
+    fn of(bytes: &[u8; WINDOW]) -> (u64, u64);
 }
 
 /// Eight bytes at a time in ordinary registers, for any processor.
 pub(crate) struct Portable;
 
-impl DigitMask for Portable {
+impl Masks for Portable {
     #[inline(always)]
-    fn digits(bytes: &[u8; WINDOW]) -> u64 {
-        let mut mask = 0u64;
+    fn of(bytes: &[u8; WINDOW]) -> (u64, u64) {
+        let (mut all_digits, mut all_lines) = (0u64, 0u64);
+        // The highest bits of the eight bytes, as the eight lowest.
+        let bits = |word: u64| (word >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         for (at, word) in bytes.chunks_exact(8).enumerate() {
             let word = u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
             // A digit has the high nibble 3 and stays below 0x40 when 6 is added to it.
@@ -25,9 +27,13 @@ impl DigitMask for Portable {
             let odd = odd & 0xf0f0_f0f0_f0f0_f0f0;
             let odd = (odd | odd << 1 | odd << 2 | odd << 3) & 0x8080_8080_8080_8080;
             let digits = !odd & 0x8080_8080_8080_8080;
-            mask |= ((digits >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (at * 8);
+            all_digits |= bits(digits) << (at * 8);
+            // Only a zero byte has its highest bit set neither before 127 is added to the others nor after.
+            let line = word ^ 0x0a0a_0a0a_0a0a_0a0a;
+            let other = ((line & 0x7f7f_7f7f_7f7f_7f7f) + 0x7f7f_7f7f_7f7f_7f7f) | line;
+            all_lines |= bits(!other & 0x8080_8080_8080_8080) << (at * 8);
         }
-        mask
+        (all_digits, all_lines)
     }
 }
 
@@ -36,9 +42,9 @@ impl DigitMask for Portable {
 pub(crate) struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
-impl DigitMask for Avx2 {
+impl Masks for Avx2 {
     #[inline(always)]
-    fn digits(bytes: &[u8; WINDOW]) -> u64 {
+    fn of(bytes: &[u8; WINDOW]) -> (u64, u64) {
         use std::arch::x86_64::*;
         // SAFETY: the loads are unaligned ones within the 64 bytes; whoever uses this type has
         // checked that the processor has AVX2.
@@ -48,9 +54,12 @@ impl DigitMask for Avx2 {
                 // '0'..='9' become the ten smallest signed bytes.
                 let shifted = _mm256_add_epi8(word, _mm256_set1_epi8((0x80u8 - b'0') as i8));
                 let digits = _mm256_cmpgt_epi8(_mm256_set1_epi8(-128 + 10), shifted);
-                u64::from(_mm256_movemask_epi8(digits) as u32)
+                let lines = _mm256_cmpeq_epi8(word, _mm256_set1_epi8(b'\n' as i8));
+                let mask = |of| u64::from(_mm256_movemask_epi8(of) as u32);
+                (mask(digits), mask(lines))
             };
-            half(0) | half(32) << 32
+            let (low, high) = (half(0), half(32));
+            (low.0 | high.0 << 32, low.1 | high.1 << 32)
         }
     }
 }
@@ -60,9 +69,9 @@ impl DigitMask for Avx2 {
 pub(crate) struct Sse2;
 
 #[cfg(target_arch = "x86_64")]
-impl DigitMask for Sse2 {
+impl Masks for Sse2 {
     #[inline(always)]
-    fn digits(bytes: &[u8; WINDOW]) -> u64 {
+    fn of(bytes: &[u8; WINDOW]) -> (u64, u64) {
         use std::arch::x86_64::*;
         // SAFETY: the loads are unaligned ones within the 64 bytes; SSE2 belongs to x86-64.
         unsafe {
@@ -70,9 +79,12 @@ impl DigitMask for Sse2 {
                 let word = _mm_loadu_si128(bytes.as_ptr().add(at).cast());
                 let shifted = _mm_add_epi8(word, _mm_set1_epi8((0x80u8 - b'0') as i8));
                 let digits = _mm_cmplt_epi8(shifted, _mm_set1_epi8(-128 + 10));
-                u64::from(_mm_movemask_epi8(digits) as u32)
+                let lines = _mm_cmpeq_epi8(word, _mm_set1_epi8(b'\n' as i8));
+                let mask = |of| u64::from(_mm_movemask_epi8(of) as u32) << at;
+                (mask(digits), mask(lines))
             };
-            quarter(0) | quarter(16) << 16 | quarter(32) << 32 | quarter(48) << 48
+            let quarters = [quarter(0), quarter(16), quarter(32), quarter(48)];
+            quarters.iter().fold((0, 0), |all, quarter| (all.0 | quarter.0, all.1 | quarter.1))
         }
     }
 }
@@ -94,20 +106,21 @@ mod tests {
 
     use super::*;
 
-    fn plain(bytes: &[u8; WINDOW]) -> u64 {
-        bytes.iter().enumerate().map(|(at, byte)| u64::from(byte.is_ascii_digit()) << at).sum()
+    fn plain(bytes: &[u8; WINDOW]) -> (u64, u64) {
+        let mask = |of: fn(&u8) -> bool| bytes.iter().enumerate().map(|(at, byte)| u64::from(of(byte)) << at).sum();
+        (mask(u8::is_ascii_digit), mask(|byte| *byte == b'\n'))
     }
 
     proptest! {
         #[test]
         fn masks_are_equal(bytes in proptest::collection::vec(any::<u8>(), WINDOW)) {
             let bytes: [u8; WINDOW] = bytes.try_into().unwrap();
-            prop_assert_eq!(Portable::digits(&bytes), plain(&bytes));
+            prop_assert_eq!(Portable::of(&bytes), plain(&bytes));
             #[cfg(target_arch = "x86_64")]
             {
-                prop_assert_eq!(Sse2::digits(&bytes), plain(&bytes));
+                prop_assert_eq!(Sse2::of(&bytes), plain(&bytes));
                 if std::is_x86_feature_detected!("avx2") {
-                    prop_assert_eq!(Avx2::digits(&bytes), plain(&bytes));
+                    prop_assert_eq!(Avx2::of(&bytes), plain(&bytes));
                 }
             }
         }
@@ -125,7 +138,7 @@ mod tests {
     fn every_byte_is_told() {
         for start in 0..=255u8 {
             let bytes: [u8; WINDOW] = std::array::from_fn(|at| start.wrapping_add(at as u8));
-            assert_eq!(Portable::digits(&bytes), plain(&bytes), "{start}");
+            assert_eq!(Portable::of(&bytes), plain(&bytes), "{start}");
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
-use super::strict::{Batch, Definition, PADDING, RawKey};
+use super::strict::{Batch, Definition, PADDING, RawKey, id_of};
 use crate::profile::header::Header;
 use crate::profile::slices::Slicer;
 use crate::profile::tree::{CallTree, Cost, ROOT};
@@ -26,7 +26,7 @@ const MARGIN: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Mapped {
     pub header: Header,
-    /// Keys are pairs of ids as in the file, or [`STILL_RUNNING`].
+    /// Keys are pairs of ids (see [`ids`]), or [`STILL_RUNNING`].
     pub tree: CallTree,
     /// Makes the slices when the file is no longer in memory.
     pub slicer: Slicer,
@@ -89,7 +89,8 @@ pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]
     let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
     let line = lines + 4 * growth.records + 4 * growth.claims + 1;
     let end = cut.whole.map_or((line, end as u64), |end| (line - 1, end as u64));
-    let Growth { tree, slicer, files, functions, records, own, .. } = growth;
+    let Growth { tree, slicer, files, functions, records, .. } = growth;
+    let own = tree.total();
     let summary = summary.filter(|_| end.1 > 0);
     Some(Mapped { header, tree, slicer, files, functions, records, own, summary, end })
 }
@@ -330,7 +331,6 @@ struct Growth {
     expected: Vec<Expected>,
     records: u64,
     claims: u64,
-    own: Cost,
     files: HashMap<u32, Vec<u8>>,
     functions: HashMap<u32, Vec<u8>>,
 }
@@ -349,7 +349,6 @@ impl Growth {
             expected: Vec::new(),
             records: 0,
             claims: 0,
-            own: Cost::default(),
             files: HashMap::new(),
             functions: HashMap::new(),
         }
@@ -381,10 +380,9 @@ impl Growth {
             let node = self.tree.child(caller, record.key);
             self.tree.record(node, 1, cost);
             self.slicer.count(&self.tree);
-            self.own.add(cost);
             let (others, own) = claims.split_at(claims.len() - record.claims as usize);
             claims = others;
-            self.expected.extend(own.iter().map(|claim| Expected { key: claim.key, caller: node }));
+            self.expected.extend(own.iter().map(|&key| Expected { key, caller: node }));
         }
         self.records += batch.records.len() as u64;
         self.claims += batch.claims.len() as u64;
@@ -411,5 +409,5 @@ impl Growth {
 
 /// Ids of file and function behind a key.
 pub(crate) fn ids(key: RawKey) -> (u32, u32) {
-    ((key >> 32) as u32, key as u32)
+    (id_of((key >> 32) as u32), id_of(key as u32))
 }

@@ -6,19 +6,38 @@
 //! numbers of a record's head, and of a call, stand within 64 bytes nearly always: one mask of the
 //! digits in these gives where each begins and ends, and the fixed text between them is compared.
 
-use super::digits::{DigitMask, Portable, WINDOW, value_of_last};
+use super::digits::{Masks, Portable, WINDOW, value_of_last};
 
 /// Bytes that must be readable behind the text given to [`Batch::lex`].
-pub(crate) const PADDING: usize = WINDOW + 16;
+pub(crate) const PADDING: usize = REACH;
 
 /// Bytes that must be readable before the first record: numbers are loaded by their end.
 pub(crate) const LEAD: usize = 8;
 
-/// Ids of file and function in one word.
+/// Ids of file and function in one word, each as [`raw_id`] has it.
 pub(crate) type RawKey = u64;
 
-pub(crate) fn raw_key(file: u32, function: u32) -> RawKey {
-    u64::from(file) << 32 | u64::from(function)
+/// An id of up to four digits is its digits as they stand in the file, the first in the lowest byte: such ids are compared
+/// a million times and read once. A longer one is its value with the highest bit set, which no digit has.
+pub(crate) fn raw_id(id: u32) -> u32 {
+    if id >= 10_000 {
+        return id | LONG_ID;
+    }
+    id.to_string().bytes().rev().fold(0, |raw, digit| raw << 8 | u32::from(digit))
+}
+
+/// The id behind [`raw_id`].
+pub(crate) fn id_of(raw: u32) -> u32 {
+    if raw & LONG_ID != 0 {
+        return raw & !LONG_ID;
+    }
+    raw.to_le_bytes().iter().take_while(|digit| **digit != 0).fold(0, |id, digit| id * 10 + u32::from(digit & 0x0f))
+}
+
+const LONG_ID: u32 = 1 << 31;
+
+fn raw_key(file: u32, function: u32) -> RawKey {
+    u64::from(raw_id(file)) << 32 | u64::from(raw_id(function))
 }
 
 /// A record in numbers.
@@ -29,14 +48,6 @@ pub(crate) struct RawRecord {
     pub memory: u64,
     /// How many of the batch's claims are its own.
     pub claims: u32,
-}
-
-/// A call in numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct RawClaim {
-    pub key: RawKey,
-    /// Inclusive time.
-    pub time: u64,
 }
 
 /// An id with its name, at `begin..end` of the text.
@@ -52,7 +63,8 @@ pub(crate) struct Definition {
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub records: Vec<RawRecord>,
-    pub claims: Vec<RawClaim>,
+    /// What each call names.
+    pub claims: Vec<RawKey>,
     pub definitions: Vec<Definition>,
 }
 
@@ -64,7 +76,6 @@ impl Batch {
         self.records.clear();
         self.claims.clear();
         self.definitions.clear();
-        assert!(end + PADDING <= text.len() && begin <= end && begin >= LEAD);
         #[cfg(target_arch = "x86_64")]
         {
             use super::digits::Sse2;
@@ -79,11 +90,13 @@ impl Batch {
     }
 
     #[inline(always)]
-    fn lex_with<M: DigitMask>(&mut self, text: &[u8], begin: usize, end: usize) -> usize {
+    fn lex_with<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> usize {
+        assert!(begin >= LEAD && end + PADDING <= text.len());
         let mut at = begin;
         while at < end {
             let (claims, definitions) = (self.claims.len(), self.definitions.len());
-            match self.record::<M>(text, at, end) {
+            // SAFETY: the text goes on so far before `begin` and behind `end`.
+            match unsafe { self.record::<M>(text, at, end) } {
                 Some(next) => at = next,
                 None => {
                     self.claims.truncate(claims);
@@ -95,23 +108,29 @@ impl Batch {
         at
     }
 
+    /// # Safety
+    ///
+    /// `text` must go on for [`LEAD`] bytes before `begin`, and for [`PADDING`] bytes behind `end`.
     #[inline(always)]
-    fn record<M: DigitMask>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<usize> {
+    unsafe fn record<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<usize> {
         let first_claim = self.claims.len();
-        let (key, time, memory, mut at) = match head::<M>(text, begin) {
+        // SAFETY: as the caller promises.
+        let (key, time, memory, mut at) = match unsafe { head::<M, false>(text, begin) } {
             Some(head) => head,
-            None => self.slow_head(text, begin, end)?,
+            None => self.slow_head::<M>(text, begin, end)?,
         };
         loop {
             if at >= end {
                 return None;
             }
-            match text[at] {
+            // SAFETY: the end lies within the text.
+            match unsafe { *text.get_unchecked(at) } {
                 b'\n' => break,
                 b'c' => {
-                    let (claim, next) = match call::<M>(text, at) {
+                    // SAFETY: it begins behind the record and before the end.
+                    let (claim, next) = match unsafe { call::<M, false>(text, at) } {
                         Some(call) => call,
-                        None => self.slow_call(text, at, end)?,
+                        None => self.slow_call::<M>(text, at, end)?,
                     };
                     self.claims.push(claim);
                     at = next;
@@ -127,7 +146,11 @@ impl Batch {
 
     #[cold]
     #[inline(never)]
-    fn slow_head(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(RawKey, u64, u64, usize)> {
+    fn slow_head<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(RawKey, u64, u64, usize)> {
+        // SAFETY: begin and end are those of `record`.
+        if let Some(head) = unsafe { head::<M, true>(text, begin) } {
+            return Some(head);
+        }
         let mut cursor = Cursor { text: &text[..end], at: begin };
         let file = self.id(&mut cursor, b"fl=(", true)?;
         let function = self.id(&mut cursor, b"fn=(", false)?;
@@ -137,13 +160,17 @@ impl Batch {
 
     #[cold]
     #[inline(never)]
-    fn slow_call(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(RawClaim, usize)> {
+    fn slow_call<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(RawKey, usize)> {
+        // SAFETY: begin and end are those of `record`.
+        if let Some(call) = unsafe { call::<M, true>(text, begin) } {
+            return Some(call);
+        }
         let mut cursor = Cursor { text: &text[..end], at: begin };
         let file = self.id(&mut cursor, b"cfl=(", true)?;
         let function = self.id(&mut cursor, b"cfn=(", false)?;
         cursor.fixed(b"calls=1 0 0\n")?;
-        let (time, _) = cursor.costs()?;
-        Some((RawClaim { key: raw_key(file, function), time }, cursor.at))
+        cursor.costs()?;
+        Some((raw_key(file, function), cursor.at))
     }
 
     /// `PREFIX N)` and, if there is one, a name.
@@ -173,40 +200,100 @@ fn lex_avx2(batch: &mut Batch, text: &[u8], begin: usize, end: usize) -> usize {
     batch.lex_with::<super::digits::Avx2>(text, begin, end)
 }
 
-#[inline(always)]
-fn word(text: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(*text[at..].first_chunk().unwrap_or(&[0; 8]))
-}
+/// Bytes behind the begin of a window that its words may reach.
+const REACH: usize = WINDOW + 16;
 
-/// The numbers in 64 bytes, one after the other.
-struct Numbers<'a> {
-    text: &'a [u8],
-    base: usize,
-    begins: u64,
+/// 64 bytes of the text: which of them are digits, and which end a line.
+struct Window<'a> {
+    /// The window, with [`LEAD`] bytes before it.
+    text: &'a [u8; LEAD + REACH],
+    digits: u64,
+    /// The ends of numbers that are not taken yet.
     ends: u64,
+    lines: u64,
 }
 
-impl<'a> Numbers<'a> {
+impl<'a> Window<'a> {
+    /// # Safety
+    ///
+    /// `text` must go on for [`LEAD`] bytes before and [`REACH`] bytes behind `begin`.
     #[inline(always)]
-    fn at<M: DigitMask>(text: &'a [u8], base: usize) -> Option<Self> {
-        let digits = M::digits(text.get(base..)?.first_chunk()?);
-        Some(Numbers { text, base, begins: digits & !(digits << 1), ends: !digits & (digits << 1) })
+    unsafe fn at<M: Masks>(text: &'a [u8], begin: usize) -> Self {
+        debug_assert!(begin >= LEAD && begin + REACH <= text.len());
+        // SAFETY: as the caller promises.
+        let text = unsafe { &*text.as_ptr().add(begin - LEAD).cast::<[u8; LEAD + REACH]>() };
+        let (digits, lines) = M::of(text[LEAD..].first_chunk().unwrap_or(&[0; WINDOW]));
+        Window { text, digits, ends: !digits & (digits << 1), lines }
     }
 
-    /// Begin and end of the next number; nonsense (caught by what is compared next) where there is none.
+    /// Where the line ends before which so many others do; 64 where it does not end here. It is what the next record waits
+    /// for, so it comes by the shortest way.
     #[inline(always)]
-    fn next(&mut self) -> (u32, u32) {
-        let range = (self.begins.trailing_zeros(), self.ends.trailing_zeros());
-        self.begins &= self.begins.wrapping_sub(1);
+    fn end_of_line(&self, lines_before: u32) -> u32 {
+        (0..lines_before).fold(self.lines, |lines, _| lines & lines.wrapping_sub(1)).trailing_zeros()
+    }
+
+    /// Where the next number ends; 64 where there is none.
+    #[inline(always)]
+    fn end(&mut self) -> u32 {
+        let end = self.ends.trailing_zeros();
         self.ends &= self.ends.wrapping_sub(1);
-        range
+        end
+    }
+
+    /// Ends of numbers before this place are passed over.
+    #[inline(always)]
+    fn skip(&mut self, place: u32) {
+        self.ends = self.ends >> (place & 63) << (place & 63);
+    }
+
+    /// Eight bytes, `at` at most 72 bytes behind the begin or 8 before it.
+    #[inline(always)]
+    fn word(&self, at: i32) -> u64 {
+        let at = (LEAD as i32 + at) as usize;
+        debug_assert!(at + 8 <= self.text.len());
+        // SAFETY: places are those of set bits of a mask, 64 where there is none, with 8 less or at most 8 more.
+        unsafe { u64::from_le(self.text.as_ptr().add(at).cast::<u64>().read_unaligned()) }
+    }
+
+    /// The bits in which the text is other than expected.
+    #[inline(always)]
+    fn other(&self, at: u32, expected: u64, mask: u64) -> u64 {
+        (self.word(at as i32) ^ expected) & mask
+    }
+
+    /// The places at which no digit stands.
+    #[inline(always)]
+    fn no_digit<const N: usize>(&self, places: [u32; N]) -> u64 {
+        places.iter().fold(0, |all, place| all | 1u64.wrapping_shl(*place)) & !self.digits
     }
 
     /// Value of a number of 1 to 8 digits.
     #[inline(always)]
-    fn value(&self, (begin, end): (u32, u32)) -> u64 {
-        value_of_last(word(self.text, self.base + end as usize - 8), end - begin)
+    fn value(&self, begin: u32, end: u32) -> u64 {
+        value_of_last(self.word(end as i32 - 8), end - begin)
     }
+
+    /// Ids as one key; of up to 4 digits each, unless they are `LONG`: then up to 8.
+    #[inline(always)]
+    fn key<const LONG: bool>(&self, file: (u32, u32), function: (u32, u32)) -> RawKey {
+        if LONG {
+            let id = |id: (u32, u32)| self.value(id.0, id.1) as u32;
+            return raw_key(id(file), id(function));
+        }
+        let id = |id: (u32, u32)| self.word(id.0 as i32) & ((1 << (8 * (id.1 - id.0))) - 1);
+        id(file) << 32 | id(function)
+    }
+}
+
+const fn longest_id(long: bool) -> u32 {
+    if long { 8 } else { 4 }
+}
+
+/// A negative number where one has more than so many digits.
+#[inline(always)]
+fn too_long<const N: usize>(numbers: [((u32, u32), u32); N]) -> i32 {
+    numbers.iter().fold(0, |all, ((begin, end), most)| all | (most + begin).wrapping_sub(*end) as i32)
 }
 
 const FL: u64 = u32::from_le_bytes(*b"fl=(") as u64;
@@ -216,70 +303,73 @@ const CFN: u64 = u64::from_le_bytes(*b")\ncfn=(\0");
 const COSTS: u64 = u64::from_le_bytes(*b")\n\0\0\0\0\0\0");
 const CALLS_1: u64 = u64::from_le_bytes(*b")\ncalls=");
 const CALLS_2: u64 = u64::from_le_bytes(*b"1 0 0\n\0\0");
-const SIX: u64 = 0xffff_ffff_ffff;
+const SPACE: u64 = b' ' as u64;
+
+/// So many bytes of a word.
+const fn bytes(count: u32) -> u64 {
+    u64::MAX >> (64 - 8 * count)
+}
 
 /// The head of a record, all of it in one window: key, self time, memory, and where the head ends.
+///
+/// # Safety
+///
+/// As that of [`Window::at`].
 #[inline(always)]
-fn head<M: DigitMask>(text: &[u8], begin: usize) -> Option<(RawKey, u64, u64, usize)> {
-    let mut numbers = Numbers::at::<M>(text, begin)?;
-    let (file, function, line) = (numbers.next(), numbers.next(), numbers.next());
-    let (time, memory) = (numbers.next(), numbers.next());
-    if memory.1 == 64 {
+unsafe fn head<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<(RawKey, u64, u64, usize)> {
+    // SAFETY: as the caller promises.
+    let mut window = unsafe { Window::at::<M>(text, begin) };
+    let last = window.end_of_line(2);
+    let file = (4, window.end());
+    let function = (file.1 + 6, window.end());
+    let line = (function.1 + 2, window.end());
+    let time = (line.1 + 1, window.end());
+    let memory = (time.1 + 1, window.end());
+    let other = window.other(0, FL, bytes(4))
+        | window.other(file.1, FN, bytes(6))
+        | window.other(function.1, COSTS, bytes(2))
+        | window.other(line.1, SPACE, bytes(1))
+        | window.other(time.1, SPACE, bytes(1))
+        | window.no_digit([file.0, function.0, line.0, time.0, memory.0])
+        | u64::from(memory.1 ^ last);
+    let id = longest_id(LONG);
+    if other != 0 || too_long([(file, id), (function, id), (time, 8), (memory, 8)]) < 0 || last == 64 {
         return None;
     }
-    let after = |number: (u32, u32)| word(text, begin + number.1 as usize);
-    let fits = file.0 == 4
-        && word(text, begin) & 0xffff_ffff == FL
-        && after(file) & SIX == FN
-        && function.0 == file.1 + 6
-        && after(function) & 0xffff == COSTS
-        && line.0 == function.1 + 2
-        && after(line) & 0xff == u64::from(b' ')
-        && time.0 == line.1 + 1
-        && after(time) & 0xff == u64::from(b' ')
-        && memory.0 == time.1 + 1
-        && after(memory) & 0xff == u64::from(b'\n');
-    if !fits || longest([file, function, time, memory]) > 8 {
-        return None;
-    }
-    let key = numbers.value(file) << 32 | numbers.value(function);
-    Some((key, numbers.value(time), numbers.value(memory), begin + memory.1 as usize + 1))
+    let costs = (window.value(time.0, time.1), window.value(memory.0, memory.1));
+    Some((window.key::<LONG>(file, function), costs.0, costs.1, begin + last as usize + 1))
 }
 
-/// A call, all of it in one window, and where it ends.
+/// A call, all of it in one window: what it names, and where it ends.
+///
+/// # Safety
+///
+/// As that of [`Window::at`].
 #[inline(always)]
-fn call<M: DigitMask>(text: &[u8], begin: usize) -> Option<(RawClaim, usize)> {
-    let mut numbers = Numbers::at::<M>(text, begin)?;
-    let (file, function) = (numbers.next(), numbers.next());
-    let (count, _, zero) = (numbers.next(), numbers.next(), numbers.next());
-    let (line, time, memory) = (numbers.next(), numbers.next(), numbers.next());
-    if memory.1 == 64 {
+unsafe fn call<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<(RawKey, usize)> {
+    // SAFETY: as the caller promises.
+    let mut window = unsafe { Window::at::<M>(text, begin) };
+    let last = window.end_of_line(3);
+    let file = (5, window.end());
+    let function = (file.1 + 7, window.end());
+    window.skip(function.1 + 14);
+    let line = (function.1 + 14, window.end());
+    let time = (line.1 + 1, window.end());
+    let memory = (time.1 + 1, window.end());
+    let other = window.other(0, CFL, bytes(5))
+        | window.other(file.1, CFN, bytes(7))
+        | window.other(function.1, CALLS_1, bytes(8))
+        | window.other(function.1 + 8, CALLS_2, bytes(6))
+        | window.other(line.1, SPACE, bytes(1))
+        | window.other(time.1, SPACE, bytes(1))
+        | window.no_digit([file.0, function.0, line.0, time.0, memory.0])
+        | u64::from(memory.1 ^ last);
+    // What the call cost is known by its own record. Numbers so short are numbers.
+    let (id, costs) = (longest_id(LONG), (line.0, last));
+    if other != 0 || too_long([(file, id), (function, id), (costs, 19)]) < 0 || last == 64 {
         return None;
     }
-    let after = |number: (u32, u32)| word(text, begin + number.1 as usize);
-    let fits = file.0 == 5
-        && word(text, begin) & 0xff_ffff_ffff == CFL
-        && after(file) & 0xff_ffff_ffff_ffff == CFN
-        && function.0 == file.1 + 7
-        && after(function) == CALLS_1
-        && count.0 == function.1 + 8
-        && word(text, begin + count.0 as usize) & SIX == CALLS_2
-        && line.0 == zero.1 + 1
-        && after(line) & 0xff == u64::from(b' ')
-        && time.0 == line.1 + 1
-        && after(time) & 0xff == u64::from(b' ')
-        && memory.0 == time.1 + 1
-        && after(memory) & 0xff == u64::from(b'\n');
-    if !fits || longest([file, function, time, time]) > 8 || memory.1 - memory.0 > 15 {
-        return None;
-    }
-    let key = numbers.value(file) << 32 | numbers.value(function);
-    Some((RawClaim { key, time: numbers.value(time) }, begin + memory.1 as usize + 1))
-}
-
-#[inline(always)]
-fn longest(numbers: [(u32, u32); 4]) -> u32 {
-    numbers.iter().map(|(begin, end)| end.wrapping_sub(*begin)).fold(0, u32::max)
+    Some((window.key::<LONG>(file, function), begin + last as usize + 1))
 }
 
 /// Byte by byte, for what does not fit into a window.
@@ -312,5 +402,20 @@ impl Cursor<'_> {
         let memory = self.number(15)?;
         self.fixed(b"\n")?;
         Some((time, memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_come_back_from_their_digits() {
+        let ids = (0..20_000).chain([99_999_999, 999_999_999]);
+        let mut seen = std::collections::HashSet::new();
+        for id in ids {
+            assert_eq!(id_of(raw_id(id)), id);
+            assert!(seen.insert(raw_id(id)));
+        }
     }
 }

@@ -65,3 +65,30 @@ fn a_file_that_grows_while_it_is_read_is_said_to() {
     assert!(profile.records() > 50_000);
     assert!(profile.files[0].warnings[0].contains("still growing"), "{:?}", profile.files[0].warnings);
 }
+
+#[test]
+fn ids_and_costs_of_any_length_are_read_alike() {
+    let ids: Vec<u32> = (1..=9).flat_map(|digits| [10u32.pow(digits - 1), 10u32.pow(digits) - 1]).collect();
+    let mut text = "version: 1\ncreator: xdebug 3.2.0 (PHP 8.2.36)\ncmd: a\npart: 1\npositions: line\n\n\
+                    events: Time_(10ns) Memory_(bytes)\n\n"
+        .to_owned();
+    let (mut total, mut claims) = (0u64, String::new());
+    for (at, id) in ids.iter().enumerate() {
+        // The first time with their names, then without.
+        for name in [format!(" /srv/{id}.php"), String::new()] {
+            let function = if name.is_empty() { String::new() } else { format!(" work{id}") };
+            let time = 10u64.pow(at as u32 % 12) + at as u64;
+            total += time;
+            text += &format!("fl=({id}){name}\nfn=({id}){function}\n{id} {time} {}\n\n", time / 3);
+            claims += &format!("cfl=({id})\ncfn=({id})\ncalls=1 0 0\n{id} {time} {}\n", time / 3);
+        }
+    }
+    text += &format!("fl=(1)\nfn=(500) {{main}}\n1 7 0\n{claims}\nsummary: {} 4096\n\n", total + 7);
+    let whole = read(text.as_bytes(), false).unwrap();
+    let streamed = read(text.as_bytes(), true).unwrap();
+    assert!(whole.complete() && streamed.complete(), "{:?} {:?}", whole.files[0], streamed.files[0]);
+    let paths = folded(&whole);
+    assert_eq!(paths, folded(&streamed));
+    assert_eq!(paths.len(), ids.len() + 1, "{paths:?}");
+    assert_eq!(paths.values().sum::<i64>() as u64, total + 7);
+}
