@@ -33,8 +33,8 @@ impl Invocation {
     pub fn understand(argv: &[String], cwd: &Path) -> Result<Self, TargetError> {
         let name = argv.first().map(String::as_str).unwrap_or_default();
         // Said whether or not the client is there.
-        if is_container_client(name) {
-            return Err(TargetError::ContainerClient { program: base(name).to_owned() });
+        if let Some(client) = container_client(argv, cwd) {
+            return Err(TargetError::ContainerClient { program: base(client).to_owned() });
         }
         let program = find_program(name, cwd).ok_or_else(|| not_found(name, cwd))?;
         let php_at = php_position(argv);
@@ -124,12 +124,33 @@ fn is_container_client(name: &str) -> bool {
     matches!(base(name), "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" | "kubectl")
 }
 
+/// The container client that a command is, or that a wrapper hands on to.
+fn container_client<'a>(argv: &'a [String], cwd: &Path) -> Option<&'a str> {
+    let (first, rest) = argv.split_first()?;
+    if is_container_client(first) {
+        return Some(first);
+    }
+    if !is_wrapper(first) && !matches!(base(first), "sudo" | "doas") {
+        return None;
+    }
+    // Before the program stand options, their values and assignments.
+    let is_program = |word: &str| !word.starts_with('-') && !word.contains('=') && find_program(word, cwd).is_some();
+    rest.iter()
+        .map(String::as_str)
+        .find(|word| is_container_client(word) || is_program(word))
+        .filter(|word| is_container_client(word))
+}
+
+/// `env [-i] [NAME=VALUE]... php`, `nice php`: programs that hand their arguments on.
+fn is_wrapper(name: &str) -> bool {
+    matches!(base(name), "env" | "nice" | "ionice" | "nohup" | "stdbuf" | "setsid" | "time" | "timeout")
+}
+
 fn php_position(argv: &[String]) -> Option<usize> {
     if argv.first().is_some_and(|name| is_php(name)) {
         return Some(0);
     }
-    // `env [-i] [NAME=VALUE]... php`, `nice php`, `exec php`: wrappers that hand their arguments on.
-    if !matches!(base(argv.first()?), "env" | "nice" | "ionice" | "nohup" | "stdbuf" | "setsid" | "time" | "timeout") {
+    if !is_wrapper(argv.first()?) {
         return None;
     }
     argv.iter().enumerate().skip(1).find(|(_, word)| is_php(word)).map(|(at, _)| at)
@@ -211,6 +232,20 @@ mod tests {
             ("bin/console php", None),
         ] {
             assert_eq!(php_position(&argv(line)), at, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_containers_client_behind_a_wrapper_and_words_that_only_name_one() {
+        for (line, client) in [
+            ("docker run x", Some("docker")),
+            ("env A=1 docker compose up", Some("docker")),
+            ("timeout 90 podman run x", Some("podman")),
+            ("sudo -E docker run x", Some("docker")),
+            ("env sh serve.sh docker", None),
+            ("sh -c docker", None),
+        ] {
+            assert_eq!(container_client(&argv(line), Path::new("/")), client, "{line}");
         }
     }
 

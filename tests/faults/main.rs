@@ -5,6 +5,7 @@
 mod disk;
 mod journals;
 mod machine;
+mod readme;
 mod restart;
 mod rights;
 mod secrets;
