@@ -75,6 +75,12 @@ impl Arena {
         Arena { regions, bytes, last: Cell::new(0) }
     }
 
+    /// Its ranges: where each begins, and what it holds.
+    pub fn regions(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let bytes = |r: &Region| &self.bytes[r.at..r.at + (r.end - r.start) as usize];
+        self.regions.iter().map(move |region| (region.start, bytes(region)))
+    }
+
     /// `length` bytes at `address`, where they lie in one range.
     #[inline]
     pub fn slice(&self, address: u64, length: usize) -> Option<&[u8]> {

@@ -71,6 +71,17 @@ impl Image {
         Some(Image { file: Arc::new(file), segments, symbols, is_known })
     }
 
+    /// The exported variable that covers `address` (the file's numbering).
+    pub fn symbol_at(&self, address: u64) -> Option<String> {
+        let cache = ReadCache::new(self.file.try_clone().ok()?);
+        let elf = object::File::parse(&cache).ok()?;
+        let covers = |symbol: &object::Symbol<'_, '_, _>| {
+            (symbol.address()..symbol.address().saturating_add(symbol.size())).contains(&address)
+        };
+        let symbol = elf.dynamic_symbols().find(covers)?;
+        symbol.name().ok().map(str::to_owned)
+    }
+
     /// Load bias: what to add to the file's addresses, given that the mapping of `file_offset`
     /// starts at `mapped_at`.
     pub fn bias(&self, file_offset: u64, mapped_at: u64) -> Option<u64> {

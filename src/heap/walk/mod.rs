@@ -12,6 +12,7 @@ mod expand;
 mod frames;
 pub mod garbage;
 pub mod objects;
+mod orphans;
 pub mod paths;
 pub mod resources;
 mod roots;

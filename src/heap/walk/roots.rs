@@ -3,6 +3,7 @@
 use super::callbacks::walk_callbacks;
 use super::classes::static_names;
 use super::engine::{Function, Value, function_key, is_identifier, kind};
+use super::orphans::Orphan;
 use super::paths::PathId;
 use super::slot::Slot;
 use super::walker::{OrTorn, Torn, Walk, Walked};
@@ -26,6 +27,18 @@ pub fn walk_roots(walk: &mut Walk, php: &Php, modules: &[Module]) -> Walked<()> 
     walk.run()?;
     resources(walk, php)?;
     walk.run()
+}
+
+/// Meets objects of which it was found out what holds them. Whoever holds them counts a reference that is not met.
+pub fn walk_orphans(walk: &mut Walk, orphans: &[Orphan]) -> Walked<()> {
+    for orphan in orphans.iter().filter(|orphan| !walk.has_met(orphan.at)).collect::<Vec<_>>() {
+        let label = walk.paths.label(0, &format!("(held by {})", orphan.held_by));
+        let path = walk.paths.child(ROOT, label);
+        let path = walk.paths.elements(path);
+        walk.meet(Value { word: orphan.at, kind: kind::OBJECT }, path, false)?;
+        walk.run()?;
+    }
+    Ok(())
 }
 
 fn classes(walk: &mut Walk, php: &Php) -> Walked<()> {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::checks;
 use super::collector;
 use super::engine::Engine;
-use super::garbage::{self, NOT_REACHED};
+use super::garbage::{self, NOT_REACHED, Shares};
 use super::objects;
+use super::orphans::{self, Orphan};
 use super::paths::Paths;
 use super::resources;
 use super::roots;
@@ -22,6 +23,9 @@ use crate::heap::zmm::BlockMap;
 
 /// A string that is no element is worth a line from this size on.
 const LONG_STRING: u64 = 1024;
+
+/// So many objects that nobody is seen to hold are worth a search; a few are temporaries.
+const WORTH_A_SEARCH: u64 = 8;
 
 /// Makes a census of a copy.
 ///
@@ -44,12 +48,14 @@ pub fn take_with<T>(php: &Php, copy: &Copy, further: impl FnOnce(&Walk, &[u32]) 
     };
     let figures = copy.zmm.as_ref().and_then(|zmm| zmm.figures(&copy.arena));
     let types = resources::find_types(&engine, php, &copy.code).ok_or_else(|| Torn("the types of resources".into()))?;
-    let live = objects::live(&engine, php)?;
-    let mut walk = Walk::new(engine, blocks.as_ref(), live);
-    walk.resources = resources::read(&engine, php, &types, &copy.files, &mut walk.paths)?;
-    objects::count(&mut walk)?;
-    roots::walk_roots(&mut walk, php, &copy.modules)?;
-    let shares = garbage::shares(&mut walk)?;
+    let walked = |orphans: &[Orphan]| walk_all(php, copy, (engine, blocks.as_ref()), &types, orphans);
+    let (mut walk, mut shares, reached) = walked(&[])?;
+    if shares.held.objects >= WORTH_A_SEARCH {
+        let orphans = orphans::holders(&walk, php, copy, &orphans::unheld(&walk, reached), reached);
+        if !orphans.is_empty() {
+            (walk, shares, _) = walked(&orphans)?;
+        }
+    }
     let explained = shares.reachable.bytes + shares.garbage.bytes + shares.held.bytes;
     let size = figures.map_or(explained, |f| f.size);
     let unexplained = size.checked_sub(explained).ok_or_else(|| Torn("more was met than the heap holds".into()))?;
@@ -81,6 +87,25 @@ pub fn take_with<T>(php: &Php, copy: &Copy, further: impl FnOnce(&Walk, &[u32]) 
     };
     let further = further(&walk, &chosen);
     Ok((census, further))
+}
+
+/// Walks over all that names lead to, then over what `orphans` are, then over the rest; how many were met by then.
+fn walk_all<'a>(
+    php: &Php,
+    copy: &Copy,
+    (engine, blocks): (Engine<'a>, Option<&'a BlockMap>),
+    types: &resources::ResourceTypes,
+    orphans: &[Orphan],
+) -> Walked<(Walk<'a>, Shares, usize)> {
+    let live = objects::live(&engine, php)?;
+    let mut walk = Walk::new(engine, blocks, live);
+    walk.resources = resources::read(&engine, php, types, &copy.files, &mut walk.paths)?;
+    objects::count(&mut walk)?;
+    roots::walk_roots(&mut walk, php, &copy.modules)?;
+    roots::walk_orphans(&mut walk, orphans)?;
+    let reached = walk.nodes.len();
+    let shares = garbage::shares(&mut walk)?;
+    Ok((walk, shares, reached))
 }
 
 /// What a torn copy means: of a process at rest that its layout does not fit, of one that was
