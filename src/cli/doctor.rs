@@ -6,10 +6,13 @@ use std::path::Path;
 
 use super::config::Config;
 use super::exit::Exit;
+use super::hidden::hidden;
 use super::main_job;
 use super::stdout::outln;
 use crate::conductor;
 use crate::console::Style;
+use crate::model::plan::Plan;
+use crate::phrase::Redactor;
 use crate::proc::{Cgroup, Load, Meminfo, Process, fd_count_is_fast};
 use crate::server::php;
 
@@ -146,10 +149,18 @@ fn machine() -> Vec<Check> {
     checks
 }
 
-/// What the command is like.
+/// What the command is like; nothing is said that a run would hide.
 fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
     let config = Config::load(job.config.as_deref())?;
     let plan = main_job::plan(job, &config)?;
+    let redactor = Redactor::new(&hidden(job.no_redact), Some(&plan));
+    let checks = understood(job, plan, &config)?.into_iter();
+    Ok(checks
+        .map(|check| Check { what: redactor.text(&check.what), advice: redactor.text(&check.advice), ..check })
+        .collect())
+}
+
+fn understood(job: &main_job::Args, plan: Plan, config: &Config) -> anyhow::Result<Vec<Check>> {
     let (invocation, cwd) = match conductor::understand(&plan) {
         Ok(understood) => understood,
         Err(error) => return Ok(vec![Check::failed(error.to_string())]),
@@ -182,7 +193,7 @@ fn command(job: &main_job::Args) -> anyhow::Result<Vec<Check>> {
     checks.extend(job.out.as_deref().and_then(empty));
     // What would not start is not tried.
     if checks.iter().all(|check| check.state != State::Failed) {
-        checks.extend(started::look(plan, &config, (invocation, cwd))?);
+        checks.extend(started::look(plan, config, (invocation, cwd))?);
     }
     Ok(checks)
 }

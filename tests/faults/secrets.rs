@@ -102,3 +102,17 @@ fn no_secret_is_handed_on_unless_that_was_asked() {
     let missing: Vec<&str> = PLANTED.into_iter().filter(|secret| !all.contains(secret)).collect();
     assert!(missing.is_empty(), "with --no-redact: {missing:?}");
 }
+
+#[test]
+fn the_doctor_keeps_them_too() {
+    let place = Place::new();
+    let doctor = |more: &[&str]| {
+        let print = "echo mysql -pplanted-by-program-15 $DB_PASSWORD; exit 1";
+        let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+        command.arg("doctor").args(["--env", "DB_PASSWORD=planted-password-1"]).args(more);
+        text(&command.args(["--", "sh", "-c", print]).current_dir(place.path()).output().unwrap())
+    };
+    let said = doctor(&[]);
+    assert!(said.contains("mysql -p***") && !said.contains("planted"), "{said}");
+    assert!(doctor(&["--no-redact"]).contains("mysql -pplanted-by-program-15 planted-password-1"));
+}
