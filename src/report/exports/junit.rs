@@ -13,7 +13,7 @@ use crate::phrase;
 enum Outcome {
     Passed,
     Failed { kind: &'static str, message: String, text: String },
-    Error { message: String },
+    Error { kind: &'static str, message: String },
     Skipped { message: String },
 }
 
@@ -73,8 +73,8 @@ fn write(out: &mut String, case: &Case) {
             let (message, text) = (xml(message), xml(text));
             writeln!(out, "{open}><failure type=\"{kind}\" message=\"{message}\">{text}</failure></testcase>")
         }
-        Outcome::Error { message } => {
-            writeln!(out, "{open}><error type=\"inconclusive\" message=\"{}\"/></testcase>", xml(message))
+        Outcome::Error { kind, message } => {
+            writeln!(out, "{open}><error type=\"{kind}\" message=\"{}\"/></testcase>", xml(message))
         }
         Outcome::Skipped { message } => {
             writeln!(out, "{open}><skipped message=\"{}\"/></testcase>", xml(message))
@@ -85,7 +85,9 @@ fn write(out: &mut String, case: &Case) {
 /// The server itself: it stayed up, and did what it was asked.
 fn server(result: &RunResult) -> Case {
     let outcome = match result.exit_code {
-        ExitCode::TargetFailed | ExitCode::CouldNotRun | ExitCode::Interrupted => Outcome::Failed {
+        // Nobody knows whether it would have.
+        ExitCode::CouldNotRun => Outcome::Error { kind: "not_run", message: plain(&result.sentence) },
+        ExitCode::TargetFailed | ExitCode::Interrupted => Outcome::Failed {
             kind: "failed",
             message: plain(&result.sentence),
             text: result.evidence.iter().map(|text| plain(text)).collect::<Vec<_>>().join(" "),
@@ -108,7 +110,7 @@ fn leak(finding: &Finding, result: &RunResult) -> Case {
         }
         // An undecided cell that another one covers changes no verdict, and no test.
         State::Inconclusive if result.exit_code == ExitCode::Inconclusive => {
-            Outcome::Error { message: plain(&phrase::undecided(finding)) }
+            Outcome::Error { kind: "inconclusive", message: plain(&phrase::undecided(finding)) }
         }
         State::Inconclusive | State::NotJudged => {
             Outcome::Skipped { message: phrase::state(finding.state, finding.reason).to_owned() }

@@ -132,11 +132,13 @@ fn a_server_that_is_slower_with_each_new_address_is_loaded_from_one() {
 #[test]
 fn a_login_is_asked_for_and_made_in_the_way_that_is_offered() {
     for kind in ["plain", "login", "cram"] {
-        let ran = run(&[kind], &SMOKE);
+        let ran = run(&[kind], &[&SMOKE[..], &["--export", "junit"]].concat());
         assert_eq!(ran.code(), 2, "{}", ran.text());
         assert!(ran.text().contains("it asks for a login: --auth USER:PASS"), "{}", ran.text());
         // The server did not fail.
         assert!(ran.result["verdict"].is_null(), "{}", ran.result["verdict"]);
+        let junit = std::fs::read_to_string(Ran::out(ran.folder.path()).join("junit.xml")).unwrap();
+        assert!(junit.contains("<error type=\"not_run\"") && !junit.contains("<failure"), "{junit}");
         run(&[kind], &[&SMOKE[..], &["--auth", "me:secret"]].concat()).is_true("smoke", 10);
         let ran = run(&[kind], &[&SMOKE[..], &["--auth", "me:wrong"]].concat());
         assert!(ran.code() == 2 && ran.text().contains("check --auth USER:PASS"), "{}", ran.text());
