@@ -59,6 +59,9 @@ pub struct Node {
 /// What a node takes in memory with its place in the index, bytes.
 const NODE_BYTES: u64 = 52;
 
+/// Nodes up to which the index has room to spare: it fits into the processor's caches.
+const SMALL: usize = 1 << 14;
+
 /// A call tree merged by path. Parents always stand before their children.
 #[derive(Debug, Clone)]
 pub struct CallTree {
@@ -108,7 +111,9 @@ impl CallTree {
         let node = self.nodes.len() as u32;
         self.nodes.push(Node { parent, key, calls: 0, cost: Cost::default() });
         self.slots[at] = node;
-        if self.nodes.len() * 2 > self.slots.len() {
+        // Where few stand for one another's place, a small tree is found at the first look nearly always.
+        let sparse = if self.nodes.len() < SMALL { 8 } else { 2 };
+        if self.nodes.len() * sparse > self.slots.len() {
             self.slots = vec![0; self.slots.len() * 2];
             self.index();
         }
