@@ -16,7 +16,7 @@ use super::settings_read::SettingsError;
 use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
-use super::{callers, load, profile, thresholds, timeline};
+use super::{callers, drivers, load, profile, thresholds, timeline};
 use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
 use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
@@ -101,6 +101,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         waves: load::waves(&history),
         load: rows,
         profile: shown.as_ref().map(|shown| shown.summary.clone()),
+        drivers: None,
         ledger: history.ledger.as_ref().map(|taken| (*taken.ledger).clone()),
         target: target(&history, &plan.command),
         samples_summary: summary,
@@ -118,6 +119,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         findings,
         thresholds: Vec::new(),
     };
+    result.drivers = drivers::drivers(&result, &plan);
     result.thresholds = thresholds::judge(&history.settings.thresholds, &result, baseline);
     let mut comparison = baseline.map(|baseline| compare::compare(baseline, &result));
     let worse = Worse {

@@ -10,6 +10,7 @@ mod conclusion;
 pub mod csv;
 mod csv_columns;
 pub mod drift;
+mod drivers;
 mod findings;
 pub mod flame;
 mod history;

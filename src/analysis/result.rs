@@ -15,8 +15,8 @@ pub use super::slices::PartRow;
 pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{
-    Excerpt, ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind, LEDGER,
-    Ledger, Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
+    Drivers, Excerpt, ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind,
+    LEDGER, Ledger, Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
 };
 
 /// The version of this shape.
@@ -186,6 +186,9 @@ pub struct RunResult {
     /// Which step of a conversation keeps bytes; none in runs without the first pass, and of before there was a ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Ledger>,
+    /// What memory grows with, over all waves; none where there are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drivers: Option<Drivers>,
     /// The target.
     pub target: TargetInfo,
     /// Peaks and counts of the samples, by metric: `rss_peak`, `fd_peak`, `samples`, ...

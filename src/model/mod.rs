@@ -3,6 +3,7 @@
 
 mod change;
 mod clock;
+mod drivers;
 mod duration;
 mod exit_code;
 mod finding;
@@ -29,6 +30,7 @@ mod visible;
 
 pub use change::Change;
 pub use clock::Clock;
+pub use drivers::{Driven, Driver, Drivers, NotParted};
 pub use duration::parse_duration;
 pub use exit_code::ExitCode;
 pub use finding::{Excerpt, Finding, GrowthSource, Holder, HolderKind, Location, Role};

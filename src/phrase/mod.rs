@@ -3,6 +3,7 @@
 
 mod advice;
 mod amount;
+mod drivers;
 mod ending;
 mod growth;
 mod judgement;
@@ -16,6 +17,7 @@ mod threshold;
 
 pub use advice::{longer_queue, lost_connections};
 pub use amount::{bytes, duration, grouped, millis, plural, profiled_work, rate, significant, versions};
+pub use drivers::drivers;
 pub use ending::{
     ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, last_output, not_carried_to_its_end,
 };

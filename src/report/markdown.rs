@@ -31,6 +31,9 @@ pub fn markdown(view: &RunView) -> String {
     for warning in &result.warnings {
         let _ = writeln!(out, "\n> **Warning:** {} {}", sentence(&warning.text), sentence(&warning.advice));
     }
+    for line in words::driven(result) {
+        let _ = writeln!(out, "\n{}", sentence(&line));
+    }
     if let Some(ledger) = &result.ledger {
         let lines = crate::phrase::ledger(ledger);
         if !lines.is_empty() {

@@ -1,6 +1,6 @@
 //! How results are said: names of metrics and states, growth for a unit of work, code inside sentences.
 
-use crate::analysis::result::{Finding, Per, State, Unit};
+use crate::analysis::result::{Finding, Per, RunResult, State, Unit};
 pub(super) use crate::model::visible;
 use crate::phrase;
 pub(super) use crate::phrase::{growth, growth_interval as interval, metric, per_one};
@@ -152,6 +152,14 @@ pub(super) fn percent(share: f64) -> String {
         return "<0.01%".to_owned();
     }
     if share.abs() >= 0.0995 { format!("{:.1}%", share * 100.0) } else { format!("{:.2}%", share * 100.0) }
+}
+
+/// Growth by what drives it, where memory grows.
+pub(super) fn driven(result: &RunResult) -> Vec<String> {
+    let grows =
+        |finding: &Finding| finding.metric.is_memory() && matches!(finding.state, State::Leak | State::Inconclusive);
+    let drivers = result.drivers.as_ref().filter(|_| result.findings.iter().any(grows));
+    drivers.map(phrase::drivers).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -874,6 +874,7 @@ pub fn empty() -> RunView {
             schema: SCHEMA,
             verdict: Some(Verdict::Failed),
             sentence: "It exited at once, with code 255.".into(),
+            drivers: None,
             ledger: None,
             evidence: Vec::new(),
             exit_code: ExitCode::TargetFailed,
@@ -923,6 +924,10 @@ pub fn full() -> RunView {
     result.findings[0].locations = serde_json::from_value(line).expect("a line");
     let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());
     held.expect("a leak has a holder").by_reference = true;
+    result.drivers = serde_json::from_value(json!({ "metric": "heap", "waves": 24,
+        "by": [{ "driver": "message", "value": 1024.0, "ci95": [1000.0, 1048.0] }],
+        "not_parted": [{ "driver": "recipient", "from": "message" }] }))
+    .expect("drivers");
     result.ledger = serde_json::from_value(ledger()).expect("a ledger");
     let row = &mut result.load[0];
     row.lateness_ms = Some(row.latency_ms);

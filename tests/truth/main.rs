@@ -7,6 +7,7 @@
 
 mod callbacks;
 mod cases;
+mod drivers;
 mod ledger;
 mod library;
 mod run;
