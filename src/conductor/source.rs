@@ -15,6 +15,8 @@ const AROUND: usize = 1;
 const LARGEST: u64 = 4 << 20;
 /// Characters of a line.
 const LONGEST: usize = 200;
+/// A tab would be shown as the control character that it is.
+const TAB: &str = "    ";
 /// A file's time is that of the last tick.
 const TICK: Duration = Duration::from_millis(50);
 
@@ -57,10 +59,10 @@ fn excerpt(text: &[u8], line: u32) -> Option<Excerpt> {
 }
 
 fn shown(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+    let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).replace('\t', TAB);
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
+        None => text,
     }
 }
 
@@ -76,6 +78,7 @@ mod tests {
         assert_eq!(lines(1), Some((1, vec!["<?php".into(), "$a[] = 1;".into()])));
         assert_eq!(lines(4), Some((3, vec![String::new(), "$b[] = 2;".into()])));
         assert_eq!((lines(0), lines(3), lines(5)), (None, None, None));
+        assert_eq!(shown(b"\t$a;\r"), "    $a;");
         assert_eq!(shown("é".repeat(300).as_bytes()).chars().count(), LONGEST + 1);
     }
 
