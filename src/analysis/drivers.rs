@@ -35,8 +35,8 @@ pub fn drivers(result: &RunResult, plan: &Plan) -> Option<Drivers> {
         }
         let fitted = fit(&rows, &chosen);
         leave_out(&mut rows, &fitted.left);
-        let (chosen, not_parted) = parted(&rows);
-        let fitted = fit(&rows, &chosen);
+        let (mut chosen, not_parted) = parted(&rows);
+        let fitted = fit_grown(&rows, &mut chosen);
         let by = chosen.iter().zip(&fitted.values).map(|(column, (value, reach))| Driven {
             driver: Driver::ALL[*column],
             value: *value,
@@ -164,6 +164,23 @@ fn fit(rows: &[Row], chosen: &[usize]) -> Fit {
     Fit { values: values.collect(), left }
 }
 
+/// The same without what would take memory back: no work does, so that a column which comes out below 0 for sure tells of
+/// something else.
+fn fit_grown(rows: &[Row], chosen: &mut Vec<usize>) -> Fit {
+    loop {
+        let fitted = fit(rows, chosen);
+        let high = |at: &usize| fitted.values[*at].0 + fitted.values[*at].1;
+        let lowest = (0..chosen.len()).filter(|at| high(at) < 0.0).min_by(|a, b| {
+            let far = |at: &usize| fitted.values[*at].0 / fitted.values[*at].1.max(1e-9);
+            far(a).total_cmp(&far(b))
+        });
+        match lowest {
+            Some(at) if chosen.len() > 1 => drop(chosen.remove(at)),
+            _ => return fitted,
+        }
+    }
+}
+
 fn leave_out(rows: &mut Vec<Row>, left: &[f64]) {
     let off = |values: &[f64]| median(&mut values.iter().map(|value| value.abs()).collect::<Vec<_>>());
     let bound = OFF * off(left).max(1.0);
@@ -232,6 +249,15 @@ mod tests {
         let (by, _) = fitted(&waves(|done| 3e6 * done[4]));
         let hour = by.iter().find(|one| one.0 == Driver::Hour).expect("hours");
         assert!((hour.1 - 3e6).abs() < 1.0 && by[0].1.abs() < 1e-3, "{by:?}");
+    }
+
+    #[test]
+    fn nothing_takes_memory_back() {
+        let rows = waves(|done| 1024.0 * done[1] - 3e6 * done[4]);
+        let (mut chosen, _) = columns(&rows);
+        let fitted = fit_grown(&rows, &mut chosen);
+        assert!(chosen.iter().all(|column| Driver::ALL[*column] != Driver::Hour), "{chosen:?}");
+        assert!(fitted.values.iter().all(|(value, reach)| value + reach >= 0.0));
     }
 
     #[test]

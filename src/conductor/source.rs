@@ -15,7 +15,7 @@ const AROUND: usize = 1;
 const LARGEST: u64 = 4 << 20;
 /// Characters of a line.
 const LONGEST: usize = 200;
-/// A tab would be shown as the control character that it is.
+/// In the place of a tab, which would be shown as one blank.
 const TAB: &str = "    ";
 /// A file's time is that of the last tick.
 const TICK: Duration = Duration::from_millis(50);
