@@ -148,9 +148,11 @@ fn quotes(holder: &Holder) -> Vec<Quote> {
 
 fn quote(location: &Location) -> Option<Quote> {
     let excerpt = location.excerpt.as_ref()?;
+    let blanks = |text: &String| text.len() - text.trim_start_matches(' ').len();
+    let indent = excerpt.lines.iter().filter(|text| !text.trim().is_empty()).map(blanks).min().unwrap_or(0);
     let line = |(text, number): (&String, u32)| QuotedLine {
         number,
-        text: words::visible(text),
+        text: words::visible(text.get(indent..).unwrap_or_default()),
         meant: number == location.line,
     };
     let lines = excerpt.lines.iter().zip(excerpt.first..).map(line).collect();

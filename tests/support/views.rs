@@ -921,9 +921,12 @@ pub fn full() -> RunView {
     let lines = ["// <b>", "$this->sessions[] = $session;", "}"];
     let line = json!([{ "role": "puts_in", "file": "/srv/app/src/Server.php", "line": 91, "function": "Server->accept",
         "per_1000": 1000.0, "excerpt": { "first": 90, "lines": lines } }]);
-    result.findings[0].locations = serde_json::from_value(line).expect("a line");
+    let locations: Vec<profile_run::analysis::result::Location> = serde_json::from_value(line).expect("a line");
+    result.findings[0].locations.clone_from(&locations);
     let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());
-    held.expect("a leak has a holder").by_reference = true;
+    let held = held.expect("a leak has a holder");
+    held.by_reference = true;
+    held.locations.clone_from(&locations);
     result.drivers = serde_json::from_value(json!({ "metric": "heap", "waves": 24,
         "by": [{ "driver": "message", "value": 1024.0, "ci95": [1000.0, 1048.0] }],
         "not_parted": [{ "driver": "recipient", "from": "message" }] }))
