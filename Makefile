@@ -3,6 +3,9 @@
 # make test                 what CI runs: lint, all tests, the short truth suite
 # make truth                the whole truth suite: hours
 # make faults               every fault that a run should survive: trees, endings, starts, rights, disks, settings
+# make static            the program as one file that runs in every Linux image
+# make dist              a release: dist/ with an archive and its checksum
+# make dist-test         what a release promises: in empty roots, in other Debians, byte for byte (root, debootstrap)
 # make bench                speed against named peers
 
 CARGO ?= cargo
@@ -13,13 +16,22 @@ RUNS ?= 5
 # Runs at a time.
 LANES ?= 1
 
-.PHONY: demo build tools tools-demo tools-truth tools-bench test lint truth faults bench
+.PHONY: demo build static dist dist-test tools tools-demo tools-truth tools-bench test lint truth faults bench
 
 demo: tools-demo build
 	@SMTP_FAULT='$(FAULT)' sh tests/demo.sh target/release/profile-run '$(BUDGET)'
 
 build:
 	$(CARGO) build --release --locked --bin profile-run
+
+static:
+	@sh packaging/static.sh
+
+dist:
+	@sh packaging/dist.sh
+
+dist-test:
+	@sh packaging/test.sh
 
 tools-demo:
 	@sh tests/install-tools.sh demo

@@ -54,7 +54,7 @@ fn files() -> Vec<PathBuf> {
         for entry in fs::read_dir(folder).expect("a folder") {
             let entry = entry.expect("an entry");
             let name = entry.file_name();
-            if ["target", ".git", "profile-run-out", "var"].iter().any(|skipped| name == *skipped) {
+            if ["target", "dist", ".git", "profile-run-out", "var"].iter().any(|skipped| name == *skipped) {
                 continue;
             }
             if entry.file_type().expect("a type").is_dir() {

@@ -12,6 +12,7 @@ mod lists;
 mod load;
 mod main_job;
 mod manual;
+mod names;
 mod outputs;
 mod parse;
 mod profile_summary;
@@ -88,6 +89,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Err(_) => Exit::CouldNotRun.into(),
         };
     }
+    names::by_the_c_library_alone();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => {

@@ -112,12 +112,8 @@ impl Address {
             Some(Family::V6) => address.is_ipv6(),
         };
         let is_host_name = HOST_NAMES.contains(&host.to_ascii_lowercase().as_str());
-        let found: Vec<SocketAddr> = match (host, port).to_socket_addrs() {
-            // Always both loopbacks (RFC 6761, 6.3), whatever the hosts file lists.
-            _ if host.eq_ignore_ascii_case("localhost") => {
-                vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]
-            }
-            Ok(found) => found.collect(),
+        let found: Vec<SocketAddr> = match named(host, port) {
+            Ok(found) => found,
             // The name means the machine that runs us. Where nobody has defined it, that is this one,
             // and its loopback is always allowed.
             Err(_) if is_host_name => {
@@ -149,6 +145,15 @@ impl Address {
         }
         Ok(Resolved { endpoint: Endpoint::Tcp(address), note: None })
     }
+}
+
+/// The addresses of a name. `localhost` always has both loopbacks (RFC 6761, 6.3), whatever the hosts file lists and where
+/// there is none.
+fn named(host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+    if host.eq_ignore_ascii_case("localhost") {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    (host, port).to_socket_addrs().map(Iterator::collect)
 }
 
 /// Whether `ip` is this machine's own: loopback, or an address of one of its interfaces.

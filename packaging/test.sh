@@ -1,0 +1,151 @@
+#!/bin/sh
+# What a release promises: the same bytes wherever it is built; it runs where nothing else is, and with the PHP of other
+# Debians. Takes root, debootstrap, busybox-static, dpkg and the network; exits 1 at the first promise that is not kept.
+#
+#   test.sh [CASE...]        bytes, empty, busybox, debian (all); SUITES="bullseye bookworm trixie" for the last
+#
+# ROOTS=FOLDER keeps the systems that were made (target/roots).
+set -eu
+cd "$(dirname "$0")/.."
+here=$PWD
+roots=${ROOTS:-$here/target/roots}
+mkdir -p "$roots"
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+scratch=$(mktemp -d)
+server=
+mounted=
+clean_up() {
+    [ -z "$server" ] || kill "$server" 2>/dev/null || true
+    [ -z "$mounted" ] || umount "$mounted" || true
+    rm -rf "$scratch"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+    echo "NOT KEPT: $*" >&2
+    exit 1
+}
+
+# Runs a command and wants an exit code of it.
+wants() {
+    code=$1
+    shift
+    got=0
+    "$@" >"$scratch/out" 2>&1 || got=$?
+    [ "$got" = "$code" ] || { cat "$scratch/out" >&2; fail "exit code $got in place of $code: $*"; }
+}
+
+archive() { ls dist/profile-run-*-linux.tar.gz; }
+
+unpacked() {
+    sh packaging/dist.sh
+    (cd dist && sha256sum --quiet --check SHA256SUMS) || fail "the checksum"
+    mkdir -p "$scratch/release"
+    tar -xzf "$(archive)" --strip-components=1 -C "$scratch/release"
+    program=$scratch/release/profile-run
+}
+
+# The server to be loaded, outside of any root; its port in $port.
+serve() {
+    php fixtures/smtp-server/bin/console smtp:serve --port 0 >"$scratch/server.log" 2>&1 &
+    server=$!
+    for _ in $(seq 100); do
+        port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$scratch/server.log")
+        [ -z "$port" ] || return 0
+        sleep 0.1
+    done
+    fail "the server of the test does not start: $(cat "$scratch/server.log")"
+}
+
+# The commands that need no server here, in a root.
+without_a_server() {
+    root=$1
+    [ -n "$server" ] || serve
+    mkdir -p "$root/tmp"
+    cp "$program" "$root/profile-run"
+    cp fixtures/profiles/callgrind/manual.out "$root/tmp/manual.out"
+    rm -rf "$root/tmp/leak" "$root/tmp/clean"
+    cp -r fixtures/runs/leak fixtures/runs/clean "$root/tmp"
+    for host in 127.0.0.1 localhost; do
+        wants 0 chroot "$root" /profile-run load -s 5 -m 100 -l 1000 "$host:$port"
+    done
+    wants 0 chroot "$root" /profile-run analyze /tmp/manual.out
+    wants 0 chroot "$root" /profile-run report /tmp/leak
+    wants 0 chroot "$root" /profile-run report /tmp/clean
+    grep -q profile-run-result "$root/tmp/leak/report.html" || fail "no report in $root"
+    wants 1 chroot "$root" /profile-run compare /tmp/clean /tmp/leak
+    wants 2 chroot "$root" /profile-run load no-such-name.invalid:25
+}
+
+# This folder and another one, with another name for Cargo's.
+bytes() {
+    folder=$scratch/a/deeper/folder
+    mkdir -p "$folder"
+    git ls-files -z | tar --null --files-from=- --create | tar -x -C "$folder"
+    ln -s "${CARGO_HOME:-$HOME/.cargo}" "$scratch/cargo"
+    (cd "$folder" && CARGO_HOME=$scratch/cargo SOURCE_DATE_EPOCH=$(cd "$here" && git log -1 --format=%ct) sh packaging/dist.sh)
+    cmp "$(archive)" "$folder/$(archive)" || fail "two builds differ"
+    ! grep -qaF "$here" "$program" || fail "the program names the folder of its build"
+}
+
+empty() {
+    mkdir "$scratch/empty"
+    without_a_server "$scratch/empty"
+}
+
+# No C library, and a shell that is not the usual one.
+busybox() {
+    program_of=$(command -v busybox) || fail "there is no busybox here: apt-get install busybox-static"
+    root=$scratch/busybox
+    mkdir -p "$root/bin" "$root/etc"
+    cp "$program_of" "$root/bin/busybox"
+    ln -s busybox "$root/bin/sh"
+    # Names that the system's own C library would load a plugin for.
+    echo 'hosts: mymachines files' >"$root/etc/nsswitch.conf"
+    echo '127.0.0.1 mail.test' >"$root/etc/hosts"
+    without_a_server "$root"
+    wants 0 chroot "$root" /bin/sh -c "/profile-run load -m 10 mail.test:$port"
+}
+
+# The whole main job with that Debian's PHP: sound, with a leak, with workers that have profiles of their own.
+debian() {
+    for suite in ${SUITES:-bullseye bookworm trixie}; do
+        root=$roots/$suite
+        if [ ! -x "$root/usr/bin/php" ]; then
+            rm -rf "$root"
+            debootstrap --variant=minbase --include=php-cli,php-xdebug "$suite" "$root" >"$scratch/debootstrap" 2>&1 ||
+                { tail "$scratch/debootstrap" >&2; fail "debootstrap $suite"; }
+        fi
+        rm -rf "$root/smtp" "$root/runs" "$root/servers"
+        cp -r fixtures/smtp-server "$root/smtp"
+        cp -r fixtures/servers "$root/servers"
+        cp "$program" "$root/usr/local/bin/profile-run"
+        mount -t proc proc "$root/proc"
+        mounted=$root/proc
+        console='php /smtp/bin/console smtp:serve --port 0'
+        for fault in none session; do
+            code=0
+            [ "$fault" = none ] || code=1
+            # shellcheck disable=SC2086 # the words of a command
+            wants "$code" chroot "$root" env SMTP_FAULT="$fault" profile-run --budget 90s --out "/runs/$fault" -- $console
+        done
+        read_profile "$root/runs/none" 1
+        umount "$mounted"
+        mounted=
+        echo "$suite: PHP $(chroot "$root" php -n -r 'echo PHP_VERSION;')"
+    done
+}
+
+read_profile() {
+    files=$(jq '.profile.files | if type == "array" then length else . end' "$1/result.json")
+    [ "$files" -ge "$2" ] || fail "$files profiles in $1, and $2 processes"
+}
+
+[ "$(id -u)" = 0 ] || { echo "dist-test: it takes root to make systems and to change into them" >&2; exit 2; }
+[ $# -gt 0 ] || set -- bytes empty busybox debian
+unpacked
+for case in "$@"; do
+    "$case"
+    echo "kept: $case"
+done
