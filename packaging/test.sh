@@ -2,7 +2,7 @@
 # What a release promises: the same bytes wherever it is built; it runs where nothing else is, and with the PHP of other
 # Debians. Takes root, debootstrap, busybox-static, dpkg and the network; exits 1 at the first promise that is not kept.
 #
-#   test.sh [CASE...]        bytes, empty, busybox, debian (all); SUITES="bullseye bookworm trixie" for the last
+#   test.sh [CASE...]        bytes, empty, busybox, debian, composer_package (all); SUITES="bullseye bookworm trixie" for the last
 #
 # ROOTS=FOLDER keeps the systems that were made (target/roots).
 set -eu
@@ -39,11 +39,11 @@ wants() {
 archive() { ls dist/profile-run-*-linux.tar.gz; }
 
 unpacked() {
-    sh packaging/dist.sh
     (cd dist && sha256sum --quiet --check SHA256SUMS) || fail "the checksum"
     mkdir -p "$scratch/release"
     tar -xzf "$(archive)" --strip-components=1 -C "$scratch/release"
     program=$scratch/release/profile-run
+    version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 }
 
 # The server to be loaded, outside of any root; its port in $port.
@@ -130,20 +130,55 @@ debian() {
             # shellcheck disable=SC2086 # the words of a command
             wants "$code" chroot "$root" env SMTP_FAULT="$fault" profile-run --budget 90s --out "/runs/$fault" -- $console
         done
-        read_profile "$root/runs/none" 1
+        has_profiles "$root/runs/none" 1
+        # Workers that are replaced: each has a profile of its own, by the library that travels in the program.
+        # shellcheck disable=SC2086
+        chroot "$root" env SMTP_FAULT=restart:100 profile-run -q --passes profile --load sequential --budget 20s --out /runs/workers -- $console \
+            >"$scratch/out" 2>&1 || { cat "$scratch/out" >&2; fail "the profile of workers"; }
+        has_profiles "$root/runs/workers" 2
         umount "$mounted"
         mounted=
         echo "$suite: PHP $(chroot "$root" php -n -r 'echo PHP_VERSION;')"
     done
 }
 
-read_profile() {
-    files=$(jq '.profile.files | if type == "array" then length else . end' "$1/result.json")
-    [ "$files" -ge "$2" ] || fail "$files profiles in $1, and $2 processes"
+# By Debian's composer, into the folder of a server, from a path; the program from file://.
+composer_package() {
+    folder=$scratch/composer
+    mkdir -p "$folder"
+    cp -r packaging/composer "$folder/package"
+    rm -rf "$folder/package/binary"
+    cp -r fixtures/smtp-server "$folder/server"
+    cat >"$folder/server/composer.json" <<'JSON'
+{"repositories": [{"type": "path", "url": "../package"}, {"packagist.org": false}]}
+JSON
+    cd "$folder/server"
+    export COMPOSER_ALLOW_SUPERUSER=1
+    wants 0 composer --no-interaction require --dev profile-run/profile-run
+    wants 2 vendor/bin/profile-run --version
+    mkdir "$folder/damaged"
+    cp "$here"/dist/* "$folder/damaged"
+    echo damage >>"$(ls "$folder"/damaged/*.tar.gz)"
+    wants 2 env PROFILE_RUN_RELEASES="file://$folder/damaged" vendor/bin/profile-run --version
+    [ ! -e "$folder/package/binary" ] || fail "a damaged archive left something"
+    wants 0 env PROFILE_RUN_RELEASES="file://$here/dist" vendor/bin/profile-run --version
+    grep -qx "profile-run $version" "$scratch/out" || fail "the version: $(cat "$scratch/out")"
+    # Once is enough; and where PHP has no pcntl.
+    wants 2 vendor/bin/profile-run no-such-command
+    wants 2 php -d disable_functions=pcntl_exec vendor/bin/profile-run no-such-command
+    wants 0 vendor/bin/profile-run --budget 60s --out clean -- php bin/console smtp:serve --port 0
+    wants 1 env SMTP_FAULT=session vendor/bin/profile-run --budget 60s --out leak -- php bin/console smtp:serve --port 0
+    cd "$here"
+}
+
+has_profiles() {
+    files=$(jq '.profile.files | length' "$1/result.json")
+    [ "$files" -ge "$2" ] || fail "$files profiles in $1, where $2 processes worked or more"
 }
 
 [ "$(id -u)" = 0 ] || { echo "dist-test: it takes root to make systems and to change into them" >&2; exit 2; }
-[ $# -gt 0 ] || set -- bytes empty busybox debian
+[ $# -gt 0 ] || set -- bytes empty busybox debian composer_package
+sh packaging/dist.sh
 unpacked
 for case in "$@"; do
     "$case"

@@ -485,3 +485,10 @@ fn the_notices_list_what_is_built_in() {
         .collect();
     none(missing);
 }
+
+#[test]
+fn composer_fetches_the_release_of_this_version() {
+    let package = read(Path::new("packaging/composer/composer.json"));
+    let version = concat!("\"version\": \"", env!("CARGO_PKG_VERSION"), "\"");
+    assert!(package.contains(version), "packaging/composer/composer.json has no {version}");
+}

@@ -76,7 +76,8 @@ impl Separate {
 fn is_loaded(php: &Path, library: &str, sign: &Path) -> bool {
     let _ = std::fs::remove_file(sign);
     let started = Command::new(php)
-        .args(["-n", "-r", ""])
+        // PHP 7 ends with 254 where there is no code at all.
+        .args(["-n", "-r", ";"])
         .env("LD_PRELOAD", library)
         .env(TRIAL, sign)
         .stdin(Stdio::null())
@@ -112,5 +113,16 @@ mod tests {
         assert!(matches!(refused, Err(Refused::NotLoaded { .. } | Refused::NotBuilt)), "{refused:?}");
         let refused = Separate::prepare(&folder.path().join("a b"), Path::new("php"), None);
         assert!(matches!(refused, Err(Refused::NotWritten { .. } | Refused::NotBuilt)), "{refused:?}");
+    }
+
+    #[test]
+    fn a_php_that_refuses_empty_code_is_tried_with_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let php = folder.path().join("php");
+        // Written by another process: one that this one still has open could not be started.
+        let script = "printf '#!/bin/sh\ntest -n \"$3\"\n' >\"$0\" && chmod +x \"$0\"";
+        assert!(Command::new("sh").args(["-c", script]).arg(&php).status().unwrap().success());
+        let tried = Separate::prepare(folder.path(), &php, None);
+        assert!(matches!(tried, Ok(_) | Err(Refused::NotBuilt)), "{tried:?}");
     }
 }
