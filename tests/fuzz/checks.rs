@@ -6,7 +6,7 @@ use std::path::Path;
 use profile_run::analysis::analyze_json::Analyzed;
 use profile_run::analysis::waiting::Waiting;
 use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, speedscope};
-use profile_run::profile::{Dialect, Error, Keeper, Metric, Options, Pattern, Profile, read_bytes};
+use profile_run::profile::{Dialect, Error, Keeper, Metric, Options, Pattern, Profile, Recorder, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
     read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed, ..Options::default() }).ok()
@@ -68,11 +68,20 @@ pub fn xdebug(bytes: &[u8]) {
         }
         show(streamed);
     }
+    // Many records at once are what they are line by line: pieces so small leave nothing but lines.
+    assert_eq!(recorded(bytes, bytes.len()), recorded(bytes, 60));
     let narrow = Options { threads: 2, max_tree: 400, ..Options::default() };
     let pruned = read_bytes(Path::new("bytes"), bytes, &narrow).expect("a tree that is pruned");
     assert_eq!(pruned.records(), whole.records());
     show(pruned);
     show(whole);
+}
+
+/// What a recorder found in bytes that come in pieces of a size.
+fn recorded(bytes: &[u8], size: usize) -> String {
+    let mut recorder = Recorder::new(Vec::new());
+    bytes.chunks(size.max(1)).for_each(|piece| recorder.push(piece).unwrap());
+    serde_json::to_string(&recorder.finish().unwrap()).unwrap()
 }
 
 /// A profile in the compact form, as it is kept of one that was followed while it was written.

@@ -1,6 +1,8 @@
 //! The tolerant lexer of Xdebug's files: any version, any state, bytes as they come. It gives
 //! records and the ends of runs to a sink, and remembers what was damaged. Knows nothing of trees.
 
+mod many;
+
 use std::io;
 
 use serde::{Deserialize, Serialize};
@@ -137,6 +139,7 @@ pub(crate) struct Lexer {
     call_count: Option<u64>,
     /// Where the lines of the call begin whose cost is to come.
     call_begun: Option<(u64, u64)>,
+    many: many::Many,
 }
 
 impl Lexer {
@@ -155,10 +158,16 @@ impl Lexer {
     }
 
     /// Takes the next bytes of the file, cut anywhere.
-    pub(crate) fn push(&mut self, mut bytes: &[u8], sink: &mut impl Sink) -> io::Result<()> {
+    pub(crate) fn push(&mut self, bytes: &[u8], sink: &mut impl Sink) -> io::Result<()> {
         self.found.bytes += bytes.len() as u64;
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+        let mut at = 0;
+        loop {
+            if self.is_plain() {
+                at = self.many(bytes, at, sink)?;
+            }
+            let Some(length) = memchr::memchr(b'\n', &bytes[at..]) else { break };
+            let line = &bytes[at..at + length];
+            at += length + 1;
             if self.partial.is_empty() && !self.skipping {
                 self.line(line, sink)?;
             } else if self.skipping {
@@ -174,8 +183,8 @@ impl Lexer {
                 whole.clear();
                 self.partial = whole;
             }
-            bytes = rest;
         }
+        let bytes = &bytes[at..];
         if self.skipping {
             self.offset += bytes.len() as u64;
             self.found.lost_bytes += bytes.len() as u64;
@@ -356,6 +365,7 @@ impl Lexer {
         }
         self.files.clear();
         self.functions.clear();
+        self.many.forget();
         (self.fibers, self.in_header, self.in_run, self.run_damaged) = (false, false, false, false);
         (self.run_records, self.run_summaries, self.run_time, self.file) = (0, 0, 0, None);
         (self.callee, self.callee_file, self.call_count) = (None, None, None);
@@ -377,9 +387,12 @@ impl Lexer {
             });
         };
         let name = self.found.strings.intern(text);
-        if table.define(id, name).is_err() && !self.renames {
-            self.found.redefined += 1;
-            self.damage(DefectKind::RedefinedId(id));
+        if table.define(id, name).is_err() {
+            self.many.forget();
+            if !self.renames {
+                self.found.redefined += 1;
+                self.damage(DefectKind::RedefinedId(id));
+            }
         }
         if !is_file && Role::of(text).is_switch() {
             self.fibers = true;

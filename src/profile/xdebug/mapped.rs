@@ -217,12 +217,12 @@ struct Work<'a> {
 struct Queue {
     /// The chunk whose turn it is.
     turn: usize,
-    lexed: BTreeMap<usize, Batch>,
+    lexed: BTreeMap<usize, Batch<RawKey>>,
     /// A thread is at it.
     growing: bool,
     gave_up: bool,
     /// Batches to be used again.
-    spare: Vec<Batch>,
+    spare: Vec<Batch<RawKey>>,
 }
 
 /// Ends all threads' waiting where one of them panics.
@@ -265,7 +265,7 @@ impl Work<'_> {
 
     /// Puts a lexed chunk in its place, and into the tree what has its turn. Gives back a batch for the next chunk, or
     /// `None` where the file is given up.
-    fn hand_over(&self, mine: usize, batch: Batch, whole: bool) -> Option<Batch> {
+    fn hand_over(&self, mine: usize, batch: Batch<RawKey>, whole: bool) -> Option<Batch<RawKey>> {
         let mut queue = self.queue();
         if !whole {
             self.give_up(&mut queue);
@@ -360,7 +360,7 @@ impl Growth {
     }
 
     /// Adds a chunk's records, last first. False where a claim does not name the call before it.
-    fn take(&mut self, text: &[u8], batch: &Batch) -> bool {
+    fn take(&mut self, text: &[u8], batch: &Batch<RawKey>) -> bool {
         if !batch.definitions.iter().all(|definition| self.define(text, definition)) {
             return false;
         }

@@ -48,6 +48,46 @@ pub(crate) struct RawRecord {
     pub memory: u64,
     /// How many of the batch's claims are its own.
     pub claims: u32,
+    /// Its bytes.
+    pub length: u32,
+}
+
+/// What is kept of a call.
+pub(crate) trait Call: Copy {
+    /// Ids with their names are noted; else the batch ends before them.
+    const NAMES: bool;
+    /// Line and time are wanted.
+    const COSTS: bool;
+
+    fn of(key: RawKey, line: u64, time: u64) -> Self;
+}
+
+/// Whoever knows the other record needs no more than what it names.
+impl Call for RawKey {
+    const NAMES: bool = true;
+    const COSTS: bool = false;
+
+    fn of(key: RawKey, _: u64, _: u64) -> Self {
+        key
+    }
+}
+
+/// A call in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RawClaim {
+    pub key: RawKey,
+    pub line: u64,
+    /// Inclusive time.
+    pub time: u64,
+}
+
+impl Call for RawClaim {
+    const NAMES: bool = false;
+    const COSTS: bool = true;
+
+    fn of(key: RawKey, line: u64, time: u64) -> Self {
+        RawClaim { key, line, time }
+    }
 }
 
 /// An id with its name, at `begin..end` of the text.
@@ -60,15 +100,20 @@ pub(crate) struct Definition {
 }
 
 /// Records read at one go, in file order.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
+#[derive(Debug, Clone)]
+pub(crate) struct Batch<C> {
     pub records: Vec<RawRecord>,
-    /// What each call names.
-    pub claims: Vec<RawKey>,
+    pub claims: Vec<C>,
     pub definitions: Vec<Definition>,
 }
 
-impl Batch {
+impl<C> Default for Batch<C> {
+    fn default() -> Self {
+        Batch { records: Vec::new(), claims: Vec::new(), definitions: Vec::new() }
+    }
+}
+
+impl<C: Call> Batch<C> {
     /// Reads records from `text[begin..end]`, which must begin at one. Returns where it stopped: at
     /// the beginning of the first record that is cut by `end` or of another form. `text` must go on
     /// for [`PADDING`] bytes beyond `end`, and `begin` be [`LEAD`] at least.
@@ -128,7 +173,7 @@ impl Batch {
                 b'\n' => break,
                 b'c' => {
                     // SAFETY: it begins behind the record and before the end.
-                    let (claim, next) = match unsafe { call::<M, false>(text, at) } {
+                    let (claim, next) = match unsafe { call::<M, C, false>(text, at) } {
                         Some(call) => call,
                         None => self.slow_call::<M>(text, at, end)?,
                     };
@@ -140,7 +185,9 @@ impl Batch {
         }
         at += 1;
         let claims = (self.claims.len() - first_claim) as u32;
-        self.records.push(RawRecord { key, time, memory, claims });
+        // A record of 4 GB is left to the tolerant lexer.
+        let length = u32::try_from(at - begin).ok()?;
+        self.records.push(RawRecord { key, time, memory, claims, length });
         Some(at)
     }
 
@@ -154,23 +201,23 @@ impl Batch {
         let mut cursor = Cursor { text: &text[..end], at: begin };
         let file = self.id(&mut cursor, b"fl=(", true)?;
         let function = self.id(&mut cursor, b"fn=(", false)?;
-        let (time, memory) = cursor.costs()?;
+        let (_, time, memory) = cursor.costs()?;
         Some((raw_key(file, function), time, memory, cursor.at))
     }
 
     #[cold]
     #[inline(never)]
-    fn slow_call<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(RawKey, usize)> {
+    fn slow_call<M: Masks>(&mut self, text: &[u8], begin: usize, end: usize) -> Option<(C, usize)> {
         // SAFETY: begin and end are those of `record`.
-        if let Some(call) = unsafe { call::<M, true>(text, begin) } {
+        if let Some(call) = unsafe { call::<M, C, true>(text, begin) } {
             return Some(call);
         }
         let mut cursor = Cursor { text: &text[..end], at: begin };
         let file = self.id(&mut cursor, b"cfl=(", true)?;
         let function = self.id(&mut cursor, b"cfn=(", false)?;
         cursor.fixed(b"calls=1 0 0\n")?;
-        cursor.costs()?;
-        Some((raw_key(file, function), cursor.at))
+        let (line, time, _) = cursor.costs()?;
+        Some((C::of(raw_key(file, function), line, time), cursor.at))
     }
 
     /// `PREFIX N)` and, if there is one, a name.
@@ -180,6 +227,9 @@ impl Batch {
         cursor.fixed(b")")?;
         if cursor.fixed(b"\n").is_some() {
             return Some(id);
+        }
+        if !C::NAMES {
+            return None;
         }
         cursor.fixed(b" ")?;
         let begin = cursor.at;
@@ -196,7 +246,7 @@ impl Batch {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-fn lex_avx2(batch: &mut Batch, text: &[u8], begin: usize, end: usize) -> usize {
+fn lex_avx2<C: Call>(batch: &mut Batch<C>, text: &[u8], begin: usize, end: usize) -> usize {
     batch.lex_with::<super::digits::Avx2>(text, begin, end)
 }
 
@@ -340,13 +390,13 @@ unsafe fn head<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<
     Some((window.key::<LONG>(file, function), costs.0, costs.1, begin + last as usize + 1))
 }
 
-/// A call, all of it in one window: what it names, and where it ends.
+/// A call, all of it in one window, and where it ends.
 ///
 /// # Safety
 ///
 /// As that of [`Window::at`].
 #[inline(always)]
-unsafe fn call<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<(RawKey, usize)> {
+unsafe fn call<M: Masks, C: Call, const LONG: bool>(text: &[u8], begin: usize) -> Option<(C, usize)> {
     // SAFETY: as the caller promises.
     let mut window = unsafe { Window::at::<M>(text, begin) };
     let last = window.end_of_line(3);
@@ -364,12 +414,20 @@ unsafe fn call<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<
         | window.other(time.1, SPACE, bytes(1))
         | window.no_digit([file.0, function.0, line.0, time.0, memory.0])
         | u64::from(memory.1 ^ last);
-    // What the call cost is known by its own record. Numbers so short are numbers.
+    // Numbers so short are numbers, and most need not be read.
     let (id, costs) = (longest_id(LONG), (line.0, last));
     if other != 0 || too_long([(file, id), (function, id), (costs, 19)]) < 0 || last == 64 {
         return None;
     }
-    Some((window.key::<LONG>(file, function), begin + last as usize + 1))
+    let key = window.key::<LONG>(file, function);
+    if !C::COSTS {
+        return Some((C::of(key, 0, 0), begin + last as usize + 1));
+    }
+    if too_long([(line, 8), (time, 8)]) < 0 {
+        return None;
+    }
+    let (line, time) = (window.value(line.0, line.1), window.value(time.0, time.1));
+    Some((C::of(key, line, time), begin + last as usize + 1))
 }
 
 /// Byte by byte, for what does not fit into a window.
@@ -394,14 +452,14 @@ impl Cursor<'_> {
     }
 
     /// `LINE TIME MEMORY`.
-    fn costs(&mut self) -> Option<(u64, u64)> {
-        self.number(15)?;
+    fn costs(&mut self) -> Option<(u64, u64, u64)> {
+        let line = self.number(15)?;
         self.fixed(b" ")?;
         let time = self.number(15)?;
         self.fixed(b" ")?;
         let memory = self.number(15)?;
         self.fixed(b"\n")?;
-        Some((time, memory))
+        Some((line, time, memory))
     }
 }
 
