@@ -16,7 +16,7 @@ RUNS ?= 5
 # Runs at a time.
 LANES ?= 1
 
-.PHONY: demo build static dist dist-test tools tools-demo tools-truth tools-bench test lint truth faults bench
+.PHONY: demo build static dist dist-test tools tools-demo tools-truth tools-bench tools-dist test lint truth faults bench
 
 demo: tools-demo build
 	@SMTP_FAULT='$(FAULT)' sh tests/demo.sh target/release/profile-run '$(BUDGET)'
@@ -30,7 +30,10 @@ static:
 dist:
 	@sh packaging/dist.sh
 
-dist-test:
+tools-dist:
+	@sh tests/install-tools.sh dist
+
+dist-test: tools-dist
 	@sh packaging/test.sh
 
 tools-demo:

@@ -38,6 +38,10 @@ domain by the Unlicense is used so; the texts of the others follow the table.
 `inferno` is under the Common Development and Distribution License 1.0, which covers its files and not those of
 profile-run. Its source code is at the address above; who passes on the program passes on this notice.
 
+The program of a release (`make static`) has the GNU C Library in it, unmodified, which is under the GNU Lesser General Public
+License 2.1 or later. Its source is at `https://sourceware.org/glibc/`, and that of the very one at the distribution that the
+release was built on; `make static` links the program anew with another one.
+
 | crate | version | license |
 | --- | --- | --- |
 MD

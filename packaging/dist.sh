@@ -10,7 +10,7 @@ name=profile-run-$version-$(uname -m)-linux
 
 sh packaging/static.sh
 program=target/static/profile-run
-folder=target/static/release
+folder=target/static/package
 rm -rf "$folder"
 mkdir -p "$folder/man" "$folder/completions" dist
 cp "$program" LICENSE-APACHE LICENSE-MIT NOTICES.md README.md CHANGELOG.md "$folder"
@@ -20,6 +20,6 @@ cp "$program" LICENSE-APACHE LICENSE-MIT NOTICES.md README.md CHANGELOG.md "$fol
 "$program" completions fish >"$folder/completions/profile-run.fish"
 
 tar --create --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX --mtime="@$time" \
-    --directory target/static --transform "s|^release|$name|" release | gzip -9n >"dist/$name.tar.gz"
+    --directory target/static --transform "s|^package|$name|" package | gzip -9n >"dist/$name.tar.gz"
 (cd dist && sha256sum ./*.tar.gz | sed 's| \./| |' >SHA256SUMS)
 cat dist/SHA256SUMS

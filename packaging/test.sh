@@ -2,13 +2,14 @@
 # What a release promises: the same bytes wherever it is built; it runs where nothing else is, and with the PHP of other
 # Debians. Takes root, debootstrap, busybox-static, dpkg and the network; exits 1 at the first promise that is not kept.
 #
-#   test.sh [CASE...]        bytes, empty, busybox, debian, composer_package (all); SUITES="bullseye bookworm trixie" for the last
+#   test.sh [CASE...]        bytes, empty, busybox, debian, deb, composer_package (all)
 #
-# ROOTS=FOLDER keeps the systems that were made (target/roots).
+# ROOTS=FOLDER keeps the systems that were made (target/roots); SUITES="bullseye bookworm trixie" are the Debians.
 set -eu
 cd "$(dirname "$0")/.."
 here=$PWD
 roots=${ROOTS:-$here/target/roots}
+suites=${SUITES:-bullseye bookworm trixie}
 mkdir -p "$roots"
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 scratch=$(mktemp -d)
@@ -108,18 +109,21 @@ busybox() {
     wants 0 chroot "$root" /bin/sh -c "/profile-run load -m 10 mail.test:$port"
 }
 
+# A Debian with its PHP; its folder in $root.
+system() {
+    root=$roots/$1
+    [ ! -x "$root/usr/bin/php" ] || return 0
+    rm -rf "$root"
+    debootstrap --variant=minbase --include=php-cli,php-xdebug "$1" "$root" >"$scratch/debootstrap" 2>&1 ||
+        { tail "$scratch/debootstrap" >&2; fail "debootstrap $1"; }
+}
+
 # The whole main job with that Debian's PHP: sound, with a leak, with workers that have profiles of their own.
 debian() {
-    for suite in ${SUITES:-bullseye bookworm trixie}; do
-        root=$roots/$suite
-        if [ ! -x "$root/usr/bin/php" ]; then
-            rm -rf "$root"
-            debootstrap --variant=minbase --include=php-cli,php-xdebug "$suite" "$root" >"$scratch/debootstrap" 2>&1 ||
-                { tail "$scratch/debootstrap" >&2; fail "debootstrap $suite"; }
-        fi
-        rm -rf "$root/smtp" "$root/runs" "$root/servers"
+    for suite in $suites; do
+        system "$suite"
+        rm -rf "$root/smtp" "$root/runs"
         cp -r fixtures/smtp-server "$root/smtp"
-        cp -r fixtures/servers "$root/servers"
         cp "$program" "$root/usr/local/bin/profile-run"
         mount -t proc proc "$root/proc"
         mounted=$root/proc
@@ -139,6 +143,21 @@ debian() {
         umount "$mounted"
         mounted=
         echo "$suite: PHP $(chroot "$root" php -n -r 'echo PHP_VERSION;')"
+    done
+}
+
+# Installed, run and removed in each Debian.
+deb() {
+    PATH=$PATH:$here/target/peers/bin cargo deb --quiet --no-build --no-strip --output "$scratch/deb"
+    for suite in $suites; do
+        system "$suite"
+        cp "$scratch"/deb/*.deb "$root/tmp/profile-run.deb"
+        rm -f "$root/usr/local/bin/profile-run"
+        wants 0 chroot "$root" dpkg -i /tmp/profile-run.deb
+        wants 0 chroot "$root" profile-run --version
+        wants 0 chroot "$root" dpkg -r profile-run
+        ! chroot "$root" dpkg -L profile-run >/dev/null 2>&1 || fail "$suite: files are left"
+        [ ! -e "$root/usr/bin/profile-run" ] || fail "$suite: the program is left"
     done
 }
 
@@ -177,7 +196,7 @@ has_profiles() {
 }
 
 [ "$(id -u)" = 0 ] || { echo "dist-test: it takes root to make systems and to change into them" >&2; exit 2; }
-[ $# -gt 0 ] || set -- bytes empty busybox debian composer_package
+[ $# -gt 0 ] || set -- bytes empty busybox debian deb composer_package
 sh packaging/dist.sh
 unpacked
 for case in "$@"; do

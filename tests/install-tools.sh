@@ -5,6 +5,7 @@
 #   install-tools.sh test      these, and what the tests compare with, count or look through
 #   install-tools.sh truth     these, and Node and Java for small servers in them
 #   install-tools.sh bench     these, and peers that only a bench runs
+#   install-tools.sh dist      these, and what makes and tries packages and other systems
 #
 # Does nothing where all is there. Otherwise it uses apt-get, as root or through sudo; where neither
 # works it prints the line to run and exits 1.
@@ -35,6 +36,7 @@ missing() {
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
     [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; }
+    [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; }
     has groff || echo groff-base
     has npm || [ -d target/peers/package ] || echo npm
 }
@@ -50,15 +52,18 @@ peers() {
             exit 1
         }
     fi
+    if [ "$1" = dist ] && ! cargo deb --version >/dev/null 2>&1; then
+        cargo install --quiet --locked cargo-deb --root target/peers
+    fi
     [ "$1" = bench ] && [ ! -x target/peers/bin/gprof2dot ] || return 0
     python3 -m venv target/peers && target/peers/bin/pip install --quiet gprof2dot ||
         echo "gprof2dot could not be installed from PyPI: its line will be left out" >&2
 }
 
 case ${1-} in
-demo | test | truth | bench) ;;
+demo | test | truth | bench | dist) ;;
 *)
-    echo "usage: install-tools.sh demo|test|truth|bench" >&2
+    echo "usage: install-tools.sh demo|test|truth|bench|dist" >&2
     exit 2
     ;;
 esac
