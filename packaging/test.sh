@@ -2,7 +2,7 @@
 # What a release promises: the same bytes wherever it is built; it runs where nothing else is, and with the PHP of other
 # Debians. Takes root, debootstrap, busybox-static, dpkg and the network; exits 1 at the first promise that is not kept.
 #
-#   test.sh [CASE...]        bytes, empty, busybox, debian, deb, composer_package (all)
+#   test.sh [CASE...]        bytes, empty, no_c_library, debian, deb, composer_package (all)
 #
 # ROOTS=FOLDER keeps the systems that were made (target/roots); SUITES="bullseye bookworm trixie" are the Debians.
 set -eu
@@ -96,7 +96,7 @@ empty() {
 }
 
 # No C library, and a shell that is not the usual one.
-busybox() {
+no_c_library() {
     program_of=$(command -v busybox) || fail "there is no busybox here: apt-get install busybox-static"
     root=$scratch/busybox
     mkdir -p "$root/bin" "$root/etc"
@@ -196,7 +196,7 @@ has_profiles() {
 }
 
 [ "$(id -u)" = 0 ] || { echo "dist-test: it takes root to make systems and to change into them" >&2; exit 2; }
-[ $# -gt 0 ] || set -- bytes empty busybox debian deb composer_package
+[ $# -gt 0 ] || set -- bytes empty no_c_library debian deb composer_package
 sh packaging/dist.sh
 unpacked
 for case in "$@"; do
