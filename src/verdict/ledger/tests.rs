@@ -17,11 +17,22 @@ struct Server {
     plays: u64,
     /// Plays that there is time for.
     time: u64,
+    /// Plays of a round.
+    round: u64,
 }
 
 impl Server {
     fn of(rule: impl FnMut(&Conversation, u64) -> i64 + 'static) -> Self {
-        Self { rule: Box::new(rule), by_itself: 0.0, garbage: 0, never_answers: None, messages: 0, plays: 0, time: 600 }
+        Self {
+            rule: Box::new(rule),
+            by_itself: 0.0,
+            garbage: 0,
+            never_answers: None,
+            messages: 0,
+            plays: 0,
+            time: 600,
+            round: 500,
+        }
     }
 
     /// As a real one: a message needs what comes before it.
@@ -48,9 +59,9 @@ impl Bench for Server {
 
     fn many(&mut self, conversation: &Conversation, _: i64) -> Result<(u64, i64), Stop> {
         let plays = self.plays;
-        let grown = (0..500).map(|_| self.once(conversation)).sum();
+        let grown = (0..self.round).map(|_| self.once(conversation)).sum();
         self.plays = plays;
-        Ok((500, grown))
+        Ok((self.round, grown))
     }
 
     fn pause(&mut self) -> Result<(f64, i64), Stop> {
@@ -229,4 +240,14 @@ fn where_the_time_ends_nothing_is_claimed() {
     let ledger = Server { time: 12, ..Server::of(|_, _| 0) }.ledger(Offers::default());
     assert_eq!(ledger.status, LedgerStatus::TimeUsed);
     assert!(!ledger.steps.is_empty());
+}
+
+#[test]
+fn a_slow_server_has_had_no_time_to_fill_what_fills_up() {
+    let server = |round| Server { round, ..Server::of(|c, _| 1024 * messages(c, 0) as i64) }.ledger(Offers::default());
+    let slow = server(60);
+    assert_eq!((slow.status, slow.kept), (LedgerStatus::TimeUsed, Vec::new()));
+    assert_eq!(named(&server(110)).bytes, 1024);
+    // Nothing is left that more of them could take.
+    assert_eq!(named(&server(0)).bytes, 1024);
 }
