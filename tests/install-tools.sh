@@ -52,7 +52,7 @@ peers() {
             exit 1
         }
     fi
-    if [ "$1" = dist ] && ! cargo deb --version >/dev/null 2>&1; then
+    if [ "$1" = dist ] && [ ! -x target/peers/bin/cargo-deb ] && ! has cargo-deb; then
         cargo install --quiet --locked cargo-deb --root target/peers
     fi
     [ "$1" = bench ] && [ ! -x target/peers/bin/gprof2dot ] || return 0
