@@ -1,6 +1,7 @@
 //! The tolerant lexer of Xdebug's files: any version, any state, bytes as they come. It gives
 //! records and the ends of runs to a sink, and remembers what was damaged. Knows nothing of trees.
 
+mod costs;
 mod many;
 
 use std::io;
@@ -11,7 +12,7 @@ use super::fibers::Role;
 use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::header::Header;
 use crate::profile::names::{IdTable, Interner, NameField, Pairs};
-use crate::profile::number::{Number, decimal, wrapped_at_32_bits};
+use crate::profile::number::{Number, decimal};
 use crate::profile::tree::Cost;
 
 /// Xdebug writes its buffer in blocks of this size.
@@ -222,6 +223,7 @@ impl Lexer {
         if self.open.as_ref().is_some_and(|open| open.has_cost) {
             // Nothing but the blank line behind it is missing, or some of its calls.
             unfinished = self.call_begun;
+            (self.callee, self.callee_file, self.call_count) = (None, None, None);
             self.close_record(sink)?;
         }
         unfinished = unfinished.or(self.open.take().map(|open| open.record.place)).or(self.begun.take());
@@ -290,10 +292,14 @@ impl Lexer {
                 self.open = Some(OpenRecord { file: self.file, function: Some(function), has_cost: false, record });
             }
             [b'c', b'f', b'l' | b'i', b'=', name @ ..] => {
+                self.end_call();
                 self.call_begun.get_or_insert((self.line, self.offset));
                 self.callee_file = Some(self.name(name, true));
             }
             [b'c', b'f', b'n', b'=', name @ ..] => {
+                if self.call_count.is_some() || self.callee.is_some() {
+                    self.end_call();
+                }
                 self.call_begun.get_or_insert((self.line, self.offset));
                 self.callee = Some(self.name(name, false));
             }
@@ -408,8 +414,8 @@ impl Lexer {
     }
 
     fn close_record(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        self.end_call();
         let Some(mut open) = self.open.take() else { return Ok(()) };
-        (self.callee, self.callee_file, self.call_count, self.call_begun) = (None, None, None, None);
         let Some(function) = open.function.filter(|_| open.has_cost) else {
             self.found.lost_bytes += self.offset - open.record.place.1;
             self.damage(DefectKind::EmptyRecord);
@@ -444,56 +450,5 @@ impl Lexer {
         sum.time = sum.time.saturating_add(declared.time);
         sum.memory = sum.memory.max(declared.memory);
         Ok(())
-    }
-
-    fn costs(&mut self, line: &[u8]) -> bool {
-        let Some(open) = &mut self.open else { return false };
-        let mut fields = line.split(|b| *b == b' ').filter(|field| !field.is_empty());
-        let line = fields.next().map_or(0, |position| match decimal(position) {
-            Number::Is(line) => u32::try_from(line).unwrap_or(0),
-            _ => 0,
-        });
-        let (time_column, memory_column) = self.columns;
-        let (mut cost, mut wrapped, mut bad, mut given) = (Cost::default(), false, false, false);
-        for (column, field) in fields.enumerate() {
-            if column != time_column && column != memory_column {
-                continue;
-            }
-            let value = match decimal(field) {
-                Number::Is(value) if column == memory_column && !self.modern && wrapped_at_32_bits(value) => {
-                    wrapped = true;
-                    0
-                }
-                Number::Is(value) => value,
-                Number::Wrapped => {
-                    wrapped = true;
-                    0
-                }
-                Number::No => {
-                    bad = true;
-                    0
-                }
-            };
-            given = true;
-            if column == time_column { cost.time = value } else { cost.memory = value }
-        }
-        if let Some(count) = self.call_count.take() {
-            self.call_begun = None;
-            let file = self.callee_file.take();
-            if let Some(name) = self.callee.take() {
-                let pair = file.map_or(ANY_FILE, |file| self.found.pairs.intern(file, name));
-                let time = (count == 1 && !wrapped && !bad && given).then_some(cost.time);
-                open.record.claims.push(Claim { pair, name, line, time, count });
-            }
-        } else {
-            open.has_cost = true;
-            open.record.cost.add(cost);
-        }
-        if bad || !given {
-            self.damage(DefectKind::BadCost);
-        } else if wrapped {
-            self.found.defect(self.line, self.offset, DefectKind::WrappedNumber);
-        }
-        true
     }
 }

@@ -92,3 +92,30 @@ fn ids_and_costs_of_any_length_are_read_alike() {
     assert_eq!(paths.len(), ids.len() + 1, "{paths:?}");
     assert_eq!(paths.values().sum::<i64>() as u64, total + 7);
 }
+
+#[test]
+fn a_call_that_lacks_a_line_is_said_and_stays_a_call() {
+    let head = "version: 1\ncreator: xdebug 3.2.0 (PHP 8.2.36)\ncmd: a\npart: 1\npositions: line\n\n\
+                events: Time_(10ns) Memory_(bytes)\n\n";
+    let child = "fl=(1) /srv/a.php\nfn=(1) work\n1 50 0\n\n";
+    let call = ["cfl=(1)\n", "cfn=(1)\n", "calls=1 0 0\n", "7 50 0\n"];
+    for missing in 1..4 {
+        let left: String = call.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, line)| *line).collect();
+        for next in ["", "cfl=(1)\ncfn=(1)\ncalls=1 0 0\n7 50 0\n"] {
+            let twice =
+                if next.is_empty() { String::new() } else { child.replace(" /srv/a.php", "").replace(" work", "") };
+            let calls = if next.is_empty() { 1 } else { 2 };
+            let text = format!(
+                "{head}{child}{twice}fl=(1)\nfn=(2) {{main}}\n1 7 0\n{left}{next}\nsummary: {} 4096\n\n",
+                7 + 50 * calls
+            );
+            for streamed in [false, true] {
+                let profile = read(text.as_bytes(), streamed).unwrap();
+                assert!(!profile.complete() && profile.files[0].defects > 0, "{text}");
+                assert_eq!(folded(&profile).values().sum::<i64>(), 7 + 50 * calls, "{text}");
+                let own = profile.functions.iter().find(|function| function.own.time == 7);
+                assert!(own.is_some(), "{text}\n{:?}", folded(&profile));
+            }
+        }
+    }
+}
