@@ -309,7 +309,7 @@ fn the_php_that_serves_is_named_and_not_one_of_the_search_path() {
     // And why there is no profile stands on the console.
     assert!(text(&output).contains("not measured"), "{}", text(&output));
     let missing = result["not_measured"].as_array().unwrap();
-    assert!(missing.iter().any(|text| text.as_str().unwrap().contains("has no Xdebug")), "{missing:?}");
+    assert!(missing.iter().any(|text| text.as_str().unwrap().contains("was started without Xdebug")), "{missing:?}");
 }
 
 #[test]
