@@ -18,6 +18,7 @@ mod mapped;
 mod record;
 mod spill;
 mod strict;
+mod window;
 
 pub(super) use file::read;
 pub use kept::Keeper;

@@ -6,13 +6,12 @@
 //! numbers of a record's head, and of a call, stand within 64 bytes nearly always: one mask of the
 //! digits in these gives where each begins and ends, and the fixed text between them is compared.
 
-use super::digits::{Masks, Portable, WINDOW, value_of_last};
+use super::digits::{Masks, Portable};
+pub(crate) use super::window::LEAD;
+use super::window::{REACH, Range, Window, too_long};
 
 /// Bytes that must be readable behind the text given to [`Batch::lex`].
 pub(crate) const PADDING: usize = REACH;
-
-/// Bytes that must be readable before the first record: numbers are loaded by their end.
-pub(crate) const LEAD: usize = 8;
 
 /// Ids of file and function in one word, each as [`raw_id`] has it.
 pub(crate) type RawKey = u64;
@@ -250,100 +249,19 @@ fn lex_avx2<C: Call>(batch: &mut Batch<C>, text: &[u8], begin: usize, end: usize
     batch.lex_with::<super::digits::Avx2>(text, begin, end)
 }
 
-/// Bytes behind the begin of a window that its words may reach.
-const REACH: usize = WINDOW + 16;
-
-/// 64 bytes of the text: which of them are digits, and which end a line.
-struct Window<'a> {
-    /// The window, with [`LEAD`] bytes before it.
-    text: &'a [u8; LEAD + REACH],
-    digits: u64,
-    /// The ends of numbers that are not taken yet.
-    ends: u64,
-    lines: u64,
-}
-
-impl<'a> Window<'a> {
-    /// # Safety
-    ///
-    /// `text` must go on for [`LEAD`] bytes before and [`REACH`] bytes behind `begin`.
-    #[inline(always)]
-    unsafe fn at<M: Masks>(text: &'a [u8], begin: usize) -> Self {
-        debug_assert!(begin >= LEAD && begin + REACH <= text.len());
-        // SAFETY: as the caller promises.
-        let text = unsafe { &*text.as_ptr().add(begin - LEAD).cast::<[u8; LEAD + REACH]>() };
-        let (digits, lines) = M::of(text[LEAD..].first_chunk().unwrap_or(&[0; WINDOW]));
-        Window { text, digits, ends: !digits & (digits << 1), lines }
+/// Ids as one key; of up to 4 digits each, unless they are `LONG`: then up to 8.
+#[inline(always)]
+fn key<const LONG: bool>(window: &Window, file: Range, function: Range) -> RawKey {
+    if LONG {
+        let id = |id: Range| window.value(id.0, id.1) as u32;
+        return raw_key(id(file), id(function));
     }
-
-    /// Where the line ends before which so many others do; 64 where it does not end here. It is what the next record waits
-    /// for, so it comes by the shortest way.
-    #[inline(always)]
-    fn end_of_line(&self, lines_before: u32) -> u32 {
-        (0..lines_before).fold(self.lines, |lines, _| lines & lines.wrapping_sub(1)).trailing_zeros()
-    }
-
-    /// Where the next number ends; 64 where there is none.
-    #[inline(always)]
-    fn end(&mut self) -> u32 {
-        let end = self.ends.trailing_zeros();
-        self.ends &= self.ends.wrapping_sub(1);
-        end
-    }
-
-    /// Ends of numbers before this place are passed over.
-    #[inline(always)]
-    fn skip(&mut self, place: u32) {
-        self.ends = self.ends >> (place & 63) << (place & 63);
-    }
-
-    /// Eight bytes, `at` at most 72 bytes behind the begin or 8 before it.
-    #[inline(always)]
-    fn word(&self, at: i32) -> u64 {
-        let at = (LEAD as i32 + at) as usize;
-        debug_assert!(at + 8 <= self.text.len());
-        // SAFETY: places are those of set bits of a mask, 64 where there is none, with 8 less or at most 8 more.
-        unsafe { u64::from_le(self.text.as_ptr().add(at).cast::<u64>().read_unaligned()) }
-    }
-
-    /// The bits in which the text is other than expected.
-    #[inline(always)]
-    fn other(&self, at: u32, expected: u64, mask: u64) -> u64 {
-        (self.word(at as i32) ^ expected) & mask
-    }
-
-    /// The places at which no digit stands.
-    #[inline(always)]
-    fn no_digit<const N: usize>(&self, places: [u32; N]) -> u64 {
-        places.iter().fold(0, |all, place| all | 1u64.wrapping_shl(*place)) & !self.digits
-    }
-
-    /// Value of a number of 1 to 8 digits.
-    #[inline(always)]
-    fn value(&self, begin: u32, end: u32) -> u64 {
-        value_of_last(self.word(end as i32 - 8), end - begin)
-    }
-
-    /// Ids as one key; of up to 4 digits each, unless they are `LONG`: then up to 8.
-    #[inline(always)]
-    fn key<const LONG: bool>(&self, file: (u32, u32), function: (u32, u32)) -> RawKey {
-        if LONG {
-            let id = |id: (u32, u32)| self.value(id.0, id.1) as u32;
-            return raw_key(id(file), id(function));
-        }
-        let id = |id: (u32, u32)| self.word(id.0 as i32) & ((1 << (8 * (id.1 - id.0))) - 1);
-        id(file) << 32 | id(function)
-    }
+    let id = |id: Range| window.word(id.0 as i32) & ((1 << (8 * (id.1 - id.0))) - 1);
+    id(file) << 32 | id(function)
 }
 
 const fn longest_id(long: bool) -> u32 {
     if long { 8 } else { 4 }
-}
-
-/// A negative number where one has more than so many digits.
-#[inline(always)]
-fn too_long<const N: usize>(numbers: [((u32, u32), u32); N]) -> i32 {
-    numbers.iter().fold(0, |all, ((begin, end), most)| all | (most + begin).wrapping_sub(*end) as i32)
 }
 
 const FL: u64 = u32::from_le_bytes(*b"fl=(") as u64;
@@ -387,7 +305,7 @@ unsafe fn head<M: Masks, const LONG: bool>(text: &[u8], begin: usize) -> Option<
         return None;
     }
     let costs = (window.value(time.0, time.1), window.value(memory.0, memory.1));
-    Some((window.key::<LONG>(file, function), costs.0, costs.1, begin + last as usize + 1))
+    Some((key::<LONG>(&window, file, function), costs.0, costs.1, begin + last as usize + 1))
 }
 
 /// A call, all of it in one window, and where it ends.
@@ -419,7 +337,7 @@ unsafe fn call<M: Masks, C: Call, const LONG: bool>(text: &[u8], begin: usize) -
     if other != 0 || too_long([(file, id), (function, id), (costs, 19)]) < 0 || last == 64 {
         return None;
     }
-    let key = window.key::<LONG>(file, function);
+    let key = key::<LONG>(&window, file, function);
     if !C::COSTS {
         return Some((C::of(key, 0, 0), begin + last as usize + 1));
     }
