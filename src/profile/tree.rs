@@ -47,6 +47,8 @@ pub const ROOT: u32 = 0;
 pub struct Node {
     /// The node of the caller; the root is its own parent.
     pub parent: u32,
+    /// Number of the record that was counted last, where the reader numbers them (see [`CallTree::record_numbered`]).
+    pub(crate) last: u32,
     /// The function: an id of the profile's [`Functions`](super::Functions) (while a file is being
     /// read, the ids that the file uses).
     pub key: u64,
@@ -78,7 +80,7 @@ impl Default for CallTree {
 impl CallTree {
     /// A tree of the root alone.
     pub fn new() -> Self {
-        let root = Node { parent: ROOT, key: 0, calls: 0, cost: Cost::default() };
+        let root = Node { parent: ROOT, last: 0, key: 0, calls: 0, cost: Cost::default() };
         CallTree { nodes: vec![root], slots: vec![0; 64] }
     }
 
@@ -109,7 +111,7 @@ impl CallTree {
     #[cold]
     fn insert(&mut self, parent: u32, key: u64, at: usize) -> u32 {
         let node = self.nodes.len() as u32;
-        self.nodes.push(Node { parent, key, calls: 0, cost: Cost::default() });
+        self.nodes.push(Node { parent, last: 0, key, calls: 0, cost: Cost::default() });
         self.slots[at] = node;
         // Where few stand for one another's place, a small tree is found at the first look nearly always.
         let sparse = if self.nodes.len() < SMALL { 8 } else { 2 };
@@ -125,6 +127,15 @@ impl CallTree {
     pub fn record(&mut self, node: u32, calls: u64, cost: Cost) {
         let node = &mut self.nodes[node as usize];
         node.calls += calls;
+        node.cost.add(cost);
+    }
+
+    /// Counts one call and its self cost at a node, and notes the number of its record.
+    #[inline]
+    pub(crate) fn record_numbered(&mut self, node: u32, number: u32, cost: Cost) {
+        let node = &mut self.nodes[node as usize];
+        node.calls += 1;
+        node.last = number;
         node.cost.add(cost);
     }
 
@@ -198,7 +209,7 @@ impl CallTree {
             let bar = match within {
                 true => parent,
                 false => *bars.entry(parent).or_insert_with(|| {
-                    self.nodes[next] = Node { parent, key: left_out, calls: 0, cost: Cost::default() };
+                    self.nodes[next] = Node { parent, last: 0, key: left_out, calls: 0, cost: Cost::default() };
                     next += 1;
                     next as u32 - 1
                 }),

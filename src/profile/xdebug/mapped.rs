@@ -12,10 +12,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::build::{LEFT_OUT, Room, STILL_RUNNING};
 use super::fibers::Role;
+use super::order::Order;
 use super::strict::{Batch, Definition, PADDING, RawKey, id_of};
 use crate::profile::header::Header;
 use crate::profile::slices::Slicer;
-use crate::profile::tree::{CallTree, Cost, ROOT};
+use crate::profile::tree::{CallTree, Cost, Node, ROOT};
 
 /// Raw bytes that a thread lexes at one go.
 const CHUNK: usize = 128 << 10;
@@ -80,10 +81,10 @@ pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]
     }
     let gave_up = work.queue.into_inner().unwrap_or_else(PoisonError::into_inner).gave_up;
     let mut growth = work.growth.into_inner().unwrap_or_else(PoisonError::into_inner);
-    if gave_up || !cut.definitions.iter().all(|definition| growth.define(text, definition)) {
+    if gave_up || !cut.definitions.iter().all(|definition| growth.define(text, definition, 0)) {
         return None;
     }
-    if !growth.expected.is_empty() || growth.records == 0 || !growth.all_defined() {
+    if !growth.expected.is_empty() || growth.records == 0 || !growth.is_in_order() {
         return None;
     }
     let lines = text[..begin].iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -279,7 +280,8 @@ impl Work<'_> {
             let taken = {
                 let mut growth = self.growth.lock().unwrap_or_else(PoisonError::into_inner);
                 growth.enter(self.segment(turn));
-                growth.take(self.chunk(turn).0, &batch)
+                let (text, begin, _) = self.chunk(turn);
+                growth.take(text, begin, &batch)
             };
             queue = self.queue();
             queue.growing = false;
@@ -333,6 +335,7 @@ struct Growth {
     claims: u64,
     files: HashMap<u32, Vec<u8>>,
     functions: HashMap<u32, Vec<u8>>,
+    order: Order,
 }
 
 impl Growth {
@@ -351,6 +354,7 @@ impl Growth {
             claims: 0,
             files: HashMap::new(),
             functions: HashMap::new(),
+            order: Order::default(),
         }
     }
 
@@ -359,18 +363,20 @@ impl Growth {
         self.slicer.enter(segment, &self.tree);
     }
 
-    /// Adds a chunk's records, last first. False where a claim does not name the call before it.
-    fn take(&mut self, text: &[u8], batch: &Batch<RawKey>) -> bool {
-        if !batch.definitions.iter().all(|definition| self.define(text, definition)) {
+    /// Adds the records of the chunk that begins at `begin`, last first. False where a claim does not name the call
+    /// before it, or where there are more records than are numbered.
+    fn take(&mut self, text: &[u8], begin: usize, batch: &Batch<RawKey>) -> bool {
+        if u32::try_from(self.records + batch.records.len() as u64).is_err() || !self.define_all(text, begin, batch) {
             return false;
         }
         if self.room.is_outgrown(&self.tree) {
+            self.order.used(Self::paths(&self.tree));
             let open = self.expected.iter().map(|call| call.caller).chain([self.roots]);
             let places = self.room.make(&mut self.tree, &mut self.slicer, open);
             self.expected.iter_mut().for_each(|call| call.caller = places[call.caller as usize]);
         }
         let mut claims = &batch.claims[..];
-        for record in batch.records.iter().rev() {
+        for (number, record) in (self.records as u32 + 1..).zip(batch.records.iter().rev()) {
             let caller = match self.expected.pop() {
                 None => self.roots,
                 Some(expected) if expected.key == record.key => expected.caller,
@@ -378,7 +384,7 @@ impl Growth {
             };
             let cost = Cost { time: record.time as i64, memory: record.memory as i64 };
             let node = self.tree.child(caller, record.key);
-            self.tree.record(node, 1, cost);
+            self.tree.record_numbered(node, number, cost);
             self.slicer.count(&self.tree);
             let (others, own) = claims.split_at(claims.len() - record.claims as usize);
             claims = others;
@@ -389,21 +395,44 @@ impl Growth {
         true
     }
 
+    /// Notes the names that a chunk gives, each with the number of its record.
+    fn define_all(&mut self, text: &[u8], begin: usize, batch: &Batch<RawKey>) -> bool {
+        let mut definitions = batch.definitions.iter().peekable();
+        let (mut end, mut number) = (begin, self.records as u32 + batch.records.len() as u32);
+        for record in &batch.records {
+            if definitions.peek().is_none() {
+                break;
+            }
+            end += record.length as usize;
+            while let Some(definition) = definitions.next_if(|definition| definition.end < end) {
+                if !self.define(text, definition, number) {
+                    return false;
+                }
+            }
+            number -= 1;
+        }
+        true
+    }
+
     /// Notes a name. False where the id has another one already, or where fibers come into play.
-    fn define(&mut self, text: &[u8], definition: &Definition) -> bool {
+    fn define(&mut self, text: &[u8], definition: &Definition, number: u32) -> bool {
         let name = &text[definition.begin..definition.end];
         let table = if definition.is_file { &mut self.files } else { &mut self.functions };
         let known = table.entry(definition.id).or_insert_with(|| name.to_vec());
-        known == name && (definition.is_file || !Role::of(name).is_switch())
+        let plain = known == name && (definition.is_file || !Role::of(name).is_switch());
+        self.order.named(definition.is_file, definition.id, number);
+        plain
     }
 
-    fn all_defined(&self) -> bool {
-        self.tree.nodes()[1..].iter().all(|node| {
-            let (file, function) = ids(node.key);
-            node.key == STILL_RUNNING
-                || node.key == LEFT_OUT
-                || self.files.contains_key(&file) && self.functions.contains_key(&function)
-        })
+    /// The nodes that stand for functions of the file.
+    fn paths(tree: &CallTree) -> impl Iterator<Item = &Node> {
+        tree.nodes()[1..].iter().filter(|node| node.key != STILL_RUNNING && node.key != LEFT_OUT)
+    }
+
+    /// Every id has its name where it is used first.
+    fn is_in_order(&mut self) -> bool {
+        self.order.used(Self::paths(&self.tree));
+        self.order.holds()
     }
 }
 

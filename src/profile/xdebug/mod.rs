@@ -15,6 +15,7 @@ mod forks;
 mod kept;
 mod lexer;
 mod mapped;
+mod order;
 mod record;
 mod spill;
 mod strict;

@@ -119,3 +119,24 @@ fn a_call_that_lacks_a_line_is_said_and_stays_a_call() {
         }
     }
 }
+
+#[test]
+fn an_id_that_is_named_behind_its_use_is_undefined_however_the_file_is_read() {
+    let head = "version: 1\ncreator: xdebug 3.2.0 (PHP 8.2.36)\ncmd: a\npart: 1\npositions: line\n\n\
+                events: Time_(10ns) Memory_(bytes)\n\n";
+    let before = "fl=(1)\nfn=(1) early\n1 5 0\n\n";
+    let main = "fl=(1)\nfn=(9) {main}\n1 7 0\n";
+    // What stands between use and name: nothing, or more than a thread reads at one go.
+    for between in [0, 40_000] {
+        let filler = "fl=(1)\nfn=(1)\n1 5 0\n\n".repeat(between);
+        let named = "fl=(1) /srv/a.php\nfn=(1)\n1 5 0\n\n";
+        let calls = "cfl=(1)\ncfn=(1)\ncalls=1 0 0\n7 5 0\n".repeat(between + 2);
+        let total = 7 + 5 * (between + 2);
+        let text = format!("{head}{before}{filler}{named}{main}{calls}\nsummary: {total} 4096\n\n");
+        let (whole, streamed) = (read(text.as_bytes(), false).unwrap(), read(text.as_bytes(), true).unwrap());
+        assert_eq!(folded(&whole), folded(&streamed));
+        assert!(!whole.complete() && !streamed.complete());
+        let kinds = [&whole, &streamed].map(|profile| profile.files[0].first_defect.clone());
+        assert!(kinds[0].is_some() && kinds[0] == kinds[1], "{kinds:?}");
+    }
+}
