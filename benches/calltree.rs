@@ -17,7 +17,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use measure::{quartiles, version, wait, which};
-use profile_run::profile::{Options, Recorder, read_bytes};
+use profile_run::profile::{Options, Recorder, Vectors, read_bytes};
 use serde_json::{Value, json};
 use support::{chromium::Browser, speedscope};
 
@@ -169,10 +169,11 @@ fn parts(file: &Path) -> Value {
         let seconds = (0..5).map(run).fold(f64::MAX, f64::min);
         (seconds, text.len() as f64 / seconds / 1e9)
     };
-    let whole = |threads, streamed| {
-        let options = Options { threads, streamed, ..Options::default() };
+    let with = |threads, streamed, vectors| {
+        let options = Options { threads, streamed, vectors, ..Options::default() };
         read_bytes(Path::new("profile"), &text, &options).expect("it is a profile").records()
     };
+    let whole = |threads, streamed| with(threads, streamed, Vectors::Widest);
     let mut lines: Vec<(&str, (f64, f64))> = Vec::new();
     lines.push(("ends of lines (memchr)", best(&mut || memchr::memchr_iter(b'\n', &text).count() as u64)));
     lines.push(("copy of the bytes", best(&mut || std::hint::black_box(text.clone()).len() as u64)));
@@ -186,7 +187,9 @@ fn parts(file: &Path) -> Value {
     ));
     lines.push(("the same and the tree from its end", best(&mut || whole(1, true))));
     lines.push(("lexer and tree of a whole file, one thread", best(&mut || whole(1, false))));
-    lines.push(("the same, two threads", best(&mut || whole(2, false))));
+    lines.push(("the same with SSE2 alone", best(&mut || with(1, false, Vectors::Common))));
+    lines.push(("the same without vector instructions", best(&mut || with(1, false, Vectors::None))));
+    lines.push(("the same with all, two threads", best(&mut || whole(2, false))));
     for (name, (seconds, speed)) in &lines {
         println!("{name:<46} {speed:>6.2} GB/s  {seconds:.3} s");
     }

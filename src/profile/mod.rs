@@ -34,4 +34,4 @@ pub use slices::{Cell, Slices, Span, split};
 pub use source::{Fork, forked_from, has_header};
 pub(crate) use tree::totals_of;
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
-pub use xdebug::{Keeper, Recorded, Recorder};
+pub use xdebug::{Keeper, Recorded, Recorder, Vectors};

@@ -12,7 +12,7 @@ use super::names::Functions;
 use super::slices::{Place, Slices, Time};
 use super::source::{self, Source};
 use super::tree::{CallTree, Cost};
-use super::xdebug;
+use super::xdebug::{self, Vectors};
 
 /// How to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Options {
     pub streamed: bool,
     /// Bytes that the call tree may take in memory; beyond it the cheapest paths are put together.
     pub max_tree: u64,
+    /// Vector instructions that reading a whole file may use.
+    pub vectors: Vectors,
 }
 
 /// Bytes that a call tree takes at most, where nothing else is asked for.
@@ -32,7 +34,7 @@ impl Default for Options {
     /// As many threads as there are cores for us.
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Options { threads, streamed: false, max_tree: MAX_TREE }
+        Options { threads, streamed: false, max_tree: MAX_TREE, vectors: Vectors::default() }
     }
 }
 

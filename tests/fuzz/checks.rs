@@ -6,7 +6,7 @@ use std::path::Path;
 use profile_run::analysis::analyze_json::Analyzed;
 use profile_run::analysis::waiting::Waiting;
 use profile_run::profile::export::{callgrind as callgrind_file, folded, pprof, speedscope};
-use profile_run::profile::{Dialect, Error, Keeper, Metric, Options, Pattern, Profile, Recorder, read_bytes};
+use profile_run::profile::{Dialect, Error, Keeper, Metric, Options, Pattern, Profile, Recorder, Vectors, read_bytes};
 
 fn read(bytes: &[u8], streamed: bool) -> Option<Profile> {
     read_bytes(Path::new("bytes"), bytes, &Options { threads: 2, streamed, ..Options::default() }).ok()
@@ -67,6 +67,13 @@ pub fn xdebug(bytes: &[u8]) {
             }
         }
         show(streamed);
+    }
+    // Fewer vector instructions read the same.
+    for vectors in [Vectors::Common, Vectors::None] {
+        let options = Options { threads: 1, vectors, ..Options::default() };
+        let other = read_bytes(Path::new("bytes"), bytes, &options).expect("as with all instructions");
+        assert_eq!(paths(&other), paths(&whole));
+        assert_eq!((other.records(), other.complete()), (whole.records(), whole.complete()));
     }
     // Many records at once are what they are line by line: pieces so small leave nothing but lines.
     assert_eq!(recorded(bytes, bytes.len()), recorded(bytes, 60));

@@ -1,6 +1,18 @@
 //! Where numbers stand in 64 bytes, and their values: the part of the lexer that vector
 //! instructions speed up. Knows nothing of profiles.
 
+/// Which vector instructions may be used, as far as the processor has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vectors {
+    /// The widest that there are.
+    #[default]
+    Widest,
+    /// On x86-64 those of SSE2, which every such processor has; none elsewhere.
+    Common,
+    /// None.
+    None,
+}
+
 /// Bytes that one mask covers.
 pub(crate) const WINDOW: usize = 64;
 

@@ -48,7 +48,7 @@ pub(crate) fn read(
     if let Source::Mapped(map) = &source
         && !options.streamed
         && look.callers.is_none()
-        && let Some(mapped) = mapped::read(map, options.threads, room, look.marks)
+        && let Some(mapped) = mapped::read(map, options, look.marks)
     {
         refuse_others(path, &mapped.header)?;
         let length = map.len() as u64;

@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::build::{LEFT_OUT, Room, STILL_RUNNING};
+use super::digits::Vectors;
 use super::fibers::Role;
 use super::order::Order;
 use super::strict::{Batch, Definition, PADDING, RawKey, id_of};
 use crate::profile::header::Header;
+use crate::profile::read::Options;
 use crate::profile::slices::Slicer;
 use crate::profile::tree::{CallTree, Cost, Node, ROOT};
 
@@ -43,7 +45,8 @@ pub(crate) struct Mapped {
 
 /// Reads a file the short way, or `None` where it is not made for that. With `marks`
 /// slices are made: bytes of the file, ascending, and the slices know which records stand behind which of them.
-pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]>) -> Option<Mapped> {
+pub(crate) fn read(text: &[u8], options: &Options, marks: Option<&[u64]>) -> Option<Mapped> {
+    let (threads, room) = (options.threads, Room::of(options.max_tree));
     let sliced = marks.is_some();
     let marks = marks.unwrap_or(&[]);
     let (header, begin) = header(text)?;
@@ -68,6 +71,7 @@ pub(crate) fn read(text: &[u8], threads: usize, room: Room, marks: Option<&[u64]
         last_segment: marks.iter().filter(|mark| **mark <= last as u64).count() as u32,
         next: AtomicUsize::new(0),
         most: 2 * threads,
+        vectors: options.vectors,
         queue: Mutex::new(Queue::default()),
         room: Condvar::new(),
         growth: Mutex::new(Growth::new(if summary.is_some() { ROOT } else { STILL_RUNNING_NODE }, room, sliced)),
@@ -206,6 +210,7 @@ struct Work<'a> {
     next: AtomicUsize,
     /// Lexed chunks that may wait.
     most: usize,
+    vectors: Vectors,
     queue: Mutex<Queue>,
     /// There is room for chunks again.
     room: Condvar,
@@ -247,7 +252,7 @@ impl Work<'_> {
                 return;
             }
             let (text, begin, end) = self.chunk(mine);
-            let whole = batch.lex(text, begin.min(end), end) == end;
+            let whole = batch.lex(text, begin.min(end), end, self.vectors) == end;
             match self.hand_over(mine, batch, whole) {
                 Some(spare) => batch = spare,
                 None => return,

@@ -21,6 +21,7 @@ mod spill;
 mod strict;
 mod window;
 
+pub use digits::Vectors;
 pub(super) use file::read;
 pub use kept::Keeper;
 pub use record::{Recorded, Recorder};

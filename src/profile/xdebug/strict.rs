@@ -6,7 +6,7 @@
 //! numbers of a record's head, and of a call, stand within 64 bytes nearly always: one mask of the
 //! digits in these gives where each begins and ends, and the fixed text between them is compared.
 
-use super::digits::{Masks, Portable};
+use super::digits::{Masks, Portable, Vectors};
 pub(crate) use super::window::LEAD;
 use super::window::{REACH, Range, Window, too_long};
 
@@ -116,20 +116,21 @@ impl<C: Call> Batch<C> {
     /// Reads records from `text[begin..end]`, which must begin at one. Returns where it stopped: at
     /// the beginning of the first record that is cut by `end` or of another form. `text` must go on
     /// for [`PADDING`] bytes beyond `end`, and `begin` be [`LEAD`] at least.
-    pub(crate) fn lex(&mut self, text: &[u8], begin: usize, end: usize) -> usize {
+    pub(crate) fn lex(&mut self, text: &[u8], begin: usize, end: usize, vectors: Vectors) -> usize {
         self.records.clear();
         self.claims.clear();
         self.definitions.clear();
         #[cfg(target_arch = "x86_64")]
         {
             use super::digits::Sse2;
-            if std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("bmi2") {
+            let avx2 = std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("bmi2");
+            match vectors {
                 // SAFETY: the processor has what the function is compiled for.
-                return unsafe { lex_avx2(self, text, begin, end) };
+                Vectors::Widest if avx2 => return unsafe { lex_avx2(self, text, begin, end) },
+                Vectors::Widest | Vectors::Common => return self.lex_with::<Sse2>(text, begin, end),
+                Vectors::None => {}
             }
-            return self.lex_with::<Sse2>(text, begin, end);
         }
-        #[allow(unreachable_code)]
         self.lex_with::<Portable>(text, begin, end)
     }
 

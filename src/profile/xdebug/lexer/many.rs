@@ -5,6 +5,7 @@ use std::io;
 
 use super::{Claim, Lexer, Record, Sink};
 use crate::profile::tree::Cost;
+use crate::profile::xdebug::digits::Vectors;
 use crate::profile::xdebug::fibers::Role;
 use crate::profile::xdebug::strict::{Batch, LEAD, PADDING, RawClaim, RawKey, id_of};
 
@@ -68,7 +69,7 @@ impl Lexer {
         let mut batch = std::mem::take(&mut self.many.batch);
         let mut record = std::mem::take(&mut self.many.record);
         let go = self.many.go.clamp(GO.0, GO.1);
-        let stopped = batch.lex(text, at, (at + go).min(text.len() - PADDING));
+        let stopped = batch.lex(text, at, (at + go).min(text.len() - PADDING), Vectors::Widest);
         let outcome = self.take(at, &batch, &mut record, sink);
         self.many.go = if outcome.as_ref().is_ok_and(|at| *at == stopped) { 2 * go } else { 0 };
         (self.many.batch, self.many.record) = (batch, record);
