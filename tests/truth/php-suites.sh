@@ -2,14 +2,17 @@
 # Unpacks the PHP of another Debian suite into a folder, with every library that it needs, and
 # writes a `php` launcher there. Nothing is installed on this machine.
 #
-#   php-suites.sh SUITE FOLDER          (SUITE: bullseye, bookworm, trixie, forky, sid)
+#   php-suites.sh SUITE FOLDER [PACKAGE...]    (SUITE: bullseye, bookworm, trixie, forky, sid, experimental)
 #
+# Without packages it is the suite's own php-cli; of experimental one has to be named (php8.5-cli), and what it needs
+# comes from sid. Libraries written in PHP are packages as well: they are below tree/usr/share/php.
 # The mirror is the one that this machine's own apt uses. Exits 0 with the launcher's path on
 # stdout, 3 where the suite or its PHP is not to be had.
 set -eu
 suite=$1
 mkdir -p "$2"
 root=$(cd "$2" && pwd)
+shift 2
 launcher=$root/php
 if [ -x "$launcher" ]; then
     echo "$launcher"
@@ -29,6 +32,7 @@ keys=/usr/share/keyrings/debian-archive-keyring.gpg
     echo "deb [signed-by=$keys] $mirror $suite main"
     case $suite in
     sid | forky) ;;
+    experimental) echo "deb [signed-by=$keys] $mirror sid main" ;;
     *) echo "deb [signed-by=$keys] $mirror-security $suite-security main" ;;
     esac
 } > "$apt/etc/sources.list"
@@ -47,10 +51,16 @@ CONF
 APT_CONFIG=$apt/apt.conf
 export APT_CONFIG
 apt-get -qq update >&2 || { echo "apt cannot read $suite" >&2; exit 3; }
-package=$(apt-cache depends php-cli 2>/dev/null | sed -n 's/.*Depends: \(php[0-9.]*-cli\).*/\1/p' | head -n 1)
-[ -n "$package" ] || { echo "$suite has no php-cli" >&2; exit 3; }
-apt-get -qq --yes --download-only --no-install-recommends install "$package" >&2 ||
-    { echo "the packages of $package cannot be had" >&2; exit 3; }
+case " $*" in
+*-cli*) ;;
+*)
+    own=$(apt-cache depends php-cli 2>/dev/null | sed -n 's/.*Depends: \(php[0-9.]*-cli\).*/\1/p' | head -n 1)
+    [ -n "$own" ] || { echo "$suite has no php-cli" >&2; exit 3; }
+    set -- "$own" "$@"
+    ;;
+esac
+apt-get -qq --yes --download-only --no-install-recommends install "$@" >&2 ||
+    { echo "the packages of $* cannot be had" >&2; exit 3; }
 for deb in "$apt"/cache/archives/*.deb; do
     dpkg -x "$deb" "$root/tree"
 done

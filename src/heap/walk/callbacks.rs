@@ -5,6 +5,7 @@
 use super::buffers::walk_buffers;
 use super::engine::{Engine, Entry, Value, kind};
 use super::paths::PathId;
+use super::resolved::{self, block_size, is_live};
 use super::slot::Slot;
 use super::walker::{OrTorn, Walk, Walked};
 use crate::heap::read::image::Php;
@@ -12,11 +13,18 @@ use crate::heap::read::modules::Module;
 
 /// Sizes that a call's description (`zend_fcall_info`, which begins with its own) has had.
 const CALL_SIZES: [u64; 2] = [56, 64];
+/// The blocks of a resolved call with arguments behind it, in a table and in an element of a list.
+const RESOLVED_WITH_ARGUMENTS: u64 = 56;
+const RESOLVED_IN_LIST: u64 = 80;
+/// What loads classes, up to 8.4: `{function, object, closure, class}`.
+const LOADER: u64 = 32;
 const MOST: u32 = 1 << 20;
 /// Signals that there are.
 const MOST_SIGNALS: u32 = 64;
 /// A table, and a list.
 const HEAD: u64 = 56;
+/// What an element of a list begins with: the one behind it and the one before it.
+const LIST_HEAD: u64 = 16;
 
 /// What a table or a list of the engine keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +32,17 @@ enum Kept {
     Shutdown,
     Ticks,
     Autoload,
+}
+
+/// How a callback is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// By what the script gave, with the arguments.
+    Described,
+    /// By the function that it led to, with the arguments.
+    Resolved,
+    /// Of [`LOADER`].
+    Loader,
 }
 
 /// Meets them all. Their references are not counted: who else counts them is not known.
@@ -36,9 +55,9 @@ pub fn walk_callbacks(walk: &mut Walk, php: &Php, modules: &[Module]) -> Walked<
     let (start, length) = php.data();
     for at in (start..start + length as u64 / 8 * 8).step_by(8) {
         let Some(head) = walk.engine.word(at, 0).filter(|head| begins_block(walk, *head)) else { continue };
-        if let Some((kept, entries)) = entries_at(walk, head) {
+        if let Some((kept, form, entries)) = entries_at(walk, head) {
             for entry in entries {
-                meet_entry(walk, kept, entry)?;
+                meet_entry(walk, kept, form, entry)?;
             }
         }
     }
@@ -84,8 +103,7 @@ fn signals(walk: &mut Walk, at: u64) -> Walked<()> {
 }
 
 fn begins_block(walk: &Walk, at: u64) -> bool {
-    at.is_multiple_of(8)
-        && walk.blocks.and_then(|blocks| blocks.block(at)).is_some_and(|b| b.start == at && b.size == HEAD)
+    at.is_multiple_of(8) && block_size(walk, at) == HEAD
 }
 
 /// A `zend_stack` of values.
@@ -118,11 +136,16 @@ fn meet(walk: &mut Walk, path: PathId, value: Value) -> Walked<()> {
     }
 }
 
-/// What the table or list at `head` keeps, where all of its entries are of one kind.
-fn entries_at(walk: &Walk, head: u64) -> Option<(Kept, Vec<u64>)> {
+/// What the table or list at `head` keeps, where all of its entries are of one kind and one form.
+fn entries_at(walk: &Walk, head: u64) -> Option<(Kept, Form, Vec<u64>)> {
     if let Some(entries) = list_entries(&walk.engine, head) {
-        let all = entries.iter().all(|entry| is_call(walk, *entry));
-        return (all && !entries.is_empty()).then_some((Kept::Ticks, entries));
+        let form = form_of(walk, &entries, |walk, entry| {
+            let block = block_size(walk, entry.wrapping_sub(LIST_HEAD));
+            is_call(walk, entry)
+                .then_some(Form::Described)
+                .or_else(|| (block == RESOLVED_IN_LIST && resolved::is_call(walk, entry)).then_some(Form::Resolved))
+        });
+        return form.map(|form| (Kept::Ticks, form, entries));
     }
     let table = walk.engine.table(head).filter(|table| table.count > 0)?;
     let is_array = walk.engine.counted(head).is_some_and(|counted| counted.kind == kind::ARRAY);
@@ -136,10 +159,25 @@ fn entries_at(walk: &Walk, head: u64) -> Option<(Kept, Vec<u64>)> {
         }
         entries.push(entry.value.word);
     }
-    if entries.iter().all(|entry| is_call(walk, *entry)) {
-        return Some((Kept::Shutdown, entries));
+    let with_arguments = |walk: &Walk, entry| match block_size(walk, entry) {
+        RESOLVED_WITH_ARGUMENTS if resolved::is_call(walk, entry) => Some(Form::Resolved),
+        _ => is_call(walk, entry).then_some(Form::Described),
+    };
+    if let Some(form) = form_of(walk, &entries, with_arguments) {
+        return Some((Kept::Shutdown, form, entries));
     }
-    entries.iter().all(|entry| is_loader(walk, *entry)).then_some((Kept::Autoload, entries))
+    let loader = |walk: &Walk, entry| match block_size(walk, entry) {
+        resolved::SIZE => resolved::is_call(walk, entry).then_some(Form::Resolved),
+        LOADER => is_loader(walk, entry).then_some(Form::Loader),
+        _ => None,
+    };
+    form_of(walk, &entries, loader).map(|form| (Kept::Autoload, form, entries))
+}
+
+/// The form of all entries, where they have one.
+fn form_of(walk: &Walk, entries: &[u64], of: impl Fn(&Walk, u64) -> Option<Form>) -> Option<Form> {
+    let form = of(walk, *entries.first()?)?;
+    entries.iter().all(|entry| of(walk, *entry) == Some(form)).then_some(form)
 }
 
 /// The data of a `zend_llist`'s elements.
@@ -154,14 +192,10 @@ fn list_entries(engine: &Engine, head: u64) -> Option<Vec<u64>> {
         if engine.word(at, 8)? != before {
             return None;
         }
-        entries.push(at.wrapping_add(16));
+        entries.push(at.wrapping_add(LIST_HEAD));
         (before, at) = (at, engine.word(at, 0)?);
     }
     (at == 0 && before == last).then_some(entries)
-}
-
-fn is_live(walk: &Walk, at: u64) -> bool {
-    walk.live.find(&walk.engine, at).is_some()
 }
 
 /// A description of a call, whose callable follows its size.
@@ -182,29 +216,46 @@ fn is_call(walk: &Walk, at: u64) -> bool {
 fn is_loader(walk: &Walk, at: u64) -> bool {
     let word = |offset| walk.engine.word(at, offset);
     let (Some(function), Some(object), Some(closure)) = (word(0), word(8), word(16)) else { return false };
-    function != 0
-        && walk.engine.function(function).is_some()
+    resolved::is_function(walk, function)
         && [object, closure].iter().all(|at| *at == 0 || is_live(walk, *at))
         && object | closure != 0
 }
 
-fn meet_entry(walk: &mut Walk, kept: Kept, at: u64) -> Walked<()> {
+fn meet_entry(walk: &mut Walk, kept: Kept, form: Form, at: u64) -> Walked<()> {
     let label = match kept {
         Kept::Shutdown => "register_shutdown_function()",
         Kept::Ticks => "register_tick_function()",
         Kept::Autoload => "spl_autoload_register()",
     };
     let path = list(walk, label);
-    if kept == Kept::Autoload {
-        // The closure is what is kept of a closure; the object that it is bound to hangs on it.
-        let words = [16, 8].map(|offset| walk.engine.word(at, offset).unwrap_or_default());
-        let object = words.into_iter().find(|word| *word != 0).unwrap_or_default();
-        return meet(walk, path, Value { word: object, kind: kind::OBJECT });
+    let block = block_size(walk, at).max(block_size(walk, at.wrapping_sub(LIST_HEAD)));
+    walk.paths.at(path).bytes += block;
+    let object = match form {
+        Form::Described => {
+            let callable = walk.engine.value(at.wrapping_add(8)).or_torn("a callback", at)?;
+            meet(walk, path, callable)?;
+            return arguments(walk, path, at, (32, 48));
+        }
+        Form::Resolved => resolved::kept(walk, at),
+        Form::Loader => resolved::closure_or_object(walk, at, (16, 8)),
+    };
+    match object {
+        Some(word) => meet(walk, path, Value { word, kind: kind::OBJECT })?,
+        // A function that has a name, and whose name is not kept.
+        None => {
+            let of = walk.paths.type_id("function");
+            walk.paths.count(path, of, 1);
+        }
     }
-    let callable = walk.engine.value(at.wrapping_add(8)).or_torn("a callback", at)?;
-    meet(walk, path, callable)?;
-    // The arguments that it will be given.
-    let (arguments, count) = (walk.engine.word(at, 32), walk.engine.half(at, 48));
+    match kept {
+        Kept::Autoload => Ok(()),
+        Kept::Shutdown | Kept::Ticks => arguments(walk, path, at, (40, 48)),
+    }
+}
+
+/// The arguments that a callback will be given. `places`: where the entry at `at` has their address and their count.
+fn arguments(walk: &mut Walk, path: PathId, at: u64, places: (u32, u32)) -> Walked<()> {
+    let (arguments, count) = (walk.engine.word(at, places.0), walk.engine.half(at, places.1));
     if let (Some(arguments), Some(count @ 1..=1024)) = (arguments, count) {
         let label = walk.paths.label(2, " argument ");
         let path = walk.paths.child(path, label);

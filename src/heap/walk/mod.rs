@@ -14,6 +14,7 @@ pub mod garbage;
 pub mod objects;
 mod orphans;
 pub mod paths;
+mod resolved;
 pub mod resources;
 mod roots;
 pub mod slot;

@@ -5,6 +5,7 @@ use super::classes::static_names;
 use super::engine::{Function, Value, function_key, is_identifier, kind};
 use super::orphans::Orphan;
 use super::paths::PathId;
+use super::resolved;
 use super::slot::Slot;
 use super::walker::{OrTorn, Torn, Walk, Walked};
 use crate::heap::read::image::Php;
@@ -233,7 +234,7 @@ fn expand_resource(walk: &mut Walk, resource: u64, path: PathId) -> Walked<()> {
         }
     }
     if what == " options" {
-        notification(walk, pointer, path)?;
+        notification(walk, resource, pointer, path)?;
     }
     let value = engine.value(pointer + u64::from(offset)).or_torn("a resource's value", pointer)?;
     if value.kind >= kind::STRING && value.kind <= kind::REFERENCE {
@@ -244,11 +245,20 @@ fn expand_resource(walk: &mut Walk, resource: u64, path: PathId) -> Walked<()> {
     Ok(())
 }
 
-/// The callback that a stream's context tells of its progress: a notifier is {function, destructor, value, ...}.
-fn notification(walk: &mut Walk, context: u64, path: PathId) -> Walked<()> {
+/// The callback that a stream's context tells of its progress: a notifier is {function, destructor, value, ...}, or from
+/// 8.5 on {function, destructor, pointer to a resolved call, ...}.
+fn notification(walk: &mut Walk, resource: u64, context: u64, path: PathId) -> Walked<()> {
     let notifier = walk.engine.word(context, 0).or_torn("a context", context)?;
-    let Some(callback) = walk.engine.value(notifier.wrapping_add(16)).filter(|_| notifier != 0) else { return Ok(()) };
-    if callback.kind == kind::OBJECT && walk.live.find(&walk.engine, callback.word).is_some()
+    let Some(mut callback) = walk.engine.value(notifier.wrapping_add(16)).filter(|_| notifier != 0) else {
+        return Ok(());
+    };
+    walk.add_resource_bytes(resource, notifier);
+    if resolved::is_call(walk, callback.word) {
+        let Some(word) = resolved::kept(walk, callback.word) else { return Ok(()) };
+        walk.add_resource_bytes(resource, callback.word);
+        callback = Value { word, kind: kind::OBJECT };
+    }
+    if callback.kind == kind::OBJECT && resolved::is_live(walk, callback.word)
         || matches!(callback.kind, kind::ARRAY | kind::STRING)
     {
         let label = walk.paths.label(3, " notification");

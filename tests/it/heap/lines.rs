@@ -18,7 +18,7 @@ impl Php {
     fn start(script: &str, cases: &[&str]) -> Php {
         let php = std::env::var("PROFILE_RUN_PHP").unwrap_or_else(|_| "php".into());
         let mut child = Command::new(php)
-            .args(["-n", "-d", "memory_limit=1G", script])
+            .args(["-n", "-d", "memory_limit=1G", "-d", "error_reporting=22527", script])
             .args(cases)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -121,6 +121,9 @@ fn callbacks_that_the_engine_keeps_are_named() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/engine.php");
     let cases = [
         ("shutdown", "register_shutdown_function()[]"),
+        ("arguments", "register_shutdown_function()[]"),
+        ("method", "spl_autoload_register()[]"),
+        ("invoked", "register_tick_function()[]"),
         ("tick", "register_tick_function()[]"),
         ("error", "set_error_handler()[]"),
         ("exception", "set_exception_handler()[]"),
@@ -150,9 +153,17 @@ fn callbacks_that_the_engine_keeps_are_named() {
         assert_eq!(found.per_1000, 1000.0, "{case}");
         let last = &censuses[3].1;
         assert_eq!(last.held.objects + last.garbage.objects, 0, "{case}: {:?} {:?}", last.held, last.garbage);
+        assert_eq!(code.refused, None, "{case}");
         let lines_of = |role| code.container(path).map(|found| lines(found, role)).unwrap_or_default();
-        assert_eq!(lines_of(Role::PutsIn), told(script, &format!("{case} puts")), "{case}: {:?}", code.container(path));
-        assert_eq!(lines_of(Role::TakesOut), told(script, &format!("{case} takes")), "{case}");
+        // Whatever is given to a function of the engine, the lines are all those that call it.
+        let of = match case {
+            "arguments" => "shutdown",
+            "method" => "autoload",
+            "invoked" => "tick",
+            _ => case,
+        };
+        assert_eq!(lines_of(Role::PutsIn), told(script, &format!("{of} puts")), "{case}: {:?}", code.container(path));
+        assert_eq!(lines_of(Role::TakesOut), told(script, &format!("{of} takes")), "{case}");
     }
 }
 
