@@ -270,10 +270,12 @@
   const tree = (graph) => {
     const roots = [];
     const open = [];
+    const deeper = new Map();
+    for (let n = 0; n < graph.deeper.length; n += 2) deeper.set(graph.deeper[n] * 4, graph.deeper[n + 1]);
     for (let at = 0; at < graph.frames.length; at += 4) {
       const [depth, name, value, rest] = graph.frames.slice(at, at + 4);
       const above = depth > 0 ? open[depth - 1] : null;
-      const node = { depth: depth + 1, name, value, rest, start: 0, above, below: [] };
+      const node = { depth: depth + 1, name, value, rest, deeper: deeper.get(at) || 0, start: 0, above, below: [] };
       (above ? above.below : roots).push(node);
       open[depth] = node;
     }
@@ -282,7 +284,7 @@
     const place = (siblings, start, above, rest) => {
       if (graph.order === "function") siblings.sort((a, b) => b.value - a.value);
       for (const node of siblings) { node.start = start; start += node.value; }
-      if (rest > 0) nodes.push({ depth: above ? above.depth + 1 : 1, name: null, value: rest, start, above, below: [] });
+      if (rest > 0) waiting.push({ depth: above ? above.depth + 1 : 1, name: null, value: rest, rest: 0, deeper: above ? above.deeper : 0, start, above, below: [] });
       for (let at = siblings.length - 1; at >= 0; at -= 1) waiting.push(siblings[at]);
     };
     place(roots, 0, null, graph.total - roots.reduce((sum, node) => sum + node.value, 0));
@@ -304,8 +306,14 @@
   let wanted = null;
   let drawn = new Map();
 
-  const name = (node) => (node.name === null ? "Not drawn one by one" : graphs.names[node.name]);
-  const cost = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${value.toLocaleString("en")} ${graphs.events}` : time(value));
+  const name = (node) => {
+    if (node.name !== null) return graphs.names[node.name];
+    if (!node.deeper) return "Not drawn one by one";
+    return `${node.deeper.toLocaleString("en")} level${node.deeper > 1 ? "s" : ""} deeper ${node.deeper > 1 ? "are" : "is"} not drawn`;
+  };
+  // Beyond 53 bits a number here is near what the file holds: its first 15 digits are right.
+  const counted = (value) => (Number.isSafeInteger(value) ? value.toLocaleString("en") : `about ${Number(value.toPrecision(15)).toLocaleString("en")}`);
+  const cost = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${counted(value)} ${graphs.events}` : time(value));
   const value = (node) => cost(node.value);
   const whole = () => (graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
   const say = (node) => {
@@ -330,7 +338,8 @@
       if (wanted(graphs.names[graph.small[n]])) { small.count += 1; small.value += graph.small[n + 1]; }
     }
     const found = sum > 0 || small.count === 0 ? [`matches ${percent(sum / graph.total)} of ${whole()}`] : [];
-    if (small.count) found.push(`${small.count} function${small.count > 1 ? "s" : ""} too small to be drawn match${small.count > 1 ? "" : "es"}: ${percent(small.value / graph.total)}`);
+    if (small.count) found.push(`${small.count} function${small.count > 1 ? "s that are" : " that is"} not drawn match${small.count > 1 ? "" : "es"}: ${percent(small.value / graph.total)}`);
+    if (graph.unknown) found.push(`${graph.unknown.toLocaleString("en")} more that are not drawn are not searched`);
     return found.join("; ");
   };
 
@@ -347,16 +356,30 @@
     const path = new Set();
     for (let node = focus; node; node = node.above) path.add(node);
     const seen = [];
-    let deepest = 0;
+    const least = narrow ? 0.8 : 0.4;
+    // Neighbours that are too narrow for this screen stand as one grey bar.
+    const crowd = (row) => {
+      const node = { depth: row.depth, name: null, value: row.value, deeper: 0, start: row.start, above: row.above, below: [] };
+      const wide = row.value * scale;
+      if (wide >= least) seen.push({ node, above: false, left: (row.start - from) * scale, wide });
+    };
+    const crowds = new Map();
+    const narrower = new Set();
     for (const node of nodes) {
       const above = path.has(node) && node !== focus;
       if (!above && (node.start < from || node.start + node.value > from + span)) continue;
       const left = above ? 0 : (node.start - from) * scale;
       const wide = above ? width : node.value * scale;
-      if (wide < (narrow ? 0.8 : 0.4)) continue;
-      deepest = Math.max(deepest, node.depth);
-      seen.push({ node, above, left, wide });
+      if (wide >= least) { seen.push({ node, above, left, wide }); continue; }
+      narrower.add(node);
+      if (narrower.has(node.above)) continue;
+      const row = crowds.get(node.above);
+      if (row && Math.abs(row.start + row.value - node.start) * scale < 0.01) { row.value += node.value; continue; }
+      if (row) crowd(row);
+      crowds.set(node.above, { depth: node.depth, value: node.value, start: node.start, above: node.above });
     }
+    for (const row of crowds.values()) crowd(row);
+    const deepest = seen.reduce((most, { node }) => Math.max(most, node.depth), 0);
     const top = (node) => (choice.shape === "flame" ? deepest - node.depth : node.depth - 1) * row;
     for (const { node, above, left, wide } of seen) {
       const group = svg("g");

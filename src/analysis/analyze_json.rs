@@ -72,6 +72,11 @@ pub struct Analyzed {
 }
 
 impl Analyzed {
+    /// The same with allocation where time was.
+    pub fn by_allocation(profile: &Profile, messages: u64, waiting: &Waiting) -> Self {
+        Self { events: profile.events(), ..Self::of(&profile.clone().by_allocation(), messages, waiting) }
+    }
+
     /// What follows from a profile; `messages` were served meanwhile, 0 where that is not known.
     pub fn of(profile: &Profile, messages: u64, waiting: &Waiting) -> Self {
         let figures = ProfileFigures::of(profile, &waiting.of(profile), messages, &[], 1);

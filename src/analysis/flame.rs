@@ -37,6 +37,11 @@ impl Slice {
     fn most_frames(&self) -> usize {
         if *self == Slice::All { 4000 } else { 700 }
     }
+
+    /// Most levels of it: more than calls stand in each other without recursion.
+    pub(super) fn most_levels(&self) -> usize {
+        if *self == Slice::All { 250 } else { 120 }
+    }
 }
 
 /// One flamegraph's data.
@@ -56,7 +61,7 @@ pub struct Flame {
     pub stacks: Laid,
     /// By function.
     pub by_function: Laid,
-    /// Self cost of every function by its name, the dearest first: also of those that have no frame.
+    /// Self cost of every function that has a share, by its name, the dearest first: also of those that have no frame.
     pub own: Vec<(u32, u64)>,
 }
 
@@ -77,7 +82,14 @@ impl Flame {
             own[node as usize] += cost;
         }
         let name_of: Vec<u32> = (0..names.len() as u32).collect();
-        let costs = Costs { tree: &tree, own, name_of: &name_of, names: &names, most: slice.most_frames() };
+        let costs = Costs {
+            tree: &tree,
+            own,
+            name_of: &name_of,
+            names: &names,
+            most: slice.most_frames(),
+            levels: slice.most_levels(),
+        };
         let (stacks, by_function, own) = (costs.stacks(), costs.by_function(), costs.by_name());
         Flame {
             cost: Cost::Time,
@@ -138,7 +150,8 @@ pub fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: u64) ->
             if own.iter().all(|own| *own == 0) {
                 return;
             }
-            let costs = Costs { tree: &profile.tree, own, name_of: &name_of, names: &names, most: slice.most_frames() };
+            let (most, levels) = (slice.most_frames(), slice.most_levels());
+            let costs = Costs { tree: &profile.tree, own, name_of: &name_of, names: &names, most, levels };
             flames.push(Flame {
                 cost: cost.clone(),
                 busy,

@@ -1,5 +1,5 @@
-//! A call tree laid out for a picture: the dearest frames, as many as a picture holds, and what of each lies in frames
-//! that are left out. It takes time and memory in proportion to the tree, however deep that is.
+//! A call tree laid out for a picture: the dearest frames, as many and as deep as a picture holds, and what of each lies
+//! in frames that are left out. It takes time and memory in proportion to the tree, however deep that is.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -20,6 +20,8 @@ pub struct Laid {
     pub total: u64,
     /// Below which share of the whole frames are left out.
     pub least: f64,
+    /// So many levels are shown at most, where there are more.
+    pub levels: Option<usize>,
     /// Frames below this depth are left out too, where the tree was too large to look at all.
     pub deepest: Option<usize>,
 }
@@ -35,6 +37,19 @@ pub struct Frame {
     pub value: u64,
     /// What of `value` is no callee's.
     pub own: u64,
+    /// It stands on the last level that is shown, and so many would follow below it.
+    pub deeper: usize,
+}
+
+/// One step of a stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A function, by the flamegraph's names.
+    Function(u32),
+    /// Frames that are left out, as each costs too little.
+    LeftOut,
+    /// So many levels that are left out, as there are too many.
+    Deeper(usize),
 }
 
 /// What a tree's nodes cost in one picture.
@@ -50,6 +65,8 @@ pub struct Costs<'a> {
     pub names: &'a [String],
     /// Most frames of the picture.
     pub most: usize,
+    /// Most levels of it.
+    pub levels: usize,
 }
 
 impl Costs<'_> {
@@ -66,15 +83,22 @@ impl Costs<'_> {
         let (children, begins) = self.tree.children();
         let mut values = self.own.clone();
         let nodes = self.tree.nodes();
+        // Levels of frames at and below each node.
+        let mut heights = vec![0u32; nodes.len()];
         for id in (1..nodes.len()).rev() {
+            if values[id] == 0 {
+                continue;
+            }
             let parent = nodes[id].parent as usize;
             values[parent] = values[parent].saturating_add(values[id]);
+            heights[id] += 1;
+            heights[parent] = heights[parent].max(heights[id]);
         }
         let below = |node: u32| {
             let range = begins[node as usize] as usize..begins[node as usize + 1] as usize;
             children[range].iter().map(|child| (*child, values[*child as usize]))
         };
-        let mut layout = Layout::new(self);
+        let mut layout = Layout::new(self, heights);
         layout.open(None, self, below(ROOT));
         while let Some(group) = layout.next() {
             let own = group.entries.iter().map(|(node, _)| self.own[*node as usize]).fold(0, u64::saturating_add);
@@ -87,13 +111,19 @@ impl Costs<'_> {
     /// The same cost by function: each function's own cost stands on the first level, who called it below.
     pub fn by_function(&self) -> Laid {
         let caller = |node: u32| self.tree.nodes()[node as usize].parent;
-        let mut layout = Layout::new(self);
+        // Levels of frames from each node up.
+        let mut depths = vec![0u32; self.own.len()];
+        for (id, node) in self.tree.nodes().iter().enumerate().skip(1) {
+            depths[id] = depths[node.parent as usize] + 1;
+        }
+        let mut layout = Layout::new(self, depths);
         layout.open(None, self, (1..self.own.len() as u32).map(|node| (node, self.own[node as usize])));
         let mut left = STEPS;
         while let Some(mut group) = layout.next() {
             if group.entries.len() > left {
                 layout.stop_at(group.depth);
-                layout.draw(&group, 0);
+                let at = layout.draw(&group, 0);
+                layout.deepen(at, group.entries.iter().map(|(node, _)| caller(*node)));
                 continue;
             }
             left -= group.entries.len();
@@ -116,14 +146,20 @@ impl Costs<'_> {
         layout.finish(self.names)
     }
 
-    /// Self cost by name, the dearest first.
+    /// Self cost by name, the dearest first: of all that a picture with room for everything would show.
     pub fn by_name(&self) -> Vec<(u32, u64)> {
         let mut own = vec![0u64; self.names.len()];
-        for (node, cost) in self.own.iter().enumerate().skip(1) {
-            let name = &mut own[self.name(node as u32) as usize];
-            *name = name.saturating_add(*cost);
+        let (mut seen, mut shown) = (vec![false; own.len()], vec![false; self.own.len()]);
+        for (node, cost) in self.own.iter().enumerate().skip(1).rev() {
+            shown[node] |= *cost > 0;
+            if shown[node] {
+                shown[self.tree.nodes()[node].parent as usize] = true;
+                let name = self.name(node as u32) as usize;
+                own[name] = own[name].saturating_add(*cost);
+                seen[name] = true;
+            }
         }
-        let mut own: Vec<(u32, u64)> = (0..).zip(own).filter(|(_, own)| *own > 0).collect();
+        let mut own: Vec<(u32, u64)> = (0..).zip(own).filter(|(name, _)| seen[*name as usize]).collect();
         own.sort_by_key(|(name, own)| (Reverse(*own), &self.names[*name as usize]));
         own
     }
@@ -146,6 +182,10 @@ struct Group {
 struct Layout {
     total: u64,
     most: usize,
+    /// Most levels.
+    levels: usize,
+    /// Levels that each node stands for.
+    heights: Vec<u32>,
     least: u64,
     /// By value; those that came first before those of the same value.
     waiting: BinaryHeap<(u64, Reverse<usize>)>,
@@ -158,11 +198,13 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(costs: &Costs<'_>) -> Self {
+    fn new(costs: &Costs<'_>, heights: Vec<u32>) -> Self {
         let total = costs.total();
         Layout {
             total,
             most: costs.most,
+            levels: costs.levels,
+            heights,
             least: ((total as f64 * LEAST).ceil() as u64).max(1),
             waiting: BinaryHeap::new(),
             groups: HashMap::new(),
@@ -177,8 +219,12 @@ impl Layout {
     /// little is left out.
     fn open(&mut self, above: Option<usize>, costs: &Costs<'_>, entries: impl Iterator<Item = Entry>) {
         let depth = above.map_or(0, |above| self.drawn[above].1.depth + 1);
+        let entries = entries.filter(|(_, value)| *value > 0);
+        if let Some(above) = above.filter(|_| depth >= self.levels) {
+            return self.deepen(above, entries.map(|(node, _)| node));
+        }
         let mut groups: Vec<Group> = Vec::new();
-        for (node, value) in entries.filter(|(_, value)| *value > 0) {
+        for (node, value) in entries {
             let name = costs.name(node);
             let known = &mut self.known[name as usize];
             if *known == 0 {
@@ -209,8 +255,16 @@ impl Layout {
     }
 
     fn draw(&mut self, group: &Group, own: u64) -> usize {
-        self.drawn.push((group.above, Frame { depth: group.depth, name: group.name, value: group.value, own }));
+        let frame = Frame { depth: group.depth, name: group.name, value: group.value, own, deeper: 0 };
+        self.drawn.push((group.above, frame));
         self.drawn.len() - 1
+    }
+
+    /// Nothing is drawn below a frame: how many levels these nodes would take.
+    fn deepen(&mut self, at: usize, nodes: impl Iterator<Item = u32>) {
+        let heights = &self.heights;
+        let deeper = nodes.map(|node| heights[node as usize] as usize).max().unwrap_or(0);
+        self.drawn[at].1.deeper = deeper;
     }
 
     fn stop_at(&mut self, depth: usize) {
@@ -232,16 +286,34 @@ impl Layout {
             frames.push(self.drawn[at].1);
             open.append(&mut below[at + 1]);
         }
-        Laid { frames, total: self.total, least: next.max(LEAST), deepest: self.deepest }
+        let levels =
+            frames.iter().any(|frame| frame.depth + 1 == self.levels && frame.deeper > 0).then_some(self.levels);
+        Laid { frames, total: self.total, least: next.max(LEAST), levels, deepest: self.deepest }
     }
 }
 
 impl Laid {
-    /// Without the frames that have less than `share` of the whole.
-    pub fn pruned(&self, share: f64) -> Laid {
+    /// Without the frames that have less than `share` of the whole, and without those below so many levels.
+    pub fn pruned(&self, share: f64, levels: usize) -> Laid {
         let least = self.total as f64 * share;
-        let frames = self.frames.iter().copied().filter(|frame| frame.value as f64 >= least).collect();
-        Laid { frames, least: self.least.max(share), ..*self }
+        let mut frames: Vec<Frame> = Vec::new();
+        // The last level, and its frame that stands above what comes.
+        let mut last: Option<usize> = None;
+        for frame in self.frames.iter().filter(|frame| frame.value as f64 >= least) {
+            match last.filter(|_| frame.depth >= levels) {
+                Some(last) => {
+                    let deeper = frame.depth + 1 - levels + frame.deeper;
+                    frames[last].deeper = frames[last].deeper.max(deeper);
+                }
+                None => {
+                    last = (frame.depth + 1 == levels).then_some(frames.len());
+                    frames.push(*frame);
+                }
+            }
+        }
+        let cut = frames.iter().any(|frame| frame.depth + 1 == levels && frame.deeper > 0);
+        let levels = if cut { Some(levels) } else { self.levels };
+        Laid { frames, least: self.least.max(share), levels, ..*self }
     }
 
     /// What of each frame's cost lies in frames below it that are left out.
@@ -264,23 +336,23 @@ impl Laid {
         self.total.saturating_sub(first.map(|frame| frame.value).fold(0, u64::saturating_add))
     }
 
-    /// Each frame that has a cost of its own, with its stack: `visit(stack, own)`. What is left out below a frame comes
-    /// with no name at the end of its stack.
-    pub fn stacks(&self, mut visit: impl FnMut(&[Option<u32>], u64)) {
-        let mut stack: Vec<Option<u32>> = Vec::new();
+    /// Each frame that has a cost of its own, with its stack: `visit(stack, own)`. What is left out below a frame stands
+    /// at the end of its stack.
+    pub fn stacks(&self, mut visit: impl FnMut(&[Step], u64)) {
+        let mut stack: Vec<Step> = Vec::new();
         for (frame, rest) in self.frames.iter().zip(self.rests()) {
             stack.truncate(frame.depth);
-            stack.push(Some(frame.name));
+            stack.push(Step::Function(frame.name));
             if frame.own > 0 {
                 visit(&stack, frame.own);
             }
             if rest > 0 {
-                stack.push(None);
+                stack.push(if frame.deeper > 0 { Step::Deeper(frame.deeper) } else { Step::LeftOut });
                 visit(&stack, rest);
             }
         }
         if self.rest() > 0 {
-            visit(&[None], self.rest());
+            visit(&[Step::LeftOut], self.rest());
         }
     }
 }
@@ -303,7 +375,11 @@ mod tests {
 
     fn stacks(flame: &Flame, laid: &Laid) -> Vec<(String, u64)> {
         let mut stacks = Vec::new();
-        let name = |name: &Option<u32>| name.map_or("...", |name| &flame.names[name as usize]);
+        let name = |step: &Step| match step {
+            Step::Function(name) => flame.names[*name as usize].clone(),
+            Step::LeftOut => "...".to_owned(),
+            Step::Deeper(levels) => format!("+{levels}"),
+        };
         laid.stacks(|stack, cost| stacks.push((stack.iter().map(name).collect::<Vec<_>>().join(";"), cost)));
         stacks
     }
@@ -341,8 +417,8 @@ mod tests {
         let all = [("a;...", 4), ("a;b", 99_890), ("a;c", 106)].map(|(stack, cost)| (stack.to_owned(), cost));
         assert_eq!(stacks(&flame, laid), all);
         let pruned = [("a;...", 110), ("a;b", 99_890)].map(|(stack, cost)| (stack.to_owned(), cost));
-        assert_eq!(stacks(&flame, &laid.pruned(0.01)), pruned);
-        assert_eq!((flame.by_function.rest(), flame.own.len()), (4, 3));
+        assert_eq!(stacks(&flame, &laid.pruned(0.01, 99)), pruned);
+        assert_eq!((flame.by_function.rest(), flame.own.len()), (4, 4));
     }
 
     #[test]
@@ -350,7 +426,7 @@ mod tests {
         let names: Vec<String> = (0..20_000).map(|n| format!("f{n}")).collect();
         let flame = Flame::of_stacks(Slice::All, names.iter().map(|name| (vec!["main", name.as_str()], 1)));
         assert_eq!(stacks(&flame, &flame.by_function), [("...".to_owned(), 20_000)]);
-        assert_eq!(flame.own.len(), 20_000);
+        assert_eq!(flame.own.len(), 20_001);
     }
 
     #[test]
@@ -363,9 +439,24 @@ mod tests {
     }
 
     #[test]
-    fn a_deep_recursion_is_no_danger() {
-        let flame = flame(&[(&["f"; 50_000], 7)]);
-        assert_eq!((flame.stacks.total, flame.stacks.frames.len(), flame.stacks.frames[0].value), (7, MOST, 7));
-        assert_eq!((flame.by_function.frames.len(), flame.by_function.deepest), (MOST, None));
+    fn of_a_deep_recursion_the_first_levels_are_drawn_and_the_others_said() {
+        let deep = flame(&[(&["f"; 50_000], 7), (&["f", "g"], 3)]);
+        let (stacks, by_function) = (&deep.stacks, &deep.by_function);
+        let levels = Slice::All.most_levels();
+        for (laid, levels) in [(stacks, levels), (by_function, levels), (&stacks.pruned(0.0, 9), 9)] {
+            let deepest = laid.frames.iter().max_by_key(|frame| frame.depth).unwrap();
+            assert_eq!((deepest.depth + 1, deepest.deeper, deepest.value), (levels, 50_000 - levels, 7));
+            assert_eq!((laid.total, laid.levels, laid.deepest), (10, Some(levels), None));
+            let sum: u64 = {
+                let mut sum = 0;
+                laid.stacks(|_, cost| sum += cost);
+                sum
+            };
+            assert_eq!(sum, 10, "the grey bar has what is not drawn");
+        }
+        assert_eq!(self::stacks(&deep, &stacks.pruned(0.0, 2))[0], ("f;f;+49998".to_owned(), 7));
+        let shallow = flame(&[(&["f"; 40], 7)]);
+        assert_eq!((shallow.stacks.levels, shallow.stacks.frames.len()), (None, 40));
+        assert_eq!(shallow.stacks.pruned(0.0, 40), shallow.stacks);
     }
 }

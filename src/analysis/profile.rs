@@ -10,7 +10,7 @@ use super::slices::{self, WaveAt};
 use super::waiting::Waiting;
 use crate::journal::ProfileWriter;
 use crate::phrase::grouped;
-use crate::profile::{self, Caller, Dialect, Marks, Options, Profile, Sought, Wanted};
+use crate::profile::{self, Caller, Dialect, EXACT, Marks, Metric, Options, Profile, Sought, Wanted};
 
 /// What is said wherever stacks of a file are shown that holds none.
 pub const ESTIMATED: &str = "the stacks are an estimate: the files hold only who called whom, so each function's cost \
@@ -111,6 +111,20 @@ fn tick(profile: &Profile) -> i64 {
     profile.units.nanoseconds_per_tick.unwrap_or(1) as i64
 }
 
+/// What of the costs no picture can show.
+fn below_zero(profile: &Profile, metric: Metric, below: i64) -> String {
+    let (total, below) = (signed(profile.total(metric)), grouped(below.unsigned_abs()));
+    match metric {
+        Metric::Allocation => format!(
+            "The allocation of all calls sums up to {total} bytes; in it are {below} bytes that calls gave back, which no flamegraph can show."
+        ),
+        Metric::Time => format!(
+            "`{}` of all functions sums up to {total}; in it are {below} below zero, which no flamegraph can show.",
+            profile.units.time_event
+        ),
+    }
+}
+
 /// What was lost, and what a reader should know, file by file.
 fn notes(profile: &Profile) -> Vec<String> {
     let mut notes = Vec::new();
@@ -120,12 +134,16 @@ fn notes(profile: &Profile) -> Vec<String> {
     let (incomplete, remarks) = of_files(profile);
     notes.extend(few(incomplete, "are incomplete, too"));
     notes.extend(few(remarks, "have more to be said of them"));
-    let freed: i64 = profile.tree.nodes().iter().map(|node| node.cost.memory.min(0)).sum();
-    if freed < 0 {
+    for metric in [Metric::Allocation, Metric::Time] {
+        let below = profile.tree.nodes().iter().map(|node| node.cost.of(metric).min(0)).fold(0, i64::saturating_add);
+        if below < 0 {
+            notes.push(below_zero(profile, metric, below));
+        }
+    }
+    if Dialect::Xdebug != profile.dialect && profile.has_rounded(Metric::Time) {
         notes.push(format!(
-            "The allocation of all calls sums up to {} bytes; in it are {} bytes that calls gave back, which no flamegraph can show.",
-            signed(profile.tree.total().memory),
-            grouped(freed.unsigned_abs())
+            "Some costs are {} or more: the flamegraph and its figures show such numbers to 15 digits.",
+            grouped(EXACT)
         ));
     }
     notes

@@ -1,6 +1,7 @@
 //! `profile-run analyze`: its arguments and what it does with them.
 
 mod csv;
+mod said;
 
 use std::ffi::OsStr;
 use std::io::{self, IsTerminal, Write};
@@ -67,6 +68,9 @@ pub struct Args {
     /// What the call tree may take of memory; beyond it the cheapest paths stand as one frame
     #[arg(long, value_name = "SIZE", default_value = "512MB", value_parser = parse::size)]
     max_tree: u64,
+    /// What folded stacks or a pprof file may take, unpacked; a profile that would take more is refused
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = parse::size)]
+    max_output: u64,
     /// Of a CSV of floors, the unit of memory whose column does not name one (kB: 1,024 bytes)
     #[arg(long, value_name = "B|kB|MB")]
     unit: Option<ByteUnit>,
@@ -130,7 +134,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         true => read_sliced(&args.paths, &options, &Wanted::default())?,
         false => read_paths(&args.paths, &options)?,
     };
-    say_what_was_lost(&profile);
+    said::what_was_lost(&profile);
     let (mut profile, metric) = choose(profile, &args.metric)?;
     if profile.estimated && !matches!(args.format, Format::Json | Format::Callgrind) {
         errln!("profile-run: {ESTIMATED}");
@@ -155,11 +159,14 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     for pattern in &args.hide {
         profile = profile.hide(&Pattern::new(pattern));
     }
-    // The page has a switch for it.
-    if args.busy && args.format != Format::Html && profile.dialect == Dialect::Xdebug {
+    // The page has a switch for it; allocation has no waiting in it.
+    let busy = args.busy && metric == Metric::Time && args.format != Format::Html;
+    if busy && profile.dialect == Dialect::Xdebug {
         let waits = waiting.of(&profile);
         profile = profile.busy(&waits);
     }
+    said::refuse_too_much(&profile, metric, args.format, args.max_output)?;
+    said::what_readers_may_miss(&profile, metric, args.format);
     let asked = Asked { metric, messages: args.messages, waiting };
     let put =
         |out: &mut dyn Write| write(&profile, &asked, args.format, &mut io::BufWriter::with_capacity(1 << 16, out));
@@ -191,9 +198,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
 fn choose(profile: Profile, metric: &str) -> Result<(Profile, Metric), profile::Error> {
     match metric {
         "time" => Ok((profile, Metric::Time)),
-        "allocation" if profile.dialect == Dialect::Xdebug || profile.units.memory_event.is_some() => {
-            Ok((profile, Metric::Allocation))
-        }
+        "allocation" if profile.units.memory_event.is_some() => Ok((profile, Metric::Allocation)),
+        event if profile.units.memory_event.as_deref() == Some(event) => Ok((profile, Metric::Allocation)),
         event => Ok((profile.by_event(event)?, Metric::Time)),
     }
 }
@@ -210,7 +216,11 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
     match format {
         Format::Folded => folded::write(profile, &profile.tree, metric, out)?,
         Format::Json => {
-            let object = serde_json::json!({ "profile": Analyzed::of(profile, asked.messages, &asked.waiting) });
+            let analyzed = match metric {
+                Metric::Time => Analyzed::of(profile, asked.messages, &asked.waiting),
+                Metric::Allocation => Analyzed::by_allocation(profile, asked.messages, &asked.waiting),
+            };
+            let object = serde_json::json!({ "profile": analyzed });
             serde_json::to_writer(&mut *out, &object).map_err(io::Error::from)?;
             writeln!(out)?;
         }
@@ -226,19 +236,4 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
     }
     out.flush()?;
     Ok(())
-}
-
-/// One line on stderr for each file that is not whole, and one for each warning.
-fn say_what_was_lost(profile: &Profile) {
-    for file in &profile.files {
-        let path = file.path.display();
-        if !file.complete {
-            let share = file.recovered_share * 100.0;
-            let first = file.first_defect.as_ref().map(|defect| format!("; {defect}")).unwrap_or_default();
-            errln!("profile-run: {path}: incomplete, {share:.2}% recovered{first}");
-        }
-        for warning in &file.warnings {
-            errln!("profile-run: {path}: {warning}");
-        }
-    }
 }

@@ -17,6 +17,9 @@ pub const STILL_RUNNING_NAME: &str = "[still running when the file ended]";
 /// Name of the frames that stand for paths which the tree had no room for.
 pub const LEFT_OUT_NAME: &str = "[left out: --max-tree]";
 
+/// Up to here every whole number is one for readers that hold all numbers as JavaScript does, with 53 bits.
+pub const EXACT: u64 = 1 << 53;
+
 /// Who writes files like this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
@@ -215,6 +218,17 @@ impl Profile {
     /// Sum of the self costs: what shares are of.
     pub fn total(&self, metric: Metric) -> i64 {
         self.tree.total().of(metric)
+    }
+
+    /// A reader with 53 bits rounds some of the costs, in nanoseconds where the tick is known.
+    pub fn has_rounded(&self, metric: Metric) -> bool {
+        let tick = match metric {
+            Metric::Time => self.units.nanoseconds_per_tick.unwrap_or(1),
+            Metric::Allocation => 1,
+        };
+        // What functions cost with their callees is a sum of these: the sizes are summed.
+        let sizes = self.tree.nodes().iter().map(|node| node.cost.of(metric).unsigned_abs());
+        sizes.fold(0, u64::saturating_add).saturating_mul(tick) >= EXACT
     }
 
     /// The function at a node of the tree.

@@ -22,7 +22,9 @@ mod xdebug;
 
 pub use callers::{Caller, Sought};
 pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
-pub use contents::{Dialect, Edge, FileSummary, FunctionCost, LEFT_OUT_NAME, Profile, STILL_RUNNING_NAME, Units};
+pub use contents::{
+    Dialect, EXACT, Edge, FileSummary, FunctionCost, LEFT_OUT_NAME, Profile, STILL_RUNNING_NAME, Units,
+};
 pub use defect::{Defect, DefectKind};
 pub use error::Error;
 pub use groups::{Group, Place as GroupPlace, Places as GroupPlaces};

@@ -118,6 +118,16 @@ impl Profile {
         self.with_tree(tree, slices)
     }
 
+    /// The profile with its allocation where its time was: functions stand by it, and no time is known any more.
+    pub fn by_allocation(self) -> Profile {
+        let tree = self.tree.map(|_, node| Some((node.key, Cost { time: node.cost.memory, ..node.cost })));
+        let slices = self.slices.moved(|node| Some(Place { time: Time::Allocation, ..Place::all(node) }));
+        let mut profile = self.with_tree(tree, slices);
+        profile.units.nanoseconds_per_tick = None;
+        profile.units.time_event = profile.units.memory_event.clone().unwrap_or_default();
+        profile
+    }
+
     /// The profile of a part of the recording: the records from one share of them to another, 0 to 1, as
     /// near as the parts of its slices allow.
     pub fn part(self, from: f64, to: f64) -> Profile {

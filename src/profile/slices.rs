@@ -95,6 +95,8 @@ pub(crate) enum Time {
     Times(i64),
     /// Each call takes so much.
     ForACall(i64),
+    /// The allocation stands in its place.
+    Allocation,
 }
 
 impl Place {
@@ -211,6 +213,7 @@ fn moved(cell: &Cell, place: Place) -> Option<Cell> {
         time: match place.time {
             Time::Times(factor) => cell.cost.time.saturating_mul(factor),
             Time::ForACall(each) => each.saturating_mul(cell.calls as i64),
+            Time::Allocation => cell.cost.memory,
         },
         memory: if place.memory { cell.cost.memory } else { 0 },
     };

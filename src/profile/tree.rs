@@ -237,6 +237,15 @@ impl CallTree {
         self.len() == 0
     }
 
+    /// Levels of the deepest path.
+    pub fn deepest(&self) -> usize {
+        let mut depths = vec![0u32; self.nodes.len()];
+        for (id, node) in self.nodes.iter().enumerate().skip(1) {
+            depths[id] = depths[node.parent as usize] + 1;
+        }
+        depths.into_iter().max().unwrap_or(0) as usize
+    }
+
     /// Sum of the self costs.
     pub fn total(&self) -> Cost {
         let mut total = Cost::default();

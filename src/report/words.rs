@@ -104,6 +104,14 @@ pub(super) fn breakable(name: &str) -> String {
     out
 }
 
+/// What stands below the last level of a flamegraph.
+pub(super) fn deeper(levels: usize) -> String {
+    match levels {
+        1 => "1 level deeper is not drawn".to_owned(),
+        levels => format!("{} levels deeper are not drawn", phrase::grouped(levels as u64)),
+    }
+}
+
 /// The word for a state; for what was not judged, why.
 pub(super) fn state(finding: &Finding) -> &'static str {
     phrase::state(finding.state, finding.reason)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use profile_run::analysis::flame::{Cost, Flame, Slice};
+use profile_run::analysis::laid::Step;
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
 use profile_run::model::load_stats::LoadStats;
@@ -976,7 +977,10 @@ fn flame(slice: Slice, lines: &[String]) -> Flame {
 fn lines(flame: &Flame) -> Vec<String> {
     let mut lines = Vec::new();
     flame.stacks.stacks(|stack, cost| {
-        let name = |name: &Option<u32>| flame.names[name.expect("nothing left out") as usize].clone();
+        let name = |step: &Step| match step {
+            Step::Function(name) => flame.names[*name as usize].clone(),
+            Step::LeftOut | Step::Deeper(_) => panic!("nothing is left out"),
+        };
         lines.push(format!("{} {cost}", stack.iter().map(name).collect::<Vec<_>>().join(";")));
     });
     lines

@@ -35,6 +35,23 @@ pub fn write(profile: &Profile, tree: &CallTree, metric: Metric, out: &mut impl 
     result
 }
 
+/// Bytes that [`write`] would write, at most: each path stands with all its callers, so a chain of calls twice as deep
+/// takes four times as much.
+pub fn size(profile: &Profile, tree: &CallTree, metric: Metric) -> u64 {
+    let name = |key: u64| profile.names.get(key as u32).name.len() as u64;
+    let mut lengths = vec![0u64; tree.nodes().len()];
+    let mut size = 0u64;
+    for (id, node) in tree.nodes().iter().enumerate().skip(1) {
+        // A separator or the line's end; a space and the value.
+        lengths[id] = lengths[node.parent as usize] + name(node.key) + 1;
+        if node.cost.of(metric) != 0 {
+            let digits = node.cost.of(metric).unsigned_abs().ilog10() + 1;
+            size = size.saturating_add(lengths[id] + 1 + u64::from(digits) + u64::from(node.cost.of(metric) < 0));
+        }
+    }
+    size
+}
+
 /// The tree with functions of equal frame names merged, and these names.
 fn by_name(profile: &Profile, tree: &CallTree) -> (Vec<String>, CallTree) {
     let mut names = Vec::new();

@@ -1,13 +1,14 @@
 //! inferno's picture of a tree: what a reader without script sees, and what is printed. Its colours are
 //! exchanged for style classes, its page frame is left off.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
 
 use super::kind::Kind;
-use crate::analysis::laid::Laid;
+use crate::analysis::laid::{Laid, Step};
 use crate::report::{Error, words};
 
 /// Where inferno's frames begin, in pixels from its upper edge, below the one that sums up all.
@@ -18,6 +19,9 @@ const ROW: usize = 19;
 /// Stands for what is left out below a frame.
 const LEFT_OUT: &str = "[not drawn one by one]";
 
+/// Levels of a picture that nobody can move in. inferno takes time for each frame above each frame.
+const LEVELS: usize = 100;
+
 /// The static picture of `laid` for a screen of about `width` pixels, frames below `share` left out.
 pub(super) fn picture(
     laid: &Laid,
@@ -27,15 +31,19 @@ pub(super) fn picture(
     share: f64,
     unit: &str,
 ) -> Result<String, Error> {
-    let laid = laid.pruned(share);
-    let name = |name: Option<u32>| name.map_or(LEFT_OUT, |name| &names[name as usize]);
+    let laid = laid.pruned(share, LEVELS);
+    let name = |step: Step| match step {
+        Step::Function(name) => Cow::Borrowed(names[name as usize].as_str()),
+        Step::LeftOut => LEFT_OUT.into(),
+        Step::Deeper(levels) => format!("[{}]", words::deeper(levels)).into(),
+    };
     // The one place where stacks become text: inferno reads nothing else.
     let mut lines = Vec::new();
     let mut palette = PaletteMap::default();
     laid.stacks(|stack, cost| {
-        let frames: Vec<String> = stack.iter().map(|frame| frame_text(name(*frame))).collect();
-        for (frame, text) in stack.iter().zip(&frames) {
-            palette.insert(text.clone(), marker(Kind::of(name(*frame), waiting)));
+        let frames: Vec<String> = stack.iter().map(|step| frame_text(&name(*step))).collect();
+        for (step, text) in stack.iter().zip(&frames) {
+            palette.insert(text.clone(), marker(Kind::of(&name(*step), waiting)));
         }
         lines.push(format!("{} {cost}", frames.join(";")));
     });

@@ -35,6 +35,8 @@ pub(in crate::report) struct Flames {
     pub estimated: bool,
     /// Below which share of the whole frames are left out, in percent.
     pub left_out: String,
+    /// Most levels of a graph, where there are more.
+    pub levels: Option<usize>,
     /// By function, how many calls deep the graphs go at least where there were too many paths to go on.
     pub deepest: Option<usize>,
     /// Share of the wall time that was spent waiting.
@@ -60,8 +62,12 @@ struct Graph<'a> {
     total: u64,
     /// Depth, name, value of each frame, and what of its value lies in frames that are left out, one after another.
     frames: Vec<u64>,
+    /// Frames below which there are levels that are not drawn, by number, and how many levels, one after another.
+    deeper: Vec<u64>,
     /// Functions that have no frame in the graph, and their self cost: a search finds them all the same.
     small: Vec<u64>,
+    /// Such functions that are not even named: a search says that it does not know them.
+    unknown: u64,
 }
 
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
@@ -78,6 +84,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
             }
             least = laid.least.max(least);
             part.deepest = [part.deepest, laid.deepest].into_iter().flatten().min();
+            part.levels = [part.levels, laid.levels].into_iter().flatten().max();
             let mut of = |name: u32| {
                 let name = flame.names[name as usize].as_str();
                 *known.entry(name).or_insert_with(|| {
@@ -87,13 +94,18 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
                 })
             };
             let mut frames = Vec::with_capacity(laid.frames.len() * 4);
-            for (frame, rest) in laid.frames.iter().zip(laid.rests()) {
+            let mut deeper = Vec::new();
+            for (at, (frame, rest)) in laid.frames.iter().zip(laid.rests()).enumerate() {
                 frames.extend([frame.depth as u64, of(frame.name), frame.value, rest]);
+                if frame.deeper > 0 {
+                    deeper.extend([at as u64, frame.deeper as u64]);
+                }
             }
             let most = if flame.slice == Slice::All { MOST_SMALL.0 } else { MOST_SMALL.1 };
             let drawn: HashSet<u32> = laid.frames.iter().map(|frame| frame.name).collect();
-            let small = flame.own.iter().filter(|(name, _)| !drawn.contains(name)).take(most);
-            let small = small.flat_map(|(name, own)| [of(*name), *own]).collect();
+            let small = || flame.own.iter().filter(|(name, _)| !drawn.contains(name));
+            let unknown = small().skip(most).count() as u64;
+            let small = small().take(most).flat_map(|(name, own)| [of(*name), *own]).collect();
             data.graphs.push(Graph {
                 cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
                 busy: flame.busy,
@@ -101,7 +113,9 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
                 order,
                 total: laid.total,
                 frames,
+                deeper,
                 small,
+                unknown,
             });
         }
     }
@@ -184,7 +198,44 @@ mod tests {
     fn what_is_too_small_to_be_drawn_is_still_known() {
         let flames = [flame(&[(&["a", "b"], 99_990), (&["a", "tiny"], 4), (&["a"], 6)])];
         let part = super::flames(&flames, &[]).unwrap().unwrap();
-        assert!(part.data.contains("\"frames\":[0,0,100000,4,1,1,99990,0],\"small\":[2,4]"), "{}", part.data);
+        assert!(
+            part.data.contains("\"frames\":[0,0,100000,4,1,1,99990,0],\"deeper\":[],\"small\":[2,4]"),
+            "{}",
+            part.data
+        );
+    }
+
+    #[test]
+    fn of_a_deep_recursion_the_page_says_how_much_is_not_drawn() {
+        let mut stack = vec!["f"; 3000];
+        stack.push("g");
+        let part = super::flames(&[flame(&[(&stack, 8), (&["a"], 2)])], &[]).unwrap().unwrap();
+        let levels = part.levels.unwrap();
+        assert!(
+            part.data.contains(&format!("\"deeper\":[{levels},{}],\"small\":[2,8]", 3001 - levels)),
+            "{}",
+            part.data
+        );
+        let drawn = part.wide.matches("<rect").count();
+        assert!(
+            part.wide.contains("levels\u{a0}deeper\u{a0}are\u{a0}not\u{a0}drawn") && drawn < levels,
+            "{}",
+            part.wide
+        );
+        assert!(part.wide.contains("(8 ns, 80.00%)"), "{}", part.wide);
+    }
+
+    #[test]
+    fn what_a_search_does_not_know_is_counted() {
+        let names: Vec<String> = (0..3000).map(|n| format!("f{n}")).collect();
+        let stacks = names.iter().map(|name| (vec!["main", name], 1));
+        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[]).unwrap().unwrap();
+        assert_eq!(part.data.matches("\"unknown\":0").count(), 2, "all have a frame");
+        let names: Vec<String> = (0..12_502).map(|n| format!("f{n}")).collect();
+        let stacks = names.iter().map(|name| (vec!["main", name], 1));
+        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[]).unwrap().unwrap();
+        assert_eq!(part.data.matches("\"unknown\":10002").count(), 1, "main has one");
+        assert_eq!(part.data.matches("\"unknown\":10003").count(), 1, "by function, main costs nothing of its own");
     }
 
     #[test]

@@ -127,15 +127,18 @@ fn stacks_of_speedscope(profile: &Profile, metric: Metric) -> Stacks {
     speedscope::write(profile, metric, &mut text).unwrap();
     let file: serde_json::Value = serde_json::from_slice(&text).unwrap();
     let frames = file["shared"]["frames"].as_array().unwrap();
-    let samples = file["profiles"][0]["samples"].as_array().unwrap();
-    let weights = file["profiles"][0]["weights"].as_array().unwrap();
     let mut stacks = Stacks::new();
-    for (sample, weight) in samples.iter().zip(weights) {
-        let name =
-            |at: &serde_json::Value| folded::frame(frames[at.as_u64().unwrap() as usize]["name"].as_str().unwrap());
-        let stack: Vec<String> = sample.as_array().unwrap().iter().map(name).collect();
-        *stacks.entry(stack.join(";")).or_default() += weight.as_i64().unwrap();
+    for (profile, sign) in file["profiles"].as_array().unwrap().iter().zip([1, -1]) {
+        let samples = profile["samples"].as_array().unwrap();
+        for (sample, weight) in samples.iter().zip(profile["weights"].as_array().unwrap()) {
+            let name =
+                |at: &serde_json::Value| folded::frame(frames[at.as_u64().unwrap() as usize]["name"].as_str().unwrap());
+            let stack: Vec<String> = sample.as_array().unwrap().iter().map(name).collect();
+            let weight = weight.as_i64().filter(|weight| *weight > 0).expect("speedscope knows no others");
+            *stacks.entry(stack.join(";")).or_default() += sign * weight;
+        }
     }
+    stacks.retain(|_, value| *value != 0);
     stacks
 }
 
@@ -217,11 +220,11 @@ fn every_export_of_every_fixture_says_the_same_when_it_is_read() {
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{file}: folded");
         let stacks: Stacks = stacks_of_folded(&text).into_iter().map(|(stack, value)| (stack, value * tick)).collect();
         assert_eq!(stacks_of_pprof(&profile, 1), stacks, "{file}: pprof");
-        if stacks.values().all(|value| *value > 0) {
-            assert_eq!(stacks_of_speedscope(&profile, Metric::Time), stacks, "{file}: speedscope");
-        }
+        assert_eq!(stacks_of_speedscope(&profile, Metric::Time), stacks, "{file}: speedscope");
         let memory = stacks_of_folded(&folded_text(&profile, Metric::Allocation));
         assert_eq!(stacks_of_pprof(&profile, 2), memory, "{file}: pprof, allocation");
+        assert_eq!(stacks_of_speedscope(&profile, Metric::Allocation), memory, "{file}: speedscope, allocation");
+        assert!(folded::size(&profile, &profile.tree, Metric::Time) >= text.len() as u64, "{file}: size");
     }
 }
 

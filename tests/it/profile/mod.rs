@@ -3,6 +3,7 @@
 mod analyze;
 mod callgrind;
 mod drift;
+mod extremes;
 mod forks;
 mod forms;
 mod speedscope;

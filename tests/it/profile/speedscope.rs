@@ -41,3 +41,22 @@ fn speedscope_shows_the_costs_that_the_file_holds() {
         assert_eq!(shown.get(name), Some(&[total.to_owned(), own.to_owned()]), "{name} in {shown:?}");
     }
 }
+
+#[test]
+fn speedscope_opens_a_recursion_that_is_written_as_events() {
+    let Some(page) = speedscope::page() else { return };
+    let Some(mut browser) = Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("cachegrind.out.1");
+    std::fs::write(&profile, super::extremes::recursion(6000)).unwrap();
+    let export = Command::new(env!("CARGO_BIN_EXE_profile-run"))
+        .args(["analyze", "--format", "speedscope"])
+        .arg(&profile)
+        .output()
+        .expect("the program starts");
+    assert!(export.stdout.len() < 1_000_000 && export.stdout.windows(9).any(|text| text == b"\"evented\""));
+    let rows = speedscope::rows(&mut browser, &page, folder.path(), &export.stdout);
+    let own: BTreeMap<String, String> = rows.into_iter().map(|[_, own, name]| (name, own)).collect();
+    assert_eq!(own.get("step").map(String::as_str), Some("300.00µs (97%)"), "{own:?}");
+    assert_eq!(own.get("leaf").map(String::as_str), Some("10.00µs (3.2%)"), "{own:?}");
+}
