@@ -77,10 +77,15 @@ pub struct FileSummary {
 impl FileSummary {
     /// Somebody wrote on behind the bytes that were read, which end at an offset, in a line that `line` finds.
     pub(crate) fn grew(&mut self, offset: u64, line: impl FnOnce() -> u64) {
+        self.damaged(DefectKind::Growing, offset, line);
+        self.warnings.push(format!("it is still growing: its first {offset} bytes are shown"));
+    }
+
+    /// Something is missing at an offset, in a line that `line` finds.
+    pub(crate) fn damaged(&mut self, kind: DefectKind, offset: u64, line: impl FnOnce() -> u64) {
         self.complete = false;
         self.defects += 1;
-        self.first_defect.get_or_insert_with(|| Defect { line: line(), offset, kind: DefectKind::Growing });
-        self.warnings.push(format!("it is still growing: its first {offset} bytes are shown"));
+        self.first_defect.get_or_insert_with(|| Defect { line: line(), offset, kind });
     }
 }
 

@@ -41,6 +41,8 @@ pub enum DefectKind {
     OpenLine,
     /// The file was appended to while it was read.
     Growing,
+    /// The file was cut short while it was read.
+    Shrunk,
 }
 
 impl fmt::Display for DefectKind {
@@ -63,6 +65,7 @@ impl fmt::Display for DefectKind {
             DefectKind::NoCallee => out.write_str("a call of a function that is not named"),
             DefectKind::OpenLine => out.write_str("the last line has no end and may be cut"),
             DefectKind::Growing => out.write_str("the file grew while it was read"),
+            DefectKind::Shrunk => out.write_str("the file was cut short while it was read"),
         }
     }
 }

@@ -46,10 +46,15 @@ impl Header {
 
     /// Nanoseconds of one tick of an Xdebug file's time, from its `events:` line.
     pub fn nanoseconds_per_tick(&self) -> u64 {
-        match self.events.iter().any(|event| event == "Time_(10ns)") {
+        match self.events.iter().any(|event| event == "Time_(10ns)") || self.lacks_its_unit() {
             true => 10,
             false => 1000,
         }
+    }
+
+    /// It is Xdebug 3's and does not say what it counts: that writes time in 10 ns.
+    pub(crate) fn lacks_its_unit(&self) -> bool {
+        self.events.is_empty() && self.creator.as_bytes().starts_with(b"xdebug 3")
     }
 
     /// Positions of time and memory among an Xdebug file's costs.

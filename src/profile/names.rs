@@ -137,6 +137,13 @@ impl Functions {
         self.all.len()
     }
 
+    /// Forgets those that came behind the first so many.
+    pub(crate) fn truncate(&mut self, length: usize) {
+        for function in self.all.drain(length.min(self.all.len())..) {
+            self.index.remove(&function);
+        }
+    }
+
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
         self.all.is_empty()

@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use super::callers::{Caller, Sought};
 use super::callgrind::{self, Graph, Head};
 use super::contents::{Dialect, FileSummary, LEFT_OUT_NAME, Profile, Units};
+use super::defect::DefectKind;
 use super::error::Error;
+use super::files::Files;
 use super::groups::{Groups, Places as GroupPlaces};
 use super::names::Functions;
 use super::slices::{Place, Slices, Time};
-use super::source::{self, Source};
+use super::source;
 use super::tree::{CallTree, Cost};
 use super::xdebug::{self, Vectors};
 
@@ -89,7 +91,7 @@ pub fn read_sliced(paths: &[PathBuf], options: &Options, wanted: &Wanted<'_>) ->
 /// Reads the bytes of one file, whole in memory, under a name for what is said of it.
 pub fn read_bytes(name: &Path, bytes: &[u8], options: &Options) -> Result<Profile, Error> {
     let mut names = Functions::default();
-    let file = read_source(name, &|| source::of_bytes(name, bytes), options, Look::default(), &mut names)?;
+    let file = read_source(name, &Files::of_bytes(name, bytes), options, Look::default(), &mut names)?;
     Ok(profile(vec![file.summary.clone()], file, names))
 }
 
@@ -265,33 +267,85 @@ fn scaled(cost: Cost, factor: i64) -> Cost {
     Cost { time: cost.time.saturating_mul(factor), memory: cost.memory }
 }
 
+/// Times that a file is read mapped, if it is cut short each time.
+const MOST_LOOKS: usize = 3;
+
 fn read_file(path: &Path, options: &Options, look: Look<'_>, names: &mut Functions) -> Result<FileProfile, Error> {
-    let size = std::cell::Cell::new(None);
-    let open = || {
-        let source = source::open(path)?;
-        if let Source::Mapped(map) = &source {
-            size.set(Some(map.len() as u64));
+    let known = names.len();
+    let mut first_cut = None;
+    let mut looks = 0;
+    let (files, mut read) = loop {
+        // What is read from the descriptor is what is there, so the last look is never in vain.
+        let files = Files::of(path, looks < MOST_LOOKS);
+        let read = read_source(path, &files, options, look, names);
+        let Some(cut) = files.cut() else { break (files, read) };
+        first_cut.get_or_insert(cut);
+        if looks == MOST_LOOKS {
+            break (files, read);
         }
-        Ok(source)
+        // Pages were missing, or zeros, while they were read.
+        names.truncate(known);
+        looks += 1;
     };
-    let mut file = read_source(path, &open, options, look, names)?;
-    let now = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-    if let Some(offset) = size.get().filter(|size| now > *size) {
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    if let Some((file, had)) = first_cut {
+        let left = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        let said = match file == path {
+            true => format!("it was cut short while it was read, from {had} to {left} bytes"),
+            false => format!("{} was cut short while it was read, from {had} to {left} bytes", file.display()),
+        };
+        read = noted(read, &said, "; what is left of it is shown");
+        if let Ok(file) = &mut read {
+            file.summary.damaged(DefectKind::Shrunk, size, || source::line_at(path, size));
+        }
+    }
+    let mut file = read?;
+    if let Some(offset) = files.grown() {
         file.summary.grew(offset, || source::line_at(path, offset));
     }
     Ok(file)
 }
 
+/// What to say of NUL bytes at a file's end.
+fn nuls(count: u64, from: Option<u64>) -> String {
+    const WHY: &str = "as where a disk lost power, or where a file was given its room before its content";
+    match from {
+        Some(0) => format!("it holds nothing but NUL bytes, {WHY}"),
+        Some(from) => format!("from byte {from} to its end it holds nothing but NUL bytes, {count} of them, {WHY}"),
+        None => format!("it ends in NUL bytes, {count} of them, {WHY}"),
+    }
+}
+
+/// Says something of a file, whether a profile came of it or not.
+fn noted(read: Result<FileProfile, Error>, said: &str, of_profile: &str) -> Result<FileProfile, Error> {
+    match read {
+        Ok(mut file) => {
+            file.summary.warnings.push(format!("{said}{of_profile}"));
+            Ok(file)
+        }
+        Err(Error::NoProfile { path, reason }) => Err(Error::NoProfile { path, reason: format!("{reason}; {said}") }),
+        Err(error) => Err(error),
+    }
+}
+
 fn read_source(
     path: &Path,
-    open: &dyn Fn() -> Result<Source, Error>,
+    files: &Files<'_>,
     options: &Options,
     look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let (head, source) = callgrind::peek(open()?);
-    if head == Head::Callgrind {
-        return callgrind::read(path, source, names);
+    let (head, source) = callgrind::peek(files.open()?);
+    let mut read = match head {
+        Head::Callgrind => callgrind::read(path, source, names),
+        Head::Xdebug => xdebug::read(path, source, files, options, look, names),
+    };
+    if files.nuls() == 0 {
+        return read;
     }
-    xdebug::read(path, source, open, options, look, names)
+    let end = files.end_of_bytes();
+    if let (Err(Error::NoProfile { reason, .. }), Some(0)) = (&mut read, end) {
+        *reason = "no profile".to_owned();
+    }
+    noted(read, &nuls(files.nuls(), end), "; they are passed over")
 }

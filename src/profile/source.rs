@@ -1,12 +1,15 @@
 //! Where bytes come from: folders walked for profiles, mapped files, gzip.
 
+use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 
 use super::error::Error;
+use super::map::{Map, Watch};
 
 /// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork with the
 /// name of the parent's profile, and when the process was started.
@@ -67,40 +70,126 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
 /// The bytes of one file.
 pub(crate) enum Source {
     /// Mapped into memory.
-    Mapped(memmap2::Mmap),
+    Mapped(Map),
     /// Read from a pipe, a device, or an empty file.
     Stream(Box<dyn Read>),
     /// Compressed: unpacked on the way.
     Gzip(Box<dyn Read>),
 }
 
-/// Opens a file, looking at its first bytes rather than at its name.
-pub(crate) fn open(path: &Path) -> Result<Source, Error> {
-    let file = File::open(path).map_err(|e| Error::io(path, e))?;
-    let metadata = file.metadata().map_err(|e| Error::io(path, e))?;
+/// Opens a file, looking at its first bytes rather than at its name. Of a plain file the second tells afterwards whether
+/// it was cut short meanwhile; `mapped`: unless it is compressed it is mapped, else read like a pipe. NUL bytes at its
+/// end are counted, and belong to nothing: a disk's that lost power, or of a file that got its room before its bytes.
+pub(crate) fn open(path: &Path, mapped: bool, nuls: &Rc<Cell<u64>>) -> Result<(Source, Option<Watch>), Error> {
+    let failed = |error| Error::io(path, error);
+    let mut file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() == 0 {
-        return Ok(Source::Stream(Box::new(file)));
+        return Ok((stream(file, nuls), None));
     }
-    // SAFETY: the map is only read. Another process could cut the file short meanwhile, which would
-    // end us by a signal; Xdebug never shortens a file that it writes.
-    let map = unsafe { memmap2::Mmap::map(&file) }.map_err(|e| Error::io(path, e))?;
-    if map.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Source::Gzip(Box::new(MultiGzDecoder::new(io::BufReader::with_capacity(1 << 16, file)))));
+    let mut begin = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut begin).map_err(failed)?;
+    file.rewind().map_err(failed)?;
+    let compressed = is_gzip(&begin);
+    if mapped && !compressed {
+        let (map, watch) = Map::of_file(file, metadata.len()).map_err(failed)?;
+        return Ok((without_nuls(map, nuls), Some(watch)));
     }
-    Ok(Source::Mapped(map))
+    let watch = Watch::of_read(file.try_clone().map_err(failed)?, metadata.len());
+    let source = match compressed {
+        true => gzip(io::BufReader::with_capacity(1 << 16, file), nuls),
+        false => stream(file, nuls),
+    };
+    Ok((source, Some(watch)))
 }
 
 /// Bytes in memory as a file that holds them.
-pub(crate) fn of_bytes(name: &Path, bytes: &[u8]) -> Result<Source, Error> {
+pub(crate) fn of_bytes(name: &Path, bytes: &[u8], nuls: &Rc<Cell<u64>>) -> Result<Source, Error> {
     if bytes.is_empty() {
         return Ok(Source::Stream(Box::new(io::empty())));
     }
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        return Ok(Source::Gzip(Box::new(MultiGzDecoder::new(io::Cursor::new(bytes.to_vec())))));
+    if is_gzip(bytes) {
+        return Ok(gzip(io::Cursor::new(bytes.to_vec()), nuls));
     }
     let mut map = memmap2::MmapMut::map_anon(bytes.len()).map_err(|e| Error::io(name, e))?;
     map.copy_from_slice(bytes);
-    Ok(Source::Mapped(map.make_read_only().map_err(|e| Error::io(name, e))?))
+    Ok(without_nuls(Map::of_memory(map.make_read_only().map_err(|e| Error::io(name, e))?), nuls))
+}
+
+/// Whether bytes are a file of gzip's beginning.
+pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+fn without_nuls(mut map: Map, nuls: &Rc<Cell<u64>>) -> Source {
+    let length = map.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    nuls.set((map.len() - length) as u64);
+    map.truncate(length);
+    Source::Mapped(map)
+}
+
+fn stream(file: File, nuls: &Rc<Cell<u64>>) -> Source {
+    Source::Stream(Box::new(WithoutNuls::new(file, nuls)))
+}
+
+fn gzip(compressed: impl BufRead + 'static, nuls: &Rc<Cell<u64>>) -> Source {
+    Source::Gzip(Box::new(WithoutNuls::new(MultiGzDecoder::new(compressed), nuls)))
+}
+
+/// Holds NUL bytes back until others come behind them.
+struct WithoutNuls<R> {
+    inner: R,
+    /// NUL bytes that were held back.
+    held: Rc<Cell<u64>>,
+    /// Bytes that come behind those that were held back.
+    next: Vec<u8>,
+    at: usize,
+    /// NUL bytes behind these.
+    behind: u64,
+}
+
+impl<R: Read> WithoutNuls<R> {
+    fn new(inner: R, nuls: &Rc<Cell<u64>>) -> Self {
+        WithoutNuls { inner, held: nuls.clone(), next: Vec::new(), at: 0, behind: 0 }
+    }
+}
+
+impl<R: Read> Read for WithoutNuls<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.at < self.next.len() {
+                // First the NULs before them.
+                let nuls = usize::try_from(self.held.get()).unwrap_or(usize::MAX).min(buffer.len());
+                if nuls > 0 {
+                    buffer[..nuls].fill(0);
+                    self.held.set(self.held.get() - nuls as u64);
+                    return Ok(nuls);
+                }
+                let length = (self.next.len() - self.at).min(buffer.len());
+                buffer[..length].copy_from_slice(&self.next[self.at..self.at + length]);
+                self.at += length;
+                if self.at == self.next.len() {
+                    self.held.set(self.behind);
+                }
+                return Ok(length);
+            }
+            let length = self.inner.read(buffer)?;
+            let Some(last) = buffer[..length].iter().rposition(|byte| *byte != 0) else {
+                if length == 0 {
+                    return Ok(0);
+                }
+                self.held.set(self.held.get() + length as u64);
+                continue;
+            };
+            if self.held.get() == 0 {
+                self.held.set((length - last - 1) as u64);
+                return Ok(last + 1);
+            }
+            self.next.clear();
+            self.next.extend_from_slice(&buffer[..=last]);
+            (self.at, self.behind) = (0, (length - last - 1) as u64);
+        }
+    }
 }
 
 /// The line, from 1, that holds the byte at an offset; 1 where the file cannot be read any more.

@@ -96,11 +96,17 @@ fn told(begin: &[u8]) -> Head {
             return Head::Callgrind;
         } else if ["cmd:", "part:"].iter().any(|key| line.starts_with(key.as_bytes())) {
             described = true;
-        } else if !["summary:", "ob:", "target:"].iter().any(|key| line.starts_with(key.as_bytes())) {
+        } else if begins_the_body(line) {
             return Head::Xdebug;
         }
     }
     Head::Xdebug
+}
+
+/// A line of costs or names. Any other that is not known is passed over: a header may have a line that is damaged.
+fn begins_the_body(line: &[u8]) -> bool {
+    let name = ["fl=", "fi=", "fe=", "fn=", "ob=", "cfl=", "cfi=", "cfn=", "cob=", "calls="];
+    line[0].is_ascii_digit() || name.iter().any(|key| line.starts_with(key.as_bytes()))
 }
 
 #[cfg(test)]
@@ -120,6 +126,7 @@ mod tests {
             "version: 2\n",
             "version: 1\r\ncreator: ruby-prof\r\n",
             "events: Time\nsummary: 5\nfl=lists\nfn={lists,map,2}\n1 5\n",
+            "version: 1\n@@ damage\ncreator: callgrind-3.19.0\n",
             "event: ns : Nanoseconds\nevents: ns\n",
         ] {
             assert_eq!(told(text.as_bytes()), Head::Callgrind, "{text}");
@@ -134,6 +141,8 @@ mod tests {
             "",
             "\u{0}\u{1}creator: x\n",
             "version: 1\ncreator: x",
+            "vers\ncreator: xdebug 3.2.0\n",
+            "damage\nfl=(1) events: Ir\nfn=(1) a\n",
         ] {
             assert_eq!(told(text.as_bytes()), Head::Xdebug, "{text}");
         }

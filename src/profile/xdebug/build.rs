@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use crate::profile::slices::{Slicer, Slices};
 use crate::profile::tree::{CallTree, Cost, ROOT};
 
-/// Key of the frame that stands above the roots of an incomplete run.
+/// Key of the frame that stands above the roots of a run without its end.
 pub(crate) const STILL_RUNNING: u64 = u64::MAX;
 
 /// Key of the frames that stand for paths which a tree had no room for.
@@ -86,10 +86,10 @@ impl Builder {
     }
 
     /// The end of a run: `roots` subtrees are nobody's callees.
-    pub(crate) fn end_of_run(&mut self, roots: u64, complete: bool) {
+    pub(crate) fn end_of_run(&mut self, roots: u64, ended: bool) {
         self.parents.clear();
         self.claimed.clear();
-        let root = if complete || roots == 0 { ROOT } else { self.tree.child(ROOT, STILL_RUNNING) };
+        let root = if ended || roots == 0 { ROOT } else { self.tree.child(ROOT, STILL_RUNNING) };
         self.parents.push((root, roots));
     }
 

@@ -7,7 +7,7 @@
 //! stand before that last number, each as its distance in records, then their count. `lines` says that there are k
 //! lines; where it is 0 their count stands behind them. `inherited`: the call began in the process from which this
 //! one was forked. Pair 0 closes a run: its time is the count of subtrees that nobody claimed, its memory says
-//! whether the run is complete; or, with memory 2, it corrects the time of the record that ended so many before.
+//! whether the run has its end; or, with memory 2, it corrects the time of the record that ended so many before.
 //!
 //! In LEB128 a byte below 128 ends a number, so numbers can be read from behind. Records stand in
 //! blocks of about 1 MB, each with its length (32 bits, little endian) at both ends. The length's highest bit says that
@@ -58,8 +58,8 @@ pub(crate) enum Compact {
     End {
         /// Subtrees that nobody claimed.
         roots: u64,
-        /// The run has its summary and nothing was lost.
-        complete: bool,
+        /// The run has its summary.
+        ended: bool,
     },
 }
 
@@ -169,8 +169,8 @@ impl<W: Write> Writer<W> {
         self.close_full_block()
     }
 
-    pub(crate) fn end(&mut self, roots: u64, complete: bool) -> io::Result<()> {
-        let cost = Cost { time: roots as i64, memory: i64::from(complete) };
+    pub(crate) fn end(&mut self, roots: u64, ended: bool) -> io::Result<()> {
+        let cost = Cost { time: roots as i64, memory: i64::from(ended) };
         self.agreeing(Head { pair: 0, cost, inherited: false }, std::iter::empty(), 0)
     }
 
@@ -314,7 +314,7 @@ fn record_at_end(rest: &mut &[u8]) -> Option<Compact> {
     if pair == 0 {
         return Some(match memory {
             2 => Compact::Excess { distance: tag >> 3, time },
-            _ => Compact::End { roots: time as u64, complete: memory != 0 },
+            _ => Compact::End { roots: time as u64, ended: memory != 0 },
         });
     }
     let count = if tag & 4 == 0 { take(rest)? } else { tag >> 3 };
@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(
             records,
             [
-                Compact::End { roots: 2, complete: true },
+                Compact::End { roots: 2, ended: true },
                 record(2, cost(0, 0), Children::At(vec![]), &[5]),
                 Compact::Excess { distance: 2, time: 1 << 32 },
                 record(300, cost(1 << 40, 0), Children::At(vec![1, 200]), &[7, 900, 0]),

@@ -15,19 +15,21 @@ use super::spill::Spill;
 use crate::profile::contents::{Dialect, FileSummary, LEFT_OUT_NAME, STILL_RUNNING_NAME, Units};
 use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::error::Error;
+use crate::profile::files::Files;
 use crate::profile::header::Header;
+use crate::profile::map::Map;
 use crate::profile::names::Functions;
 use crate::profile::read::{FileProfile, Look, Options};
 use crate::profile::slices::{Place, Time};
 use crate::profile::source::{self, Fork, Source};
 use crate::profile::tree::{CallTree, Cost, Node};
 
-/// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `open` opens it
-/// anew, for a second look at it.
+/// Reads a file: the short way where it is whole and as Xdebug 3 writes it, else by the compact form. `files` opens it
+/// anew, for a second look at it, and what it needs beside it.
 pub(crate) fn read(
     path: &Path,
     source: Source,
-    open: &dyn Fn() -> Result<Source, Error>,
+    files: &Files<'_>,
     options: &Options,
     look: Look<'_>,
     names: &mut Functions,
@@ -42,7 +44,7 @@ pub(crate) fn read(
         && !source::has_header(map)
         && let Some(from) = source::forked_from(path)
     {
-        return forked(path, map, from, room, look, names);
+        return forked(path, map, from, files, room, look, names);
     }
     let twice = !matches!(source, Source::Stream(_));
     if let Source::Mapped(map) = &source
@@ -59,7 +61,7 @@ pub(crate) fn read(
     refuse_others(path, &recorded.found.header)?;
     let writers = writers(&recorded);
     if (recorded.found.behind_summary > 0 || writers > 1)
-        && let Ok(Source::Mapped(map)) = open()
+        && let Ok(Source::Mapped(map)) = files.open()
         && let Some(file) = one_after_another(path, &map, room, look, names)?
     {
         return Ok(file);
@@ -82,7 +84,7 @@ pub(crate) fn read(
         let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let (part, _) = record(path, open()?, certain, look.marks)?;
+    let (part, _) = record(path, files.open()?, certain, look.marks)?;
     if part.found.records == 0 {
         let reason =
             format!("written by {writers} processes whose records mix from the start: profile with one worker");
@@ -136,18 +138,19 @@ fn forked(
     path: &Path,
     text: &[u8],
     from: Fork,
+    files: &Files<'_>,
     room: Room,
     look: Look<'_>,
     names: &mut Functions,
 ) -> Result<FileProfile, Error> {
-    let mut before: Vec<(memmap2::Mmap, usize)> = Vec::new();
+    let mut before: Vec<(Map, usize)> = Vec::new();
     let mut next = Some(from);
     while let Some(Fork { written, parent, .. }) = next {
         let missing = |reason: &str| Error::NoProfile {
             path: path.to_owned(),
             reason: format!("its names stand in its parent's profile, {}: {reason}", parent.display()),
         };
-        let Source::Mapped(map) = source::open(&parent)? else {
+        let Source::Mapped(map) = files.open_other(&parent)? else {
             return Err(missing("that is no plain file"));
         };
         if map.starts_with(kept::BEGIN) {
@@ -454,6 +457,10 @@ fn xdebug_profile(
         defects: found.defects,
         warnings: Vec::new(),
     };
+    if summary.header.lacks_its_unit() {
+        let said = "its `events:` line is missing or damaged: time is taken for units of 10 ns, as Xdebug 3 writes it";
+        summary.warnings.push(said.to_owned());
+    }
     summary.warnings.extend(misfit(summary.declared, merged.total().time));
     Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, callers, graph: None })
 }

@@ -14,6 +14,7 @@ use flate2::write::DeflateEncoder;
 use super::record::{Recorded, Recorder};
 use super::spill::{Part, Spill};
 use crate::profile::error::Error;
+use crate::profile::map::Map;
 
 /// A file of the compact form begins with this.
 pub(crate) const BEGIN: &[u8; 8] = b"\x89PRcall1";
@@ -111,7 +112,7 @@ impl Keeper {
 ///
 /// # Errors
 /// It is not whole.
-pub(crate) fn open(path: &Path, map: memmap2::Mmap) -> Result<Recorded<Spill>, Error> {
+pub(crate) fn open(path: &Path, map: Map) -> Result<Recorded<Spill>, Error> {
     let broken = |offset: usize, reason: &str| Error::Compact { offset: offset as u64, reason: reason.to_owned() };
     let no_profile = |reason: &str| Error::NoProfile { path: path.to_owned(), reason: reason.to_owned() };
     let Some(rest) = map.strip_suffix(END).filter(|rest| rest.len() >= BEGIN.len() + 4) else {

@@ -57,8 +57,8 @@ pub(crate) struct Record {
 pub(crate) trait Sink {
     /// A record; `fibers` says that fibers were seen in this run.
     fn record(&mut self, record: &Record, fibers: bool) -> io::Result<()>;
-    /// The end of a run, complete as far as the text tells.
-    fn end_of_run(&mut self, complete: bool) -> io::Result<()>;
+    /// The end of a run; `ended` says that its writer has put its summary behind it.
+    fn end_of_run(&mut self, ended: bool) -> io::Result<()>;
 }
 
 /// What a lexer has found, apart from records.
@@ -259,7 +259,12 @@ impl Lexer {
     fn line(&mut self, raw: &[u8], sink: &mut impl Sink) -> io::Result<()> {
         self.line += 1;
         let length = raw.len() as u64 + 1;
-        let line = raw.strip_suffix(b"\r").unwrap_or(raw);
+        let line = match self.offset {
+            // The mark that some editors put before the text.
+            0 => raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw),
+            _ => raw,
+        };
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.read(line, sink)? {
             true => self.found.good_lines += u64::from(!line.is_empty()),
             false => {
@@ -365,9 +370,9 @@ impl Lexer {
             if self.run_summaries == 0 {
                 self.damage(DefectKind::NoSummary);
             }
-            let complete = self.run_summaries > 0 && !self.run_damaged;
-            self.found.complete_runs += u64::from(complete);
-            sink.end_of_run(complete)?;
+            let ended = self.run_summaries > 0;
+            self.found.complete_runs += u64::from(ended && !self.run_damaged);
+            sink.end_of_run(ended)?;
         }
         self.files.clear();
         self.functions.clear();

@@ -31,7 +31,6 @@ struct Recording<S> {
     records: u64,
     own: Cost,
     lost: u64,
-    run_lost: u64,
     lost_time: i64,
     /// Self time of the run's records that are no switches between fibers.
     run_worked: i64,
@@ -71,7 +70,6 @@ impl<S: Write> Sink for Recording<S> {
                     self.first_lost.get_or_insert(record.place);
                 }
                 self.lost = self.lost.saturating_add(lost);
-                self.run_lost = self.run_lost.saturating_add(lost);
                 self.lost_time = self.lost_time.saturating_add(lost_time.max(0));
                 let distances: Vec<u64> = ordinals.iter().map(|child| ordinal - child).collect();
                 self.writer.matched(head, lines, ordinals.len() as u64, &distances)?;
@@ -87,12 +85,10 @@ impl<S: Write> Sink for Recording<S> {
         Ok(())
     }
 
-    fn end_of_run(&mut self, complete: bool) -> io::Result<()> {
-        let complete = complete && self.run_lost == 0;
-        self.run_lost = 0;
+    fn end_of_run(&mut self, ended: bool) -> io::Result<()> {
         self.switching = self.switching.saturating_add(self.switched());
         self.run_worked = 0;
-        self.writer.end(self.unclaimed.all().count() as u64, complete)?;
+        self.writer.end(self.unclaimed.all().count() as u64, ended)?;
         self.unclaimed.clear();
         Ok(())
     }
@@ -149,7 +145,6 @@ impl<S: Write> Recorder<S> {
             records: 0,
             own: Cost::default(),
             lost: 0,
-            run_lost: 0,
             lost_time: 0,
             run_worked: 0,
             switching: 0,
@@ -306,7 +301,7 @@ impl<S: Read + Seek> Recorded<S> {
                 builder.enter(marked.len() as u32);
             }
             match record {
-                Compact::End { roots, complete } => builder.end_of_run(roots, complete),
+                Compact::End { roots, ended } => builder.end_of_run(roots, ended),
                 Compact::Excess { distance, time } => builder.excess(distance, time),
                 Compact::Record { pair, cost, children, inherited, .. } => {
                     let (key, calls) = (u64::from(pair - 1), u64::from(!inherited));

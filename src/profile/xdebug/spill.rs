@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
+use crate::profile::map::Map;
+
 /// Kept in memory up to this size.
 const IN_MEMORY: usize = 64 << 20;
 
@@ -17,7 +19,7 @@ pub(crate) enum Spill {
 
 /// Some bytes of a mapped file.
 #[derive(Debug)]
-pub(crate) struct Part(pub memmap2::Mmap, pub Range<usize>);
+pub(crate) struct Part(pub Map, pub Range<usize>);
 
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
