@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::laid::{Costs, Laid};
 use super::slices::{self, WaveAt};
-use crate::profile::{CallTree, Cost as TreeCost, Dialect, Node, Profile, ROOT, Span, split, totals_of};
+use crate::profile::{CallTree, Cost as TreeCost, Dialect, Node, Profile, ROOT, Span, totals_of};
 
 /// Which cost a tree shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,11 +176,7 @@ pub fn flames(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: u64) ->
         parts.flat_map(|part| &part.cells).for_each(|cell| costs[cell.node as usize].add(cell.cost));
         costs
     };
-    let tenths: Vec<&[Span]> = split(profile.slices.parts(), super::drift::TENTHS);
-    if let [first, .., last] = tenths[..]
-        && !first.is_empty()
-        && !last.is_empty()
-    {
+    if let [first, .., last] = slices::in_tenths(profile.slices.parts()).unwrap_or_default()[..] {
         for (slice, parts) in [(Slice::First, first), (Slice::Last, last)] {
             let costs = of_parts(&mut parts.iter());
             add(slice, &|id| costs[id]);

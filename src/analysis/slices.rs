@@ -46,6 +46,9 @@ pub struct WaveAt {
 /// together: in a wave of one round the first tenth is greetings, and all that handles mail looks ever dearer.
 const LEAST_ROUNDS: u64 = 20;
 
+/// Records of a tenth at least.
+const LEAST_RECORDS: u64 = 16;
+
 /// A stretch of the recording under one kind of load.
 #[derive(Debug, Clone, Copy)]
 struct Stretch<'a> {
@@ -155,14 +158,18 @@ fn marker(profile: &Profile, messages: u64) -> Option<u32> {
     once.map(|function| function.id).min()
 }
 
-/// None where a tenth would be empty: the stretch is too short.
+/// A stretch in tenths of equally many records. None where one would have so few that it is chance.
+pub fn in_tenths(parts: &[Span]) -> Option<Vec<&[Span]>> {
+    let tenths = split(parts, TENTHS);
+    let enough = |tenth: &&[Span]| tenth.iter().map(|part| part.records).sum::<u64>() >= LEAST_RECORDS;
+    tenths.iter().all(enough).then_some(tenths)
+}
+
+/// None where the stretch is too short.
 fn courses(profile: &Profile, waits: &[bool], parts: &[Span]) -> Option<Courses> {
     let nodes = profile.tree.nodes();
     let mut courses = Courses { by_id: HashMap::new(), busy: [0; TENTHS] };
-    for (tenth, parts) in split(parts, TENTHS).into_iter().enumerate() {
-        if parts.is_empty() {
-            return None;
-        }
+    for (tenth, parts) in in_tenths(parts)?.into_iter().enumerate() {
         for cell in parts.iter().flat_map(|part| &part.cells) {
             let id = nodes[cell.node as usize].key as u32;
             let course = courses.by_id.entry(id).or_default();
@@ -178,10 +185,7 @@ fn courses(profile: &Profile, waits: &[bool], parts: &[Span]) -> Option<Courses>
 
 /// The recording in tenths of equally many records; empty where it is too short or has no order.
 pub fn tenths(profile: &Profile, waits: &[bool], tick: i64) -> Vec<PartRow> {
-    let tenths = split(profile.slices.parts(), TENTHS);
-    if tenths.iter().any(|parts| parts.is_empty()) {
-        return Vec::new();
-    }
+    let tenths = in_tenths(profile.slices.parts()).unwrap_or_default();
     tenths.into_iter().map(|parts| part_row(profile, waits, parts, tick)).collect()
 }
 

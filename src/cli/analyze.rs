@@ -59,10 +59,11 @@ pub struct Args {
     /// A function that waits, beside PHP's own and those of the configuration (`*`: any text)
     #[arg(long, value_name = "NAME")]
     waiting: Vec<String>,
-    /// Only the calls that ended in this part of the recording, in percent of them: 0-10 is the first tenth
+    /// Only the calls that ended in this part of the recording, in percent of them: 0-10 is the first tenth.
+    /// As near as the recording is kept: to a call of few hundred, to half a percent of more; of several files, to 2.5
     #[arg(long, value_name = "FROM-TO", value_parser = part)]
     part: Option<(f64, f64)>,
-    /// Messages served meanwhile: gives calls a message, and their drift
+    /// Messages served meanwhile: gives calls per message, and their drift (not with --part)
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     messages: u64,
     /// What the call tree may take of memory; beyond it the cheapest paths stand as one frame
@@ -143,10 +144,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         if profile.dialect != Dialect::Xdebug {
             anyhow::bail!("files that hold no calls in order have no parts: leave out --part");
         }
-        profile = profile.part(from, to);
-        if profile.tree.is_empty() {
-            anyhow::bail!("no call ended in this part of the recording: take a wider one, or leave out --part");
-        }
+        let (part, shown) = profile.part(from, to);
+        profile = part;
+        said::what_part((from, to), shown);
+    }
+    // They were counted over the whole recording.
+    let messages = if args.part.is_some() { 0 } else { args.messages };
+    if messages < args.messages {
+        errln!(
+            "profile-run: --messages counts those of the whole recording, and how many fell into the part is not known: \
+             calls per message are left out"
+        );
     }
     if let Some(pattern) = &args.focus {
         profile = profile.focus(&Pattern::new(pattern));
@@ -167,7 +175,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     }
     said::refuse_too_much(&profile, metric, args.format, args.max_output)?;
     said::what_readers_may_miss(&profile, metric, args.format);
-    let asked = Asked { metric, messages: args.messages, waiting };
+    let asked = Asked { metric, messages, waiting };
     let put =
         |out: &mut dyn Write| write(&profile, &asked, args.format, &mut io::BufWriter::with_capacity(1 << 16, out));
     match &args.output {

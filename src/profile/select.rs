@@ -128,17 +128,11 @@ impl Profile {
         profile
     }
 
-    /// The profile of a part of the recording: the records from one share of them to another, 0 to 1, as
-    /// near as the parts of its slices allow.
-    pub fn part(self, from: f64, to: f64) -> Profile {
-        let all = self.slices.records() as f64;
-        let mut before = 0.0;
-        let mut parts = self.slices.parts().to_vec();
-        parts.retain(|part| {
-            let middle = before + part.records as f64 / 2.0;
-            before += part.records as f64;
-            from * all <= middle && middle < to * all
-        });
+    /// The profile of a part of the recording, from one share of the records to another, 0 to 1, as near as the parts
+    /// of its slices allow: and the shares that it really begins and ends at.
+    pub fn part(self, from: f64, to: f64) -> (Profile, (f64, f64)) {
+        let (range, shown) = self.slices.nearest(from, to);
+        let parts = self.slices.parts()[range].to_vec();
         let whole = Slices::tree(&self.tree, &parts);
         let mut kept: Vec<bool> =
             whole.nodes().iter().map(|node| node.calls > 0 || node.cost != Cost::default()).collect();
@@ -153,7 +147,7 @@ impl Profile {
         }
         let place = |node: u32| Some(Place::all(target[node as usize]));
         let slices = Slices::from(parts).moved(place);
-        self.with_tree(tree, slices)
+        (self.with_tree(tree, slices), shown)
     }
 
     fn with_tree(self, tree: CallTree, slices: Slices) -> Profile {

@@ -2,19 +2,19 @@
 //! which calls ended, so a row of records is a stretch of time, and any such stretch can be had as a tree.
 //!
 //! They are made while the tree is built, in the same pass, last record first: every so many records
-//! the tree's costs are compared with those at the last cut. There are never more than a few hundred
-//! parts and a bounded number of cells; where there would be more, neighbours are merged and the parts
-//! to come are twice as wide. So memory does not grow with the file.
+//! the costs of the nodes that these records went to are compared with those at the last cut. There are never more than
+//! a few hundred parts and a bounded number of cells; where there would be more, neighbours are merged and the parts
+//! to come are twice as wide. So memory does not grow with the file, and a part is one record in a file of few hundred,
+//! and less than a two hundredth of a longer one.
 
 use super::tree::{CallTree, Cost, Node};
 
 /// Parts at most: the tenth that a part is put into is off by a few hundredths of itself at most.
 const MOST_PARTS: usize = 512;
-/// Cells at most (32 bytes each), unless two parts have more.
+/// Cells at most (32 bytes each), or two for each node.
 const MOST_CELLS: usize = 1 << 20;
-/// Records of a part to begin with.
-const FIRST_WIDTH: u64 = 16;
-/// A cut looks at every node, so a part has at least one record for so many nodes.
+/// Where a part has less than one record for so many nodes, the nodes of its records are remembered; else a cut looks at
+/// all.
 const NODES_A_RECORD: u64 = 8;
 /// Parts of a segment where several files are laid on each other.
 const COMMON: usize = 40;
@@ -121,6 +121,28 @@ impl Slices {
     /// Records of all parts.
     pub fn records(&self) -> u64 {
         self.parts.iter().map(|part| part.records).sum()
+    }
+
+    /// The parts that lie in a stretch of the recording, from one share of its records to another, and the shares where
+    /// they begin and end. Where the stretch holds the middle of no part, the part around its own middle.
+    pub fn nearest(&self, from: f64, to: f64) -> (std::ops::Range<usize>, (f64, f64)) {
+        let all = self.records() as f64;
+        let mut ends = vec![0.0];
+        let mut before = 0u64;
+        for part in &self.parts {
+            before += part.records;
+            ends.push(before as f64 / all);
+        }
+        let begins = |share: f64| {
+            self.parts.iter().enumerate().take_while(|(at, _)| (ends[*at] + ends[at + 1]) / 2.0 < share).count()
+        };
+        let mut range = begins(from)..begins(to);
+        if range.is_empty() && !self.parts.is_empty() {
+            let around = ends[1..].partition_point(|end| *end <= (from + to) / 2.0).min(self.parts.len() - 1);
+            range = around..around + 1;
+        }
+        let shown = (ends[range.start], ends[range.end]);
+        (range, shown)
     }
 
     /// The parts of a segment: what stands between two marks of the recording.
@@ -233,27 +255,42 @@ pub(crate) struct Slicer {
     cells: usize,
     /// Calls and costs at the last cut, by node.
     seen: Vec<(u64, Cost)>,
+    /// Nodes of the records since then, where they are remembered.
+    touched: Vec<u32>,
+    remembers: bool,
 }
 
 impl Default for Slicer {
     fn default() -> Self {
-        Slicer { width: FIRST_WIDTH, left: FIRST_WIDTH, segment: 0, parts: Vec::new(), cells: 0, seen: Vec::new() }
+        Slicer {
+            width: 1,
+            left: 1,
+            segment: 0,
+            parts: Vec::new(),
+            cells: 0,
+            seen: Vec::new(),
+            touched: Vec::new(),
+            remembers: true,
+        }
     }
 }
 
 impl Slicer {
     /// One that never cuts: for whoever wants the tree alone.
     pub(crate) fn off() -> Self {
-        Slicer { width: u64::MAX, left: u64::MAX, ..Slicer::default() }
+        Slicer { width: u64::MAX, left: u64::MAX, remembers: false, ..Slicer::default() }
     }
 
     fn is_off(&self) -> bool {
         self.width == u64::MAX
     }
 
-    /// A record was put into the tree.
+    /// A record was put into the tree, at a node.
     #[inline]
-    pub(crate) fn count(&mut self, tree: &CallTree) {
+    pub(crate) fn count(&mut self, tree: &CallTree, node: u32) {
+        if self.remembers {
+            self.touched.push(node);
+        }
         self.left -= 1;
         if self.left == 0 {
             self.cut(tree);
@@ -270,31 +307,36 @@ impl Slicer {
 
     #[cold]
     fn cut(&mut self, tree: &CallTree) {
-        self.seen.resize(tree.nodes().len(), (0, Cost::default()));
+        let nodes = tree.nodes();
+        self.seen.resize(nodes.len(), (0, Cost::default()));
         let mut cells = Vec::new();
-        for (id, (node, seen)) in tree.nodes().iter().zip(&mut self.seen).enumerate() {
+        let seen = &mut self.seen;
+        let mut look = |id: u32| {
+            let (node, seen) = (&nodes[id as usize], &mut seen[id as usize]);
             if (node.calls, node.cost) != *seen {
-                cells.push(since(id as u32, node, *seen));
+                cells.push(since(id, node, *seen));
                 *seen = (node.calls, node.cost);
             }
+        };
+        match self.remembers {
+            true => self.touched.drain(..).for_each(&mut look),
+            false => (0..nodes.len() as u32).for_each(&mut look),
         }
+        cells.sort_unstable_by_key(|cell| cell.node);
         self.cells += cells.len();
         self.parts.push(Span { records: self.width - self.left, segment: self.segment, cells });
-        while self.parts.len() > MOST_PARTS || self.cells > MOST_CELLS || self.too_narrow() {
+        while self.parts.len() > MOST_PARTS || self.cells > MOST_CELLS.max(2 * nodes.len()) {
             if !self.halve() {
                 break;
             }
         }
+        self.remembers = self.width < nodes.len() as u64 / NODES_A_RECORD + 16;
         self.left = self.width;
-    }
-
-    fn too_narrow(&self) -> bool {
-        self.width < self.seen.len() as u64 / NODES_A_RECORD
     }
 
     /// Twice the width, neighbours merged. False when nothing is left to be merged.
     fn halve(&mut self) -> bool {
-        if self.parts.len() < 2 && !self.too_narrow() {
+        if self.parts.len() < 2 {
             return false;
         }
         self.width *= 2;
@@ -310,7 +352,7 @@ impl Slicer {
         }
         self.parts = parts;
         self.cells = self.parts.iter().map(|part| part.cells.len()).sum();
-        self.parts.len() < before || self.too_narrow()
+        self.parts.len() < before
     }
 
     /// The tree was pruned: where the cost of each node went.
@@ -328,6 +370,7 @@ impl Slicer {
             sum.1.add(*cost);
         }
         self.seen = seen;
+        self.touched.iter_mut().for_each(|node| *node = places[*node as usize]);
     }
 
     /// The slices, when all records are in the tree.
@@ -360,7 +403,7 @@ mod tests {
             }
             let node = tree.child(ROOT, record % keys);
             tree.record(node, 1, Cost { time: 1, memory: -2 });
-            slicer.count(&tree);
+            slicer.count(&tree, node);
         }
         let slices = slicer.finish(&tree);
         (tree, slices)
@@ -372,7 +415,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_however_many_records_there_are() {
-        for (records, keys) in [(1, 1), (15, 3), (16, 3), (17, 3), (100_000, 7), (1_000_003, 5000)] {
+        for (records, keys) in [(1, 1), (15, 3), (16, 3), (17, 3), (100_000, 7), (1_000_003, 5000), (9_000, 9_000)] {
             let (tree, slices) = sliced(records, keys, &[]);
             assert_eq!((slices.records(), time(slices.parts())), (records, records as i64));
             assert!(slices.parts().len() <= MOST_PARTS);
@@ -388,6 +431,31 @@ mod tests {
             assert!(records.abs_diff(100_000) < 4_000, "{records}");
             assert_eq!(time(tenth), records as i64);
         }
+    }
+
+    #[test]
+    fn a_part_is_small_whatever_the_tree_is() {
+        for (records, keys, most) in [(400, 3, 1), (400, 400, 1), (3_000, 3_000, 8), (600_000, 600_000, 2048)] {
+            let (_, slices) = sliced(records, keys, &[]);
+            let widest = slices.parts().iter().map(|part| part.records).max().unwrap();
+            assert!(widest <= most, "{records}: {widest} in {}", slices.parts().len());
+            assert_eq!((slices.records(), time(slices.parts())), (records, records as i64));
+        }
+    }
+
+    #[test]
+    fn the_nearest_parts_are_taken_and_never_none() {
+        let (_, slices) = sliced(10, 3, &[]);
+        assert_eq!(slices.nearest(0.2, 0.4), (2..4, (0.2, 0.4)));
+        assert_eq!(slices.nearest(0.21, 0.22), (2..3, (0.2, 0.3)), "finer than a record");
+        assert_eq!(slices.nearest(0.0, 0.01), (0..1, (0.0, 0.1)));
+        assert_eq!(slices.nearest(0.99, 1.0), (9..10, (0.9, 1.0)));
+        assert_eq!(slices.nearest(0.0, 1.0), (0..10, (0.0, 1.0)));
+        assert_eq!(Slices::default().nearest(0.0, 0.5), (0..0, (0.0, 0.0)));
+        // Neighbours share nothing and leave nothing out.
+        let (_, slices) = sliced(12_345, 3, &[]);
+        let cuts: Vec<_> = (0..50).map(|n| slices.nearest(f64::from(n) / 50.0, f64::from(n + 1) / 50.0).0).collect();
+        assert!(cuts.windows(2).all(|pair| pair[0].end == pair[1].start) && cuts[49].end == slices.parts().len());
     }
 
     #[test]

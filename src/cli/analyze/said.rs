@@ -2,7 +2,7 @@
 
 use super::super::stdout::errln;
 use super::Format;
-use crate::phrase::{bytes, grouped, plural};
+use crate::phrase::{bytes, grouped, plural, significant};
 use crate::profile::export::{folded, pprof};
 use crate::profile::{EXACT, Metric, Profile};
 
@@ -18,6 +18,15 @@ pub fn what_was_lost(profile: &Profile) {
         for warning in &file.warnings {
             errln!("profile-run: {path}: {warning}");
         }
+    }
+}
+
+/// Which part of the recording is shown, where that is not quite the one that was asked for.
+pub fn what_part(asked: (f64, f64), shown: (f64, f64)) {
+    let percent = |share: f64| significant((share * 1e4).round() / 1e2);
+    let [asked, shown] = [asked, shown].map(|(from, to)| format!("{}-{}", percent(from), percent(to)));
+    if asked != shown {
+        errln!("profile-run: shown are the calls from {shown} percent of the recording, which is not kept any finer");
     }
 }
 

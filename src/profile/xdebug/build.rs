@@ -130,7 +130,7 @@ impl Builder {
         self.taken += 1;
         let node = self.tree.child(parent, key);
         self.tree.record(node, calls, cost);
-        self.slicer.count(&self.tree);
+        self.slicer.count(&self.tree, node);
         node
     }
 

@@ -390,7 +390,7 @@ impl Growth {
             let cost = Cost { time: record.time as i64, memory: record.memory as i64 };
             let node = self.tree.child(caller, record.key);
             self.tree.record_numbered(node, number, cost);
-            self.slicer.count(&self.tree);
+            self.slicer.count(&self.tree, node);
             let (others, own) = claims.split_at(claims.len() - record.claims as usize);
             claims = others;
             self.expected.extend(own.iter().map(|&key| Expected { key, caller: node }));

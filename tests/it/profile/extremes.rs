@@ -220,3 +220,63 @@ fn a_metric_that_is_not_there_is_refused_and_one_without_cost_is_said() {
     assert_eq!(allocation["nanoseconds_per_tick"], Value::Null);
     assert_eq!(json("Memory_(bytes)"), allocation, "by the event's own name");
 }
+
+/// `first` is called so many times, then `second` as often.
+fn halves(calls: usize) -> String {
+    let mut text = HEADER.to_owned();
+    let mut claims = String::new();
+    for at in 0..2 * calls {
+        let (id, name) = if at < calls { (1, "first") } else { (2, "second") };
+        let name = if at % calls == 0 { format!("({id}) {name}") } else { format!("({id})") };
+        let file = if at == 0 { "(1) /srv/a.php" } else { "(1)" };
+        let _ = write!(text, "fl={file}\nfn={name}\n3 10 0\n\n");
+        let _ = write!(claims, "cfl=(1)\ncfn=({id})\ncalls=1 0 0\n3 10 0\n");
+    }
+    let total = 20 * calls + 7;
+    let _ = write!(text, "fl=(1)\nfn=(3) main\n1 7 0\n{claims}\nsummary: {total} 0\n\n");
+    text
+}
+
+#[test]
+fn a_part_is_as_fine_as_the_records_and_says_where_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let calls = |path: &Path, part: &str| {
+        let (bytes, told) = written(path, &["--format", "json", "--part", part]);
+        let json: Value = serde_json::from_slice(&bytes).unwrap();
+        let rows = json["profile"]["functions"].as_array().unwrap().clone();
+        let of =
+            |name: &str| rows.iter().find(|row| row["name"] == name).map_or(0, |row| row["calls"].as_u64().unwrap());
+        ([of("first"), of("second")], told)
+    };
+    // 101 calls, the last one is main: a percent is a call.
+    let path = put(&folder, &halves(50));
+    assert_eq!(calls(&path, "0-2").0, [2, 0]);
+    assert_eq!(calls(&path, "48-52").0, [2, 3]);
+    let (few, told) = calls(&path, "0-0.1");
+    assert_eq!(few, [1, 0], "never none");
+    assert!(told.contains("shown are the calls from 0-0.99 percent of the recording"), "{told}");
+    // Deep trees of many paths have parts as small.
+    let path = put(&folder, &recursion(20_000));
+    let (bytes, told) = written(&path, &["--format", "json", "--part", "50-51"]);
+    let json: Value = serde_json::from_slice(&bytes).unwrap();
+    let step =
+        json["profile"]["functions"].as_array().unwrap().iter().find(|row| row["name"] == "step").unwrap().clone();
+    let count = step["calls"].as_u64().unwrap();
+    assert!((120..=280).contains(&count), "{count}: {told}");
+}
+
+#[test]
+fn messages_of_the_whole_recording_are_not_those_of_a_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = put(&folder, &halves(500));
+    let profile = |arguments: &[&str]| -> (Value, String) {
+        let arguments = [&["--format", "json", "--messages", "500"], arguments].concat();
+        let (bytes, told) = written(&path, &arguments);
+        (serde_json::from_slice::<Value>(&bytes).unwrap()["profile"].clone(), told)
+    };
+    let (whole, told) = profile(&[]);
+    assert!(whole["functions"][0]["calls_per_message"] == 1.0 && !told.contains("--messages"), "{told}");
+    let (part, told) = profile(&["--part", "0-25"]);
+    assert_eq!((&part["functions"][0]["calls_per_message"], &part["messages"]), (&Value::Null, &0.into()));
+    assert!(told.contains("calls per message are left out"), "{told}");
+}
