@@ -2,6 +2,7 @@
 
 mod analyse;
 pub mod analyze_json;
+pub mod bisection;
 mod callers;
 mod censuses;
 pub mod compare;

@@ -239,6 +239,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         source: !args.no_source,
         library: config.library.clone(),
         settle: args.settle.clone(),
+        prepare: None,
         before: args.before.clone(),
         after: args.after.clone(),
         engine,
@@ -248,6 +249,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         max_disk: args.max_disk,
         keep_raw: args.keep_raw,
         max_tree: args.max_tree,
+        sought: None,
         baseline: args.baseline.clone(),
         fail_on: lists::fail_on(&args.fail_on).map_err(anyhow::Error::msg)?,
         seed: args.seed,
@@ -272,6 +274,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         open: args.open,
         no_redact: args.no_redact,
         export: args.export,
+        progress_alone: false,
     };
     super::run::run(plan, &config, &show)
 }

@@ -1,6 +1,7 @@
 //! What was typed: arguments, their lowering to a plan, the exit codes. Imports all, imported by none.
 
 mod analyze;
+mod bisect;
 mod compare;
 mod config;
 mod config_checks;
@@ -20,6 +21,7 @@ mod report;
 mod run;
 mod stdout;
 mod watch;
+mod worktree;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -46,6 +48,7 @@ Exit codes:
 load:    0 all that was asked was done, 1 some or all was refused or failed, 3 ended by the stall time-out
 analyze: 0 read, also where a file is incomplete, 2 nothing was readable; for a CSV of floors as in a run
 compare: 0 nothing is worse, 1 something is, 4 nothing could be judged
+bisect:  0 found (the commit, or the few that cannot be told apart), 2 an end of the search is not as it was said
 watch:   2 there is no such process";
 
 /// Launch a server, load it, watch it, profile it, and write one report.
@@ -70,6 +73,8 @@ enum Command {
     Report(report::Args),
     /// Compare two runs: what got worse
     Compare(compare::Args),
+    /// Find the commit that brought a leak
+    Bisect(Box<bisect::Args>),
     /// Say what would spoil a run here, before it is started
     Doctor(doctor::Args),
     /// Print what a shell needs to complete commands and options
@@ -108,6 +113,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Analyze(args)) => analyze::run(args),
         Some(Command::Report(args)) => report::run(args),
         Some(Command::Compare(args)) => compare::run(args),
+        Some(Command::Bisect(args)) => bisect::run(*args),
         Some(Command::Doctor(args)) => doctor::run(args),
         Some(Command::Completions(args)) => manual::completions(&args, Cli::command()),
         Some(Command::Man(args)) => manual::man(&args, Cli::command()),

@@ -41,6 +41,8 @@ pub struct Show {
     pub no_redact: bool,
     /// Formats of other programs to write, too.
     pub export: Vec<Wanted>,
+    /// Nothing but the line that moves: whoever asked says what came of it.
+    pub progress_alone: bool,
 }
 
 /// Carries the plan out, and writes and shows what came of it.
@@ -48,9 +50,22 @@ pub struct Show {
 /// # Errors
 /// It could not be run at all; what was gathered until then lies in its folder.
 pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
+    let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
+    judged(plan, config, show, &interrupt).map(|(exit, _)| exit)
+}
+
+/// The same with signals that are heard already; gives what was judged, too, where anything was.
+///
+/// # Errors
+/// As [`run`].
+pub fn judged(
+    plan: Plan,
+    config: &Config,
+    show: &Show,
+    interrupt: &Interrupt,
+) -> anyhow::Result<(Exit, Option<RunView>)> {
     let (invocation, cwd) = conductor::understand(&plan)?;
     let baseline = plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")?;
-    let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     let now = Zoned::now();
     let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();
     let folder = match &show.out {
@@ -62,13 +77,14 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     }
     let style = Style::of(show.json);
     let detail = match (show.quiet, show.verbose) {
+        _ if show.progress_alone => Detail::Progress,
         (true, _) => Detail::Quiet,
         (_, true) => Detail::Events,
         _ => Detail::Steps,
     };
     let console = Console::new(style, detail, show.json);
     let observer: Box<dyn Observer> =
-        if show.json { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
+        if show.json && !show.progress_alone { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
     let hidden = hidden(show.no_redact);
     let redactor = Redactor::new(&hidden, Some(&plan));
     let observer = Box::new(Redacting { redactor: redactor.clone(), shown: observer });
@@ -84,24 +100,28 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
         started: now.timestamp().to_string(),
         invocation,
         cwd,
-        interrupt,
+        interrupt: interrupt.clone(),
     };
-    let signals = order.interrupt.clone();
     let cut = conductor::run(order);
     if let Err(error) = &cut {
         // What was measured until then is worth its verdict.
         errln!("profile-run: {}", redactor.text(&error.to_string()));
     }
     // The server is gone and the journal sealed: what follows can be made anew by `report`.
-    signals.at_once();
+    interrupt.at_once();
     let view = match analysis::analyse(&folder, baseline.as_ref(), show.no_redact) {
         // It was said why: nothing had begun that could be told of.
-        Err(_) if cut.is_err() => return Ok(Exit::CouldNotRun),
+        Err(_) if cut.is_err() => return Ok((Exit::CouldNotRun, None)),
         view => view?,
     };
     let written = outputs::write(&folder, &folder, &view);
     for missing in written.missing.iter().chain(&export::write(&view, &show.export, folder.root())) {
         errln!("profile-run: {missing}");
+    }
+    // A run that ended before its end was written down has no verdict that a script may rely on.
+    let exit = if cut.is_err() { Exit::CouldNotRun } else { view.result.exit_code };
+    if show.progress_alone {
+        return Ok((exit, Some(view)));
     }
     if show.json {
         outln!("{}", serde_json::json!({ "event": "result", "result": view.result }));
@@ -115,8 +135,7 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
     if let Some(report) = written.report.as_deref().filter(|_| show.open) {
         open(report);
     }
-    // A run that ended before its end was written down has no verdict that a script may rely on.
-    Ok(if cut.is_err() { Exit::CouldNotRun } else { view.result.exit_code })
+    Ok((exit, Some(view)))
 }
 
 /// The closing table: what a reader of the terminal wants to know.

@@ -64,6 +64,11 @@ impl Interrupt {
         self.at_once.store(true, Ordering::SeqCst);
     }
 
+    /// From now on something runs again that must be stopped in order.
+    pub fn in_order(&self) {
+        self.at_once.store(false, Ordering::SeqCst);
+    }
+
     /// Which signal came.
     pub fn came(&self) -> Option<&'static str> {
         *self.heard.borrow()

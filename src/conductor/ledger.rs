@@ -40,11 +40,15 @@ struct Done {
     script: Option<Vec<u8>>,
 }
 
-/// Keeps the ledger, writes it down, and leaves the script that plays what it found.
-pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result<(), Halt> {
+/// Keeps the ledger, writes it down, and leaves the script that plays what it found. True where no waves are needed any
+/// more, as it tells of the leak that is looked for.
+pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result<bool, Halt> {
     let time = match allotted(run) {
         Ok(time) => time,
-        Err(status) => return write(run, Ledger::without(status), LoadStats::new(Unit::Sessions, 0)),
+        Err(status) => {
+            write(run, Ledger::without(status), LoadStats::new(Unit::Sessions, 0))?;
+            return Ok(false);
+        }
     };
     let control = Arc::new(Control::new());
     let played = Arc::new(AtomicU64::new(0));
@@ -100,6 +104,7 @@ pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result
         run.folder.write_whole(REPRODUCE, &script, Readers::Owner)?;
         ledger.script = Some(REPRODUCE.to_owned());
     }
+    let told = run.plan.sought.as_ref().is_some_and(|sought| sought.is_in(&ledger).is_some());
     write(run, ledger, done.tally)?;
     if let Some(halt) = halt {
         return Err(halt);
@@ -107,7 +112,7 @@ pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result
     if fallen {
         fell(run, session).await?;
     }
-    Ok(())
+    Ok(told)
 }
 
 /// The time that it has, or why it has none.

@@ -34,7 +34,9 @@ pub(super) async fn measure_pass(run: &mut Context<'_>) -> Result<(), Halt> {
 async fn scenarios(run: &mut Context<'_>, session: &mut Option<Session>) -> Result<(), Halt> {
     if let Some(first) = session {
         preflight::hold(run, first).await?;
-        ledger::keep(run, first).await?;
+        if ledger::keep(run, first).await? {
+            return Ok(());
+        }
     }
     let scenarios = &run.plan.scenarios;
     for (at, scenario) in scenarios.iter().enumerate() {

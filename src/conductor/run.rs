@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::environment;
+use super::hooks;
 use super::interrupt::Interrupt;
 use super::measure_pass;
 use super::others::Others;
@@ -166,6 +167,7 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidd
         cwd: std::env::current_dir().ok().map(|folder| folder.display().to_string()),
     }))?;
     run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings, hidden }))?;
+    hooks::run_hook(run, "--prepare", run.plan.prepare.clone()).await?;
     ask_php(run);
     for warning in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
         run.recorder.write(Event::Warning(warning))?;

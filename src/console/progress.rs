@@ -19,6 +19,8 @@ use crate::phrase;
 pub enum Detail {
     /// Nothing while it runs.
     Quiet,
+    /// The line that moves alone.
+    Progress,
     /// A line a step.
     Steps,
     /// A line an event.
@@ -228,7 +230,7 @@ impl Observer for Console {
     fn event(&mut self, line: &Line) {
         self.take_up(line);
         match self.detail {
-            Detail::Quiet => {}
+            Detail::Quiet | Detail::Progress => {}
             Detail::Steps => self.show(&line.event),
             Detail::Events => {
                 self.show(&line.event);

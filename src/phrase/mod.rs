@@ -3,6 +3,7 @@
 
 mod advice;
 mod amount;
+mod bisection;
 mod drivers;
 mod ending;
 mod growth;
@@ -17,6 +18,7 @@ mod threshold;
 
 pub use advice::{longer_queue, lost_connections};
 pub use amount::{bytes, duration, grouped, millis, plural, profiled_work, rate, significant, versions};
+pub use bisection::{grows_otherwise, runs_to_come, sought, step_keeps, waves_show};
 pub use drivers::drivers;
 pub use ending::{
     ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, last_output, not_carried_to_its_end,

@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod chromium;
 pub mod files;
+pub mod history;
 pub mod smtp;
 pub mod speedscope;
 pub mod tools;

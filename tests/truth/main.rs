@@ -5,6 +5,7 @@
 //! is then on a machine that is not quiet); `PROFILE_RUN_KEEP=FOLDER` keeps the runs there, and with `PROFILE_RUN_AGAIN=1`
 //! those that are there already are judged anew by today's rule, and none is run.
 
+mod bisect;
 mod callbacks;
 mod cases;
 mod drivers;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::scenario::Scenario;
-use crate::model::{Library, Pass};
+use crate::model::{Library, Pass, Sought};
 
 /// Who makes the load.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,6 +109,9 @@ pub struct Plan {
     /// Runs before each floor; `{pid}` stands for the process that greeted. It may force a collection, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settle: Option<String>,
+    /// Runs once, before anything is launched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepare: Option<String>,
     /// Runs before each launch.
     pub before: Option<String>,
     /// Runs after each stop.
@@ -130,6 +133,9 @@ pub struct Plan {
     /// Bytes that a profile's call tree may take in memory.
     #[serde(default = "max_tree")]
     pub max_tree: u64,
+    /// The leak that is looked for: where the ledger shows it, or that it is not there, there are no waves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sought: Option<Sought>,
     /// An earlier run to compare with.
     pub baseline: Option<PathBuf>,
     /// What makes the exit code non-zero.

@@ -2,6 +2,7 @@
 
 mod action;
 mod attach;
+mod bisect;
 mod callbacks;
 mod compare;
 mod console;
