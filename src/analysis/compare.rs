@@ -12,6 +12,7 @@ use super::result::{Finding, LoadRow, Metric, Per, RunResult, Unit, Verdict};
 use crate::model::Change;
 use crate::phrase::{self, grouped, significant};
 use crate::verdict::Bounds;
+pub use crate::verdict::baseline::LEAST_MESSAGES;
 use crate::verdict::baseline::{self, Decided};
 
 /// One metric of one scenario in both runs.
@@ -76,6 +77,10 @@ pub struct Comparison {
     /// Functions of both whose time with all that they call changed most: shown, not judged.
     #[serde(default)]
     pub function_times: Vec<FunctionChange>,
+    /// Messages of both profiles, where they are so few that one of them could make every difference: then no function
+    /// is compared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub few_messages: Option<[u64; 2]>,
     /// Times by scenario.
     pub speed: Vec<SpeedChange>,
     /// At least one figure could be judged.
@@ -102,6 +107,7 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
         new_functions: functions.new,
         gone_functions: functions.gone,
         function_times: functions.times,
+        few_messages: functions.few_messages,
     }
 }
 
@@ -233,17 +239,21 @@ impl Comparison {
                 phrase::change(function.change)
             );
         }
+        if let Some(messages) = self.few_messages {
+            let _ = writeln!(out, "functions    {}", phrase::few_messages(messages, LEAST_MESSAGES));
+        }
         let micros = |ns: f64| grouped((ns / 1000.0).round() as u64);
         for (word, list, side) in [("new", &self.new_functions, 1), ("gone", &self.gone_functions, 0)] {
             for function in list {
                 let _ = writeln!(
                     out,
-                    "{word:<12} {}  {} per message, {} µs of its own, {} µs with all that it calls{}",
+                    "{word:<12} {}  {} per message, {} µs of its own, {} µs with all that it calls{}{}",
                     function.name,
                     calls(function.calls_per_message[side]),
                     micros(function.self_ns_per_message[side]),
                     micros(function.inclusive_ns_per_message[side]),
-                    if function.waiting { ", waits" } else { "" }
+                    if function.waiting { ", waits" } else { "" },
+                    if function.change == Change::Unknown { "  not judged" } else { "" }
                 );
             }
         }

@@ -49,6 +49,8 @@ pub(super) struct Functions {
     pub times: Vec<FunctionChange>,
     /// Any function could be judged.
     pub judged: bool,
+    /// Messages of both profiles, where they are too few for anything to be said.
+    pub few_messages: Option<[u64; 2]>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +70,10 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
     let messages = [was.figures.messages, is.figures.messages];
     if !alike || messages.contains(&0) {
         return Functions::default();
+    }
+    // One message that was refused, or came while the collector ran, calls functions that no other does.
+    if messages.iter().any(|messages| *messages < baseline::LEAST_MESSAGES) {
+        return Functions { few_messages: Some(messages), ..Functions::default() };
     }
     let (before, after) = (by_name(was), by_name(is));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();

@@ -87,6 +87,15 @@ pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// Why functions of two profiles are not compared: there are fewer messages than it takes.
+pub fn few_messages([was, is]: [u64; 2], least: u64) -> String {
+    format!(
+        "not compared: the profiles hold {} and {}, and below {least} a single one can make a difference",
+        grouped(was),
+        plural(is, "message")
+    )
+}
+
 /// How the server's work under the profiler compares: `3 times the CPU time per message`, or no more within 5%.
 pub fn profiled_work(times: f64) -> String {
     let times = if times < 1.05 { "no more".to_owned() } else { format!("{} times the", significant(times)) };

@@ -17,7 +17,7 @@ mod state;
 mod threshold;
 
 pub use advice::{longer_queue, lost_connections};
-pub use amount::{bytes, duration, grouped, millis, plural, profiled_work, rate, significant, versions};
+pub use amount::{bytes, duration, few_messages, grouped, millis, plural, profiled_work, rate, significant, versions};
 pub use bisection::{grows_otherwise, runs_to_come, sought, step_keeps, waves_show};
 pub use drivers::drivers;
 pub use ending::{

@@ -43,7 +43,7 @@ impl Cost {
 pub const ROOT: u32 = 0;
 
 /// One path of the tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Node {
     /// The node of the caller; the root is its own parent.
     pub parent: u32,
@@ -57,6 +57,15 @@ pub struct Node {
     /// Self cost by this path.
     pub cost: Cost,
 }
+
+/// What a path is: which of its records its reader counted last is no part of it.
+impl PartialEq for Node {
+    fn eq(&self, other: &Self) -> bool {
+        (self.parent, self.key, self.calls, self.cost) == (other.parent, other.key, other.calls, other.cost)
+    }
+}
+
+impl Eq for Node {}
 
 /// What a node takes in memory with its place in the index, bytes.
 const NODE_BYTES: u64 = 52;

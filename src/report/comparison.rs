@@ -5,7 +5,7 @@ use askama::Template;
 use super::page::{Assets, assets};
 use super::{Error, embed, markdown, words};
 use crate::analysis::Comparison;
-use crate::analysis::compare::{FunctionChange, GrowthChange, SpeedChange};
+use crate::analysis::compare::{FunctionChange, GrowthChange, LEAST_MESSAGES, SpeedChange};
 use crate::analysis::result::RunResult;
 use crate::model::Change;
 use crate::phrase::{self, significant};
@@ -176,7 +176,8 @@ fn facts(comparison: &Comparison) -> Vec<(&'static str, String)> {
         let verdict = comparison.verdict[side].map_or("none", phrase::verdict);
         format!("{commit}, verdict {verdict}")
     };
-    vec![("Base", of(0)), ("New", of(1))]
+    let few = comparison.few_messages.map(|messages| ("Functions", phrase::few_messages(messages, LEAST_MESSAGES)));
+    [("Base", of(0)), ("New", of(1))].into_iter().chain(few).collect()
 }
 
 /// The tables of a run against its baseline, where it has one.

@@ -36,14 +36,17 @@ pub fn growth(now: Option<Decided>, earlier: Option<Decided>, bound: f64) -> Cha
     }
 }
 
+/// Messages of a recording from which on calls per message are judged: of fewer, one that went another way makes the
+/// difference, and many counts are divided by them by chance.
+pub const LEAST_MESSAGES: u64 = 50;
+
 /// Calls of a function in a recording of so many messages, against an earlier one. Only a count that is a whole multiple
 /// of the messages in both belongs to the message; all else (turns of a loop, sessions, a mix of scenarios) differs from
 /// run to run.
 pub fn calls(now: (u64, u64), earlier: (u64, u64)) -> Change {
-    /// Fewer messages are divided by chance.
-    const LEAST: u64 = 50;
-    let each =
-        |(calls, messages): (u64, u64)| (messages >= LEAST && calls.is_multiple_of(messages)).then(|| calls / messages);
+    let each = |(calls, messages): (u64, u64)| {
+        (messages >= LEAST_MESSAGES && calls.is_multiple_of(messages)).then(|| calls / messages)
+    };
     match (each(now), each(earlier)) {
         (Some(now), Some(earlier)) if now > earlier => Change::Worse,
         (Some(now), Some(earlier)) if now < earlier => Change::Better,

@@ -188,6 +188,36 @@ fn functions_that_are_new_or_gone_are_named_with_their_cost_in_every_format() {
 }
 
 #[test]
+fn of_few_messages_no_function_is_called_new_or_gone() {
+    let profile = |messages: u64, names: &[(&str, u64)]| {
+        let function = |(name, calls): &(&str, u64)| json!({ "name": name, "file": "/srv/a.php", "self": 9000, "inclusive": 9000, "calls": calls, "allocation": 0, "waiting": false });
+        let functions: Vec<Value> = names.iter().map(function).collect();
+        json!({ "files": [], "records": 1, "complete": true, "recovered_share": 1.0, "top": [], "messages": messages, "total_ns": 50_000, "functions": functions })
+    };
+    for (was, is, few) in [(49, 200, true), (200, 10, true), (1, 1, true), (50, 50, false)] {
+        let (base, new) = pair("clean");
+        base.edit(|r| r["profile"] = profile(was, &[("A->put", was), ("A->old", 2 * was), ("A->once", 1)]));
+        new.edit(|r| {
+            elsewhere(r);
+            r["profile"] = profile(is, &[("A->put", 2 * is), ("A->refused", is), ("A->collect", 1)]);
+        });
+        let (said, json) = compared(&base, &new, if few { 0 } else { 1 });
+        for list in ["functions", "new_functions", "gone_functions", "function_times"] {
+            let empty = json[list].as_array().expect(list).is_empty();
+            assert!(empty == few || list == "function_times", "{was} and {is}: {list}");
+        }
+        let reason = format!("not compared: the profiles hold {was} and {is} message");
+        assert_eq!(said.contains(&reason), few, "{said}");
+        assert_eq!(json.get("few_messages"), few.then(|| json!([was, is])).as_ref());
+        assert_eq!(said.contains("A->collect") && said.contains("not judged"), !few, "{said}");
+        let paths = [base.folder.as_path(), new.folder.as_path()];
+        for format in ["markdown", "html"] {
+            assert_eq!(text(&profile_run(&["compare", "--format", format], &paths)).contains(&reason), few, "{format}");
+        }
+    }
+}
+
+#[test]
 fn a_new_leak_is_named_with_its_holder_by_page_summary_and_comparison() {
     let (base, leak) = (Recorded::run("clean"), Recorded::run("leak"));
     base.report();
