@@ -27,21 +27,44 @@ pub fn significant(value: f64) -> String {
     if magnitude >= 99.95 {
         return format!("{sign}{}", grouped(magnitude.round() as u64));
     }
-    let decimals = if magnitude >= 9.995 {
+    let decimals = decimals(magnitude);
+    let text = format!("{magnitude:.decimals$}");
+    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    if text == "0" { "0".to_owned() } else { format!("{sign}{text}") }
+}
+
+/// Digits behind the point that [`significant`] writes.
+fn decimals(magnitude: f64) -> usize {
+    if magnitude >= 99.95 {
+        0
+    } else if magnitude >= 9.995 {
         1
     } else if magnitude >= 0.9995 || magnitude == 0.0 {
         2
     } else {
         // Below one, the leading zeros do not count as digits.
         ((-magnitude.log10().floor()) as usize + 2).min(9)
-    };
-    let text = format!("{magnitude:.decimals$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
-    if text == "0" { "0".to_owned() } else { format!("{sign}{text}") }
+    }
+}
+
+/// As [`significant`], rounded up: for limits, which are never stated below what was found.
+pub fn significant_up(value: f64) -> String {
+    let digits = 10f64.powi(decimals(value.abs()) as i32);
+    // What is off by less than a millionth of the last digit is as good as exact.
+    significant((value * digits - 1e-6).ceil() / digits)
 }
 
 /// A number of bytes in binary units: `412 B`, `44.8 MiB`, `-1.5 KiB`.
 pub fn bytes(value: f64) -> String {
+    in_units(value, significant)
+}
+
+/// As [`bytes`], rounded up.
+pub fn bytes_up(value: f64) -> String {
+    in_units(value, significant_up)
+}
+
+fn in_units(value: f64, digits: fn(f64) -> String) -> String {
     const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut scaled = value;
     let mut unit = 0;
@@ -49,7 +72,7 @@ pub fn bytes(value: f64) -> String {
         scaled /= 1024.0;
         unit += 1;
     }
-    format!("{} {}", significant(scaled), UNITS[unit])
+    format!("{} {}", digits(scaled), UNITS[unit])
 }
 
 /// Milliseconds with their unit: `0.31 ms`, `1.9 ms`, `1.53 s` from a second on.
@@ -136,6 +159,25 @@ mod tests {
         {
             assert_eq!(bytes(value), text);
         }
+    }
+
+    #[test]
+    fn limits_are_never_below_what_was_found() {
+        for (value, text) in [
+            (0.5, "0.5"),
+            (0.500_1, "0.501"),
+            (1.932, "1.94"),
+            (44.81, "44.9"),
+            (99.91, "100"),
+            (412.0, "412"),
+            (412.000_000_000_1, "412"),
+            (1448.2, "1,449"),
+            (9.991, "10"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(significant_up(value), text, "{value}");
+        }
+        assert_eq!((bytes_up(0.5), bytes_up(1537.0)), ("0.5 B".to_owned(), "1.51 KiB".to_owned()));
     }
 
     #[test]

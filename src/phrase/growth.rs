@@ -1,6 +1,6 @@
 //! Growth in words: `412 B per message`, `14 per 1,000 sessions`.
 
-use super::amount::{bytes, significant};
+use super::amount::{bytes, bytes_up, significant, significant_up};
 use crate::model::{Growth, GrowthPer, Unit};
 
 /// What one growth is counted against: `per message`.
@@ -37,6 +37,20 @@ pub fn growth_amount(value: f64, unit: Unit, per: GrowthPer) -> String {
         (Unit::Bytes, _) => bytes(value / 1000.0),
         _ => significant(value),
     }
+}
+
+/// The same for a limit, rounded up: what is said is never below what was found.
+pub fn limit_amount(value: f64, unit: Unit, per: GrowthPer) -> String {
+    match (unit, per) {
+        (Unit::Bytes, GrowthPer::Hour) => bytes_up(value),
+        (Unit::Bytes, _) => bytes_up(value / 1000.0),
+        _ => significant_up(value),
+    }
+}
+
+/// A limit as a whole phrase: `412 B per message`.
+pub fn limit_of(value: f64, unit: Unit, per: GrowthPer) -> String {
+    format!("{} {}", limit_amount(value, unit, per), growth_per(unit, per))
 }
 
 /// What [`growth_amount`] is counted against: `per message` for bytes, `per 1,000 sessions` for counts.

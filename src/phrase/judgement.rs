@@ -1,7 +1,7 @@
 //! What a judgement rests on, what kept it from being decided and what would decide it, in words.
 
 use super::amount::{bytes, grouped, plural, significant};
-use super::growth::{growth_interval, growth_of};
+use super::growth::{growth_interval, growth_of, limit_of};
 use super::state::metric_noun;
 use crate::model::{Decides, GrowthPer, Judgement, Metric, State, Why};
 
@@ -18,7 +18,7 @@ pub fn evidence(metric: Metric, judgement: &Judgement) -> String {
         Some(ci) => format!("{} ({})", rate(growth.value), growth_interval(ci, unit, per)),
         None => rate(growth.value),
     });
-    let limit = judgement.could_have_missed.map(rate);
+    let limit = judgement.could_have_missed.map(|limit| limit_of(limit, unit, per));
     let head = match (judgement.state, grew, limit) {
         (State::Leak, Some(grew), _) => format!("{noun} grew by {grew} over {over}"),
         (State::Clean, _, Some(limit)) => format!("{noun} grew by less than {limit} over {over}"),

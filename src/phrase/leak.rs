@@ -1,7 +1,7 @@
 //! The verdict in one sentence, its evidence, and where to look.
 
-use super::amount::{bytes, grouped, plural, significant};
-use super::growth::{growth_of, per_one, work};
+use super::amount::{bytes, bytes_up, grouped, plural, significant};
+use super::growth::{growth_of, limit_of, per_one, work};
 use super::lines::holder_lines;
 use super::state::{metric_noun, metric_one};
 use crate::model::{Finding, GrowthPer as Per, GrowthSource, Holder, HolderKind, Metric, Reason, State, Unit};
@@ -275,7 +275,7 @@ fn hidden(findings: &[&Finding], work_of: &dyn Fn(&str) -> (u64, u64)) -> String
     let mut limits: Vec<(String, Vec<&str>)> = Vec::new();
     for finding in findings {
         let Some(limit) = finding.could_have_missed else { continue };
-        let text = format!("{} per {}", bytes(limit / 1000.0), unit_of(finding, work_of));
+        let text = format!("{} per {}", bytes_up(limit / 1000.0), unit_of(finding, work_of));
         match limits.iter_mut().find(|(known, _)| *known == text) {
             Some((_, scenarios)) => scenarios.push(&finding.scenario),
             None => limits.push((text, vec![&finding.scenario])),
@@ -316,7 +316,7 @@ pub fn never_judged(missing: &[&str], first: Option<&Finding>, lacks: Lacks) -> 
     let would_decide = first.and_then(|finding| finding.would_decide.as_deref());
     let looked_at = first.filter(|_| missing.len() == 1).and_then(|finding| {
         let (limit, growth) = (finding.could_have_missed?, finding.growth?);
-        let limit = growth_of(limit, growth.unit, growth.per);
+        let limit = limit_of(limit, growth.unit, growth.per);
         Some(format!("{} may grow by up to {limit} in `{}`", metric_noun(finding.metric), finding.scenario))
     });
     format!(

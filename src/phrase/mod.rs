@@ -23,7 +23,9 @@ pub use drivers::drivers;
 pub use ending::{
     ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, last_output, not_carried_to_its_end,
 };
-pub use growth::{growth, growth_amount, growth_interval, growth_of, growth_per, per_1000, per_one, work};
+pub use growth::{
+    growth, growth_amount, growth_interval, growth_of, growth_per, limit_amount, limit_of, per_1000, per_one, work,
+};
 pub use judgement::{evidence, would_decide};
 pub use leak::{
     Lacks, OUTSIDE_HEAP_EVIDENCE, also, capital, clean, finding_evidence, foremost, foremost_clean, garbage_before,

@@ -85,7 +85,7 @@ fn memory(result: &RunResult) -> Figure {
             Figure::new(&name, format!("+{}", words::amount(growth.value, unit, per)), "per worker lifetime")
         }
         _ => match finding.could_have_missed {
-            Some(limit) => Figure::new(&name, format!("< {}", words::amount(limit, unit, per)), words::state(finding)),
+            Some(limit) => Figure::new(&name, format!("< {}", words::limit(limit, unit, per)), words::state(finding)),
             None => Figure::new(&name, words::state(finding), ""),
         },
     }

@@ -123,8 +123,7 @@ fn cell(result: &RunResult, finding: &Finding) -> Cell {
 }
 
 /// An amount with as little beside it as a narrow cell can bear: `412 B`, `17.2 / 1,000`.
-fn in_cell(value: f64, unit: Unit, per: Per) -> String {
-    let amount = phrase::growth_amount(value, unit, per);
+fn in_cell(amount: String, unit: Unit, per: Per) -> String {
     if unit == Unit::Bytes || per == Per::Hour { amount } else { format!("{amount} / 1,000") }
 }
 
@@ -134,7 +133,7 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
         State::Leak | State::Inconclusive => finding.growth.map_or(String::new(), |growth| {
             let sign = if growth.value > 0.0 { "+" } else { "" };
             let hour = if per == Per::Hour { " per hour" } else { "" };
-            format!("{sign}{}{hour}", in_cell(growth.value, unit, per))
+            format!("{sign}{}{hour}", in_cell(phrase::growth_amount(growth.value, unit, per), unit, per))
         }),
         State::Plateau if finding.is_bounded_by_restarts() => {
             finding.growth.map_or(String::new(), |growth| format!("{} in a life", words::growth(growth)))
@@ -145,7 +144,8 @@ fn figure(result: &RunResult, finding: &Finding) -> String {
             format!("{sign}{rise} once")
         }),
         State::Clean | State::NotJudged => {
-            finding.could_have_missed.map_or(String::new(), |limit| format!("< {}", in_cell(limit, unit, per)))
+            let limit = finding.could_have_missed.map(|limit| phrase::limit_amount(limit, unit, per));
+            limit.map_or(String::new(), |limit| format!("< {}", in_cell(limit, unit, per)))
         }
     }
 }

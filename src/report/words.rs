@@ -130,7 +130,15 @@ pub(super) fn state_class(state: State) -> &'static str {
 
 /// The amount alone: `412 B` for one message, `14 per 1,000` for counts.
 pub(super) fn amount(value: f64, unit: Unit, per: Per) -> String {
-    let amount = phrase::growth_amount(value, unit, per);
+    counted(phrase::growth_amount(value, unit, per), unit, per)
+}
+
+/// A limit: the same, rounded up.
+pub(super) fn limit(value: f64, unit: Unit, per: Per) -> String {
+    counted(phrase::limit_amount(value, unit, per), unit, per)
+}
+
+fn counted(amount: String, unit: Unit, per: Per) -> String {
     match (unit, per) {
         (Unit::Bytes, _) | (_, Per::Hour) => amount,
         _ => format!("{amount} per 1,000"),
@@ -148,7 +156,7 @@ pub(super) fn measure(finding: &Finding) -> (Unit, Per) {
 /// The largest leak that could have been missed: `3 B per message`.
 pub(super) fn missed(finding: &Finding) -> Option<String> {
     let (unit, per) = measure(finding);
-    Some(phrase::growth_of(finding.could_have_missed?, unit, per))
+    Some(phrase::limit_of(finding.could_have_missed?, unit, per))
 }
 
 /// A share in percent with three digits at most: `33%`, `0.41%`.

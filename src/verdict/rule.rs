@@ -336,7 +336,8 @@ impl<'a> Rule<'a> {
         let judged = found.state != State::NotJudged;
         let work = self.series.end();
         let scaled = |rate: f64| rate * 1000.0;
-        let limit = found.limit.is_finite().then(|| scaled(found.limit));
+        // Nothing is looked for below the resolution, whether it was decided or not.
+        let limit = found.limit.is_finite().then(|| scaled(found.limit.max(self.limits.resolution)));
         let ci95 = found.rise.filter(|_| judged).map(|rise| {
             // What is stated of growth lies within what is stated of its limit.
             let bound = if found.state.holds() { found.limit } else { f64::INFINITY };

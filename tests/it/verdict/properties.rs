@@ -61,6 +61,25 @@ fn a_state_never_contradicts_its_limit() {
 }
 
 #[test]
+fn no_limit_is_stated_that_is_not_looked_for() {
+    let undecided = std::cell::Cell::new(0);
+    let sizes = proptest::collection::vec(20_u64..200, 10..30);
+    always((sizes, 0.0..0.02_f64, 0..2_u8), |(sizes, leak, resident)| {
+        let floors = floors(&sizes, server(leak, 0.0, 0.0, 0.0));
+        let (judgement, resolution) = match resident {
+            0 => (heap(&floors), Bounds::default().heap.resolution),
+            _ => (judge(&Case::new(Metric::Rss, &floors), &Bounds::default()), Bounds::default().rss.resolution),
+        };
+        undecided.set(undecided.get() + u32::from(judgement.state == State::NotJudged));
+        if let Some(limit) = judgement.could_have_missed {
+            prop_assert!(limit >= resolution, "{limit}: {judgement:?}");
+        }
+        Ok(())
+    });
+    assert!(undecided.get() > 20, "{} were too short", undecided.get());
+}
+
+#[test]
 fn rows_after_a_clean_file_never_hide_growth() {
     always((sizes(), 40.0..2_000.0_f64), |(sizes, leak)| {
         // Still through the first half, and a leak since: whatever the first half would have been called.
