@@ -3,8 +3,9 @@
  * Xdebug opens one file for each request and goes on writing through the same descriptor after a fork, so that all
  * children write into their parent's file, each with names of its own. This library is preloaded in the profile pass:
  * before a fork it notes how much the parent has written, and in the child it puts a new file in the descriptor's
- * place. Beside that file it leaves a note for the reader: how much of which file the parent had written, and when the
- * child was started, by which it is told from others to whom its number was given.
+ * place. Beside that file it leaves a note for the reader: how much of which file the parent had written; when the child
+ * was started, by which it is told from others to whom its number was given; and how long after the first of its
+ * ancestors had begun its profile it was forked, since Xdebug counts the open frames' time from there.
  *
  * The child runs system calls alone: after a fork of a program with threads nothing else is safe.
  */
@@ -15,6 +16,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BEGIN "cachegrind.out."
@@ -24,10 +28,42 @@ static struct open_profile {
     int fd;
     int flags;
     off_t written;
+    unsigned long long until; /* nanoseconds from its first ancestor's beginning to the fork; 0: not known */
     size_t folder; /* length of the folder's part of the path, with its slash */
     char path[4096];
 } profiles[MOST];
 static int count;
+
+/* When the profile behind a descriptor was begun, by the wall clock. A child goes on behind the same one. */
+static struct begun {
+    int fd;
+    long long at;
+} begun[MOST];
+static int begun_count;
+
+/* Files are dated by a clock that goes on in steps of some milliseconds; it is compared with itself. */
+static unsigned long long since_begun(int fd) {
+    struct timespec now;
+    long long at = 0;
+    for (int known = 0; known < begun_count; known++)
+        if (begun[known].fd == fd)
+            at = begun[known].at;
+#if defined STATX_BTIME && defined SYS_statx
+    if (!at && begun_count < MOST) {
+        struct statx file;
+        /* By its number: the function is younger than the C libraries that this is to be loaded beside. */
+        if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BTIME, &file) != 0 || !(file.stx_mask & STATX_BTIME))
+            return 0;
+        at = file.stx_btime.tv_sec * 1000000000LL + file.stx_btime.tv_nsec;
+        begun[begun_count].fd = fd;
+        begun[begun_count++].at = at;
+    }
+#endif
+    if (!at || clock_gettime(CLOCK_REALTIME_COARSE, &now) != 0)
+        return 0;
+    at = now.tv_sec * 1000000000LL + now.tv_nsec - at;
+    return at > 0 ? (unsigned long long)at : 0;
+}
 
 /* Finds the profiles that this process has open. */
 static void prepare(void) {
@@ -57,6 +93,7 @@ static void prepare(void) {
         found->flags = fcntl(found->fd, F_GETFL);
         found->written = lseek(found->fd, 0, SEEK_CUR);
         found->folder = (size_t)(name + 1 - found->path);
+        found->until = since_begun(found->fd);
         if (found->written >= 0 && found->flags >= 0 && (found->flags & O_ACCMODE) != O_RDONLY)
             count++;
     }
@@ -118,6 +155,7 @@ static void replace(struct open_profile *old) {
     line_end = put(put_number(put(line, ""), (unsigned long long)old->written), " ");
     line_end = put(put(line_end, old->path + old->folder), "\n");
     line_end = put(put_number(line_end, started()), "\n");
+    line_end = put(put_number(line_end, old->until), "\n");
     put(path + strlen(path), ".fork");
     note = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     /* Without its line nobody could read the file: then the child stays with its parent's. */

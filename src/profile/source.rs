@@ -12,7 +12,7 @@ use super::error::Error;
 use super::map::{Map, Watch};
 
 /// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork with the
-/// name of the parent's profile, and when the process was started.
+/// name of the parent's profile, when the process was started, and how long after its first ancestor's profile was begun.
 pub(crate) const FORK: &str = "fork";
 
 /// Where a profile's process was forked.
@@ -24,6 +24,8 @@ pub struct Fork {
     pub parent: PathBuf,
     /// When the process was started, in ticks of the kernel's since boot.
     pub started: Option<u64>,
+    /// Nanoseconds from when the profile of the first of its ancestors was begun to the fork.
+    pub until: Option<u64>,
 }
 
 /// What stands beside a profile, where its process was forked. A program that a forked process went on as has a profile
@@ -38,8 +40,9 @@ pub fn forked_from(path: &Path) -> Option<Fork> {
     let (written, name) = first.split_once(' ')?;
     // A name, and no way to another folder.
     let name = Path::new(name).file_name().filter(|only| *only == name)?;
-    let started = rest.trim_end().parse().ok().filter(|ticks| *ticks > 0);
-    Some(Fork { written: written.parse().ok()?, parent: path.with_file_name(name), started })
+    let mut numbers = rest.lines().map(|line| line.parse().ok().filter(|number| *number > 0));
+    let (started, until) = (numbers.next().flatten(), numbers.next().flatten());
+    Some(Fork { written: written.parse().ok()?, parent: path.with_file_name(name), started, until })
 }
 
 /// Whether bytes are a profile's beginning: a forked process goes on where its parent was and writes no header.

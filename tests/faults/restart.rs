@@ -11,10 +11,7 @@ fn an_application_that_restarts_without_xdebug_is_profiled() {
     let functions = result["profile"]["functions"].as_array().unwrap_or_else(|| panic!("{}", text(&output)));
     assert!(functions.iter().any(|function| function["name"] == "serve"), "{functions:?}");
     assert!(place.journal().contains("FAULTS_ALLOW_XDEBUG=1"), "what was set is said");
-    // On a busy machine more time than a hundredth may pass outside of all calls, and nothing else may be said.
-    let said = result["not_measured"].as_array().into_iter().flatten();
-    let other: Vec<_> = said.filter(|text| !text.as_str().unwrap().contains("its summary declares a time")).collect();
-    assert!(other.is_empty(), "{other:?}");
+    assert_eq!(result["not_measured"].as_array().map_or(0, Vec::len), 0, "{}", result["not_measured"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     place.is_left_empty().unwrap();
 }

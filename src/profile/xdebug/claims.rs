@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::fibers::{Role, Stacks};
+use super::inherited::Inherited;
 use super::lexer::{ANY_FILE, Claim, Record};
 
 /// Subtrees looked at for one claim before it is given up.
@@ -86,6 +87,8 @@ pub(crate) struct Unclaimed {
     spine: Option<u64>,
     /// The last record is such a frame.
     pub inherited: bool,
+    /// All such frames.
+    pub before_fork: Inherited,
 }
 
 impl Unclaimed {
@@ -118,6 +121,7 @@ impl Unclaimed {
             self.since = ordinal;
         }
         let (mut suspended, mut starts) = (false, record.role == Role::Start);
+        let mut earlier = 0;
         self.inherited = false;
         let agreed = match self.last_agree(claims, fibers) {
             None if self.forked && !fibers => self.all_agree(claims),
@@ -130,6 +134,10 @@ impl Unclaimed {
                 }
                 let own = &self.stack[self.stack.len() - count..];
                 self.inherited = self.spine.is_some_and(|spine| own.iter().any(|subtree| subtree.ordinal == spine));
+                if self.forked {
+                    let found = own.iter().fold(0i64, |sum, subtree| sum.saturating_add(subtree.inclusive));
+                    earlier = inclusive.saturating_sub(record.cost.time).saturating_sub(found);
+                }
                 if fibers {
                     suspended = own.iter().any(Subtree::has_suspended);
                     starts |= own.first().is_some_and(|first| first.starts);
@@ -151,7 +159,10 @@ impl Unclaimed {
             }
             None => self.search(claims),
         };
-        let outcome = if self.forked { self.inherit(ordinal, outcome) } else { outcome };
+        let outcome = if self.forked { self.inherit(ordinal, outcome, &mut earlier) } else { outcome };
+        if self.inherited {
+            self.before_fork.frame(ordinal, record.cost.time, earlier);
+        }
         if record.wraps && record.cost.time >= LARGE && self.large.len() < MOST_LARGE {
             self.large.insert(ordinal, record.place);
         }
@@ -201,17 +212,19 @@ impl Unclaimed {
     }
 
     /// In a forked process: the frames that were open at the fork are those that the first call to end stands in.
-    fn inherit(&mut self, ordinal: u64, mut outcome: Outcome) -> Outcome {
+    fn inherit(&mut self, ordinal: u64, mut outcome: Outcome, earlier: &mut i64) -> Outcome {
         if let (Outcome::Matched { ordinals, lost, lost_time }, Some(spine)) = (&mut outcome, self.spine)
             && ordinals.contains(&spine)
         {
             self.inherited = true;
-            (*lost, *lost_time) = (0, 0);
+            *lost = 0;
+            *earlier = std::mem::take(lost_time);
         }
         if self.spine.is_none() {
             self.inherited = true;
             if let Outcome::Matched { lost, lost_time, .. } = &mut outcome {
-                (*lost, *lost_time) = (0, 0);
+                *lost = 0;
+                *earlier = std::mem::take(lost_time);
             }
         }
         if self.inherited {

@@ -12,6 +12,8 @@ use super::lexer::WRITE_BLOCK;
 
 /// Places at which a child's beginning is looked for, in all.
 const MOST_LOOKS: usize = 1 << 22;
+/// Records of a process that has no more to do than to end: the frames that are open, and a handler or two.
+const FEW: usize = 64;
 /// Bytes at the beginning of a part that decide whether a place is looked at more closely.
 const PROBE: usize = 16;
 
@@ -22,6 +24,8 @@ pub(crate) struct Part {
     pub before: Vec<Range<usize>>,
     /// It is not known exactly where in its parent's part it was forked.
     pub renames: bool,
+    /// Its parent's part, where that ended with the fork, but for a few calls.
+    pub ended: Option<usize>,
     /// What it wrote itself.
     pub own: Range<usize>,
 }
@@ -36,17 +40,17 @@ pub(crate) fn parts(text: &[u8]) -> Vec<Part> {
     for end in ends {
         let own = from..end;
         let found = match from {
-            0 => Some((Vec::new(), false, 0)),
+            0 => Some(Found::default()),
             _ => parent(text, &streams, begin, own.clone(), &mut looks),
         };
-        let Some((before, renames, inherited)) = found else { break };
+        let Some(Found { before, renames, ended, inherited }) = found else { break };
         let mut stream = before.clone();
         stream.push(own.clone());
         streams.push(stream);
         let mut before = before;
         before.push(own.start..own.start + inherited);
         before.retain(|range| !range.is_empty());
-        parts.push(Part { before, renames, own: own.start + inherited..own.end });
+        parts.push(Part { before, renames, ended, own: own.start + inherited..own.end });
         from = end;
     }
     parts
@@ -71,15 +75,27 @@ fn body(text: &[u8]) -> usize {
     memchr::memmem::find(text, b"\nfl=").map_or(text.len(), |at| at + 1)
 }
 
-/// The stream that a part continues: what of it came before, whether that is only supposed, and how many bytes of the
-/// part are its parent's.
+/// The stream that a part continues.
+#[derive(Default)]
+struct Found {
+    /// What of it came before.
+    before: Vec<Range<usize>>,
+    /// That is only supposed.
+    renames: bool,
+    /// The parent's part, if it ended with the fork.
+    ended: Option<usize>,
+    /// Bytes of the part that are its parent's.
+    inherited: usize,
+}
+
+/// Finds the stream that a part continues.
 fn parent(
     text: &[u8],
     streams: &[Vec<Range<usize>>],
     begin: usize,
     own: Range<usize>,
     looks: &mut usize,
-) -> Option<(Vec<Range<usize>>, bool, usize)> {
+) -> Option<Found> {
     let mut best: Option<(usize, usize, usize)> = None;
     let probe = &text[own.start..own.end.min(own.start + PROBE)];
     for (number, stream) in streams.iter().enumerate().rev() {
@@ -99,10 +115,14 @@ fn parent(
         }
     }
     if let Some((inherited, number, place)) = best {
-        return Some((head(&streams[number], place), false, inherited));
+        let mut records = tail(&streams[number], place + inherited)
+            .map(|range| memchr::memmem::find_iter(&text[range], b"\nfn=").count());
+        let ended = records.try_fold(0, |sum, more| Some(sum + more).filter(|sum| *sum <= FEW)).map(|_| number);
+        return Some(Found { before: head(&streams[number], place), renames: false, ended, inherited });
     }
     // Nothing was in hand: it begins with a record, and the names are those of whoever wrote before.
-    text[own.clone()].starts_with(b"fl=").then(|| (streams.last().cloned().unwrap_or_default(), true, 0))
+    let before = streams.last().cloned().unwrap_or_default();
+    text[own].starts_with(b"fl=").then_some(Found { before, renames: true, ..Found::default() })
 }
 
 /// The first bytes of a stream.
@@ -168,10 +188,10 @@ mod tests {
         let child = format!("{boot}{boot}{}summary: 10 9\n\n", record(3, " serve"));
         let text = format!("{parent}{child}");
         let parts = parts(text.as_bytes());
-        assert_eq!(parts[0], Part { before: vec![], renames: false, own: 0..parent.len() });
+        assert_eq!(parts[0], Part { before: vec![], renames: false, ended: None, own: 0..parent.len() });
         let own = parent.len() + 2 * boot.len();
         let before = vec![0..HEAD.len(), parent.len()..own];
-        assert_eq!(parts[1..], [Part { before, renames: false, own: own..text.len() }]);
+        assert_eq!(parts[1..], [Part { before, renames: false, ended: Some(0), own: own..text.len() }]);
     }
 
     #[test]

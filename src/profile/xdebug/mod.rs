@@ -12,6 +12,7 @@ mod digits;
 mod fibers;
 mod file;
 mod forks;
+mod inherited;
 mod kept;
 mod lexer;
 mod mapped;

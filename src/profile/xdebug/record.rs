@@ -86,6 +86,10 @@ impl<S: Write> Sink for Recording<S> {
     }
 
     fn end_of_run(&mut self, ended: bool) -> io::Result<()> {
+        for (ordinal, time) in self.unclaimed.before_fork.take() {
+            self.own.time = self.own.time.saturating_sub(time);
+            self.writer.excess(self.records - ordinal, time)?;
+        }
         self.switching = self.switching.saturating_add(self.switched());
         self.run_worked = 0;
         self.writer.end(self.unclaimed.all().count() as u64, ended)?;
@@ -159,18 +163,22 @@ impl<S: Write> Recorder<S> {
     }
 
     /// A recorder of what a forked process wrote: `before` is what its parent had written until then, in pieces, and
-    /// what both had in hand. `renames`: it is not known exactly how much that was.
+    /// what both had in hand. `renames`: it is not known exactly how much that was. `until_fork`: nanoseconds from the
+    /// script's start to the fork.
     /// Marks count from the beginning of `before`.
     pub(crate) fn forked<'a>(
         sink: S,
         before: impl IntoIterator<Item = &'a [u8]>,
         renames: bool,
         marks: Vec<u64>,
+        until_fork: Option<u64>,
     ) -> io::Result<Self> {
         let mut recorder = Self::marked(sink, marks);
         before.into_iter().try_for_each(|part| recorder.lexer.push(part, &mut Nobody))?;
         recorder.lexer.fork(renames);
         recorder.recording.unclaimed.forked = true;
+        let ticks = |time: u64| i64::try_from(time / recorder.lexer.found.header.nanoseconds_per_tick()).ok();
+        recorder.recording.unclaimed.before_fork.until_fork = until_fork.and_then(ticks);
         Ok(recorder)
     }
 

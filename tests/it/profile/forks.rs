@@ -60,3 +60,93 @@ fn each_process_has_its_calls_and_what_was_before_a_fork_is_counted_once() {
         assert_eq!(calls("php::pcntl_fork"), forks, "{mode}");
     }
 }
+
+#[test]
+fn time_of_an_open_frames_own_before_a_fork_is_the_parents_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (profile, _) = run(folder.path(), "busy", 1);
+    let own = |profile: &Profile| profile.functions.iter().find(|f| f.name == "{main}").unwrap().own.time;
+    let parents = profile.files.iter().filter(|file| {
+        let mut note = file.path.clone().into_os_string();
+        note.push(".fork");
+        !Path::new(&note).exists()
+    });
+    let parents: Vec<PathBuf> = parents.map(|file| file.path.clone()).collect();
+    assert_eq!(parents.len(), 1);
+    let alone = own(&read_paths(&parents, &Options::default()).unwrap());
+    let both = own(&profile);
+    assert!(both >= alone && both < alone + alone / 2, "{alone} of the parent, {both} of both");
+}
+
+const HEADER: &str = "version: 1\ncreator: xdebug 3.2.0 (PHP 8.2.36)\ncmd: /srv/a.php\npart: 1\npositions: line\n\n\
+    events: Time_(10ns) Memory_(bytes)\n\n";
+
+/// A call of a function, and the record of one that made such calls.
+fn record(id: u32, name: &str, own: i64, calls: &[(u32, i64)]) -> String {
+    let name = if name.is_empty() { String::new() } else { format!(" {name}") };
+    let calls = calls.iter().map(|(id, time)| format!("cfl=(1)\ncfn=({id})\ncalls=1 0 0\n2 {time} 0\n"));
+    format!("fl=(1)\nfn=({id}){name}\n1 {own} 0\n{}\n", calls.collect::<String>())
+}
+
+/// `{main}` is at work for 5,000 before it forks and 100 behind it; the child goes on for 40.
+fn parent_and_child() -> (String, String, usize) {
+    let boot = format!("fl=(1) /srv/a.php\n{}", &record(1, "boot", 300, &[])[7..]);
+    let before = format!("{HEADER}{boot}");
+    let parent = record(2, "pcntl_fork", 7, &[]) + &record(3, "{main}", 5100, &[(1, 300), (2, 7)]);
+    let child = record(2, "pcntl_fork", 9, &[])
+        + &record(4, "serve", 800, &[])
+        + &record(3, "{main}", 5040, &[(1, 300), (2, 9), (4, 800)]);
+    (format!("{before}{parent}summary: 5500 0\n\n"), format!("{child}summary: 6300 0\n\n"), before.len())
+}
+
+/// Self time by name, and what is said.
+fn told(paths: &[PathBuf]) -> (Vec<(String, i64)>, Vec<String>) {
+    let profile = read_paths(paths, &Options::default()).unwrap();
+    let mut own: Vec<_> = profile.functions.iter().map(|f| (f.name.clone(), f.own.time)).collect();
+    own.sort();
+    (own, profile.files.iter().flat_map(|file| file.warnings.clone()).collect())
+}
+
+#[test]
+fn what_was_before_a_fork_is_counted_once_where_the_note_tells_when_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (parent, child, written) = parent_and_child();
+    let paths = [folder.path().join("cachegrind.out.1"), folder.path().join("cachegrind.out.2")];
+    std::fs::write(&paths[0], &parent).unwrap();
+    std::fs::write(&paths[1], &child).unwrap();
+    let note = |rest: &str| {
+        std::fs::write(folder.path().join("cachegrind.out.2.fork"), format!("{written} cachegrind.out.1\n{rest}"))
+    };
+    // 5,300 units of 10 ns: boot, and what `{main}` did itself.
+    note("77\n53000\n").unwrap();
+    let (own, said) = told(&paths);
+    let expected = [("boot", 300), ("pcntl_fork", 7 + 9), ("serve", 800), ("{main}", 5100 + 40)];
+    let sum = |own: &[(String, i64)]| own.iter().map(|(_, time)| time).sum::<i64>();
+    assert_eq!(sum(&own), expected.iter().map(|(_, time)| time).sum::<i64>(), "{own:?}");
+    // Of which frame it is cannot be told to the unit.
+    let near = |(found, right): (&(String, i64), &(&str, i64))| found.0 == right.0 && (found.1 - right.1).abs() <= 9;
+    assert!(own.iter().zip(&expected).all(near), "{own:?}");
+    assert!(said.is_empty(), "{said:?}");
+    // An old note does not tell it: nothing is taken away.
+    for old in ["", "77\n", "77\n0\n"] {
+        note(old).unwrap();
+        assert_eq!(sum(&told(&paths).0), 300 + 16 + 800 + 5100 + 5040);
+    }
+}
+
+#[test]
+fn a_daemons_parent_ends_with_the_fork_and_has_what_was_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (parent, child, written) = parent_and_child();
+    let in_hand = record(1, "", 20, &[]);
+    // Both write what the parent had in hand, at a place where blocks end.
+    let padding = "x".repeat(4096 - (written - HEADER.len()));
+    let parent = parent.replacen("/srv/a.php\nfn", &format!("/srv/a.php{padding}\nfn"), 1);
+    let at = HEADER.len() + 4096;
+    let path = folder.path().join("cachegrind.out.1");
+    std::fs::write(&path, format!("{}{in_hand}{}{in_hand}{child}", &parent[..at], &parent[at..])).unwrap();
+    let (own, said) = told(&[path]);
+    let main = own.iter().find(|(name, _)| name == "{main}").unwrap().1;
+    assert!((5100..5100 + 5040 / 2).contains(&main), "{own:?}");
+    assert!(said.iter().all(|said| !said.contains("declares a time")), "{said:?}");
+}

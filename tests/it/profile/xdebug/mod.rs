@@ -1,5 +1,6 @@
 //! Xdebug's files from machines whose truth is known, and from the real one.
 
+mod declared;
 mod fibers;
 mod forms;
 mod machine;
