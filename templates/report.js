@@ -261,7 +261,7 @@
   const reset = byId("flame-reset");
   const search = byId("flame-search");
   const shares = byId("flame-shares");
-  const choice = { cost: "time", busy: "false", order: "stacks", slice: "all", shape: "icicle" };
+  const choice = { cost: graphs.first, busy: "false", order: "stacks", slice: "all", shape: "icicle" };
   const buttons = [...document.querySelectorAll("#flame-controls button[data-set]")];
   const svg = (name) => document.createElementNS("http://www.w3.org/2000/svg", name);
 

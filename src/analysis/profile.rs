@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::flame::{self, Busy, Flame};
+use super::flame::{self, Busy, Cost, Flame};
 use super::processes;
 use super::profile_figures::ProfileFigures;
 use super::result::ProfileSummary;
@@ -26,6 +26,8 @@ pub struct Shown {
     pub summary: ProfileSummary,
     /// Its flamegraphs.
     pub flames: Vec<Flame>,
+    /// The cost that is shown first, where there is a choice.
+    pub first: Cost,
     /// Busy time by function, in the order of the summary's functions.
     pub busy: Option<Busy>,
     /// Names of the functions that wait.
@@ -98,6 +100,7 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         .map(|function| function.name.clone())
         .collect();
     Shown {
+        first: Cost::Time,
         flames: flame::flames(profile, &waits, &recording.waves, tick.unsigned_abs()),
         busy: flame::busy(profile, &waits, tick.unsigned_abs()),
         notes: notes(profile),

@@ -16,7 +16,8 @@ use super::profile_summary;
 use super::stdout::errln;
 use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::csv::ByteUnit;
-use crate::analysis::profile::{ESTIMATED, Recording, ready};
+use crate::analysis::flame::Cost;
+use crate::analysis::profile::{ESTIMATED, Recording, Shown, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
 use crate::profile::{self, Dialect, Metric, Options, Pattern, Profile, Wanted, read_paths, read_sliced};
@@ -237,7 +238,8 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
         Format::Callgrind => callgrind::write(profile, out)?,
         Format::Html => {
             let recording = Recording { messages: asked.messages, ..Recording::default() };
-            let shown = ready(profile, &recording, &asked.waiting);
+            let first = if metric == Metric::Allocation { Cost::Allocation } else { Cost::Time };
+            let shown = Shown { first, ..ready(profile, &recording, &asked.waiting) };
             let title = profile.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ");
             out.write_all(profile_html(&title, &shown)?.as_bytes())?;
         }

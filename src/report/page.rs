@@ -9,6 +9,7 @@ use super::{
     Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, processes,
     thresholds, timeline, words,
 };
+use crate::analysis::flame::Cost;
 use crate::analysis::profile::Shown;
 use crate::analysis::result::{State, Verdict};
 use crate::analysis::view::RunView;
@@ -145,7 +146,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
 pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
     let summary = &shown.summary;
     let waiting: Vec<&str> = shown.waiting.iter().map(String::as_str).collect();
-    let graphs = flames(&shown.flames, &waiting)?;
+    let graphs = flames(&shown.flames, &waiting, &shown.first)?;
     let page = ProfilePage {
         assets: assets(graphs.as_ref().map_or("", |graphs| graphs.data.as_str())),
         title: words::visible(title),
@@ -200,7 +201,7 @@ fn banner(view: &RunView) -> Banner {
 
 fn profile(view: &RunView) -> Result<Profile, Error> {
     let waiting: Vec<&str> = view.waiting.iter().map(String::as_str).collect();
-    let graphs = flames(&view.flames, &waiting)?;
+    let graphs = flames(&view.flames, &waiting, &Cost::Time)?;
     let Some(summary) = &view.result.profile else {
         return Ok(Profile { waiting: waiting_words(graphs.as_ref()), flames: graphs, ..Profile::default() });
     };

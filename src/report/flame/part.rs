@@ -12,7 +12,7 @@ use crate::analysis::flame::{Cost, Flame, Slice};
 use crate::report::{Error, embed, words};
 
 /// Most functions without a frame that a graph knows by name: of the whole recording, and of a part of it.
-const MOST_SMALL: (usize, usize) = (2500, 250);
+const MOST_SMALL: (usize, usize) = (2400, 250);
 
 /// The flamegraphs of a profile.
 #[derive(Debug, Default)]
@@ -50,6 +50,8 @@ struct Data<'a> {
     /// What is counted in the place of time.
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<String>,
+    /// The cost that is shown first.
+    first: &'a str,
     graphs: Vec<Graph<'a>>,
 }
 
@@ -71,9 +73,16 @@ struct Graph<'a> {
 }
 
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
-pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Option<Flames>, Error> {
+pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost) -> Result<Option<Flames>, Error> {
     let waiting: HashSet<&str> = waiting.iter().copied().collect();
-    let mut data = Data { names: Vec::new(), kinds: String::new(), events: counted(flames), graphs: Vec::new() };
+    let allocation = *first == Cost::Allocation && flames.iter().any(|flame| flame.cost == Cost::Allocation);
+    let mut data = Data {
+        names: Vec::new(),
+        kinds: String::new(),
+        events: counted(flames),
+        first: if allocation { "allocation" } else { "time" },
+        graphs: Vec::new(),
+    };
     let mut known: HashMap<&str, u64> = HashMap::new();
     let mut part = Flames::default();
     let mut least: f64 = 0.0;
@@ -120,7 +129,9 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str]) -> Result<Op
         }
     }
     let drawn = flames.iter().filter(|flame| flame.stacks.total > 0);
-    let Some(flame) = drawn.min_by_key(|flame| preferred(flame)) else { return Ok(None) };
+    let Some(flame) = drawn.min_by_key(|flame| (allocation && flame.cost != Cost::Allocation, preferred(flame))) else {
+        return Ok(None);
+    };
     let unit = match &flame.cost {
         Cost::Time => "ns",
         Cost::Allocation => "bytes",
@@ -179,7 +190,7 @@ fn waiting_share(flames: &[Flame], waiting: &HashSet<&str>) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::flame::{Flame, Slice};
+    use crate::analysis::flame::{Cost, Flame, Slice};
 
     fn flame(stacks: &[(&[&'static str], u64)]) -> Flame {
         Flame::of_stacks(Slice::All, stacks.iter().map(|(stack, cost)| (stack.to_vec(), *cost)))
@@ -188,7 +199,7 @@ mod tests {
     #[test]
     fn waiting_is_told_by_name() {
         let flames = [flame(&[(&["a", "php::usleep"], 30), (&["a", "php::substr"], 70)])];
-        let part = super::flames(&flames, &["php::usleep"]).unwrap().unwrap();
+        let part = super::flames(&flames, &["php::usleep"], &Cost::Time).unwrap().unwrap();
         assert_eq!(part.waiting_share, Some(0.3));
         assert!(!part.busy && !part.allocation);
         assert!(part.wide.contains("class=\"k kw\""), "{}", part.wide);
@@ -197,7 +208,7 @@ mod tests {
     #[test]
     fn what_is_too_small_to_be_drawn_is_still_known() {
         let flames = [flame(&[(&["a", "b"], 99_990), (&["a", "tiny"], 4), (&["a"], 6)])];
-        let part = super::flames(&flames, &[]).unwrap().unwrap();
+        let part = super::flames(&flames, &[], &Cost::Time).unwrap().unwrap();
         assert!(
             part.data.contains("\"frames\":[0,0,100000,4,1,1,99990,0],\"deeper\":[],\"small\":[2,4]"),
             "{}",
@@ -209,7 +220,7 @@ mod tests {
     fn of_a_deep_recursion_the_page_says_how_much_is_not_drawn() {
         let mut stack = vec!["f"; 3000];
         stack.push("g");
-        let part = super::flames(&[flame(&[(&stack, 8), (&["a"], 2)])], &[]).unwrap().unwrap();
+        let part = super::flames(&[flame(&[(&stack, 8), (&["a"], 2)])], &[], &Cost::Time).unwrap().unwrap();
         let levels = part.levels.unwrap();
         assert!(
             part.data.contains(&format!("\"deeper\":[{levels},{}],\"small\":[2,8]", 3001 - levels)),
@@ -229,19 +240,19 @@ mod tests {
     fn what_a_search_does_not_know_is_counted() {
         let names: Vec<String> = (0..3000).map(|n| format!("f{n}")).collect();
         let stacks = names.iter().map(|name| (vec!["main", name], 1));
-        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[]).unwrap().unwrap();
+        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[], &Cost::Time).unwrap().unwrap();
         assert_eq!(part.data.matches("\"unknown\":0").count(), 2, "all have a frame");
         let names: Vec<String> = (0..12_502).map(|n| format!("f{n}")).collect();
         let stacks = names.iter().map(|name| (vec!["main", name], 1));
-        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[]).unwrap().unwrap();
-        assert_eq!(part.data.matches("\"unknown\":10002").count(), 1, "main has one");
-        assert_eq!(part.data.matches("\"unknown\":10003").count(), 1, "by function, main costs nothing of its own");
+        let part = super::flames(&[Flame::of_stacks(Slice::All, stacks)], &[], &Cost::Time).unwrap().unwrap();
+        assert_eq!(part.data.matches("\"unknown\":10102").count(), 1, "main has one");
+        assert_eq!(part.data.matches("\"unknown\":10103").count(), 1, "by function, main costs nothing of its own");
     }
 
     #[test]
     fn figures_in_names_are_no_costs() {
         let flames = [flame(&[(&["include::/srv/a 12 34", "f;g", "-"], 5)])];
-        let part = super::flames(&flames, &[]).unwrap().unwrap();
+        let part = super::flames(&flames, &[], &Cost::Time).unwrap().unwrap();
         assert!(part.wide.contains("/srv/a\u{a0}12\u{a0}34"), "{}", part.wide);
         assert!(part.data.contains("\"f;g\""), "{}", part.data);
         assert!(part.data.contains("[0,0,5,0,1,1,5,0,2,2,5,0]"), "{}", part.data);

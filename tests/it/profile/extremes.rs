@@ -133,6 +133,42 @@ fn frames_too_narrow_for_the_screen_stand_as_one_grey_bar() {
 }
 
 #[test]
+fn by_function_is_never_empty_and_the_search_knows_what_is_not_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = HEADER.to_owned();
+    let mut claims = String::new();
+    for at in 1..=12_000 {
+        let _ = write!(text, "fl=({at}) /srv/a.php\nfn=({at}) f{at}\n3 10 {at}\n\n");
+        let _ = write!(claims, "cfl=({at})\ncfn=({at})\ncalls=1 0 0\n3 10 0\n");
+    }
+    let _ = write!(text, "fl=(1)\nfn=(99999) main\n1 0 0\n{claims}\nsummary: 120000 0\n\n");
+    let path = put(&folder, &text);
+    let (html, _) = written(&path, &["--format", "html", "--metric", "allocation"]);
+    let Some(mut browser) = Browser::start() else { return };
+    let page = folder.path().join("page.html");
+    std::fs::write(&page, html).unwrap();
+    let mut page = browser.open(&page, Screen::wide(1280));
+    let pressed = "document.querySelector('button[data-set=cost][data-value=allocation]').getAttribute('aria-pressed')";
+    assert_eq!(page.eval(pressed), "true", "--metric is what the page opens with");
+    let search = |text: &str| {
+        format!(
+            "(() => {{ const search = document.querySelector('#flame-search'); search.value = '{text}';
+               search.dispatchEvent(new Event('input')); return document.querySelector('#flame-aside').textContent; }})()"
+        )
+    };
+    let bars = "[...document.querySelectorAll('#flame text')].map((text) => text.textContent)";
+    let press = |set: &str, value: &str| {
+        format!("document.querySelector('button[data-set={set}][data-value={value}]').click()")
+    };
+    page.eval(&press("cost", "time"));
+    page.eval(&press("order", "function"));
+    assert_eq!(page.eval(bars), serde_json::json!(["Not drawn one by one, 100.0%"]));
+    let unknown = "9,601 more that are not drawn are not searched";
+    assert_eq!(page.eval(&search("f1000")), format!("11 functions that are not drawn match: 0.09%; {unknown}"));
+    assert!(page.eval(&search("nothing")).as_str().unwrap().ends_with(&format!("0.00% of wall time; {unknown}")));
+}
+
+#[test]
 fn costs_below_zero_are_in_every_format_and_said() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles/xdebug/negative-memory.out");
     let (bytes, told) = written(&path, &["--format", "speedscope", "--metric", "allocation"]);

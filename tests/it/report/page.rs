@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::support::chromium::{Browser, Page, Screen};
 use crate::support::views;
-use profile_run::analysis::flame::Flame;
+use profile_run::analysis::flame::{Cost, Flame};
 use profile_run::analysis::profile::Shown;
 use profile_run::analysis::result::{Grows, Per, Reason, State, Unit, Verdict};
 use profile_run::model::{ThresholdUnit, Unmeasured};
@@ -427,6 +427,7 @@ fn text_is_legible_by_day_and_by_night() {
 fn the_profile_part_stands_alone() {
     let (_, view) = views::all().remove(0);
     let mut shown = Shown {
+        first: Cost::Time,
         summary: view.result.profile.expect("a profile"),
         flames: view.flames,
         busy: view.busy,
