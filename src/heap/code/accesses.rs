@@ -7,6 +7,7 @@ use std::hash::BuildHasherDefault;
 use super::functions::UserFunction;
 use super::opcodes::{OpArray, Opcode, Operand};
 use super::slots::{Place, Slot, SlotId, Slots};
+use super::sole::Sole;
 use crate::heap::memory::AddressHasher;
 use crate::heap::walk::declared::declared;
 use crate::heap::walk::engine::Engine;
@@ -45,6 +46,8 @@ pub struct Access {
     pub line: u32,
     /// The function's number.
     pub function: u32,
+    /// The class of what is put there, where it is of no other for certain.
+    pub class: Option<u64>,
 }
 
 /// Two names for one thing.
@@ -190,6 +193,7 @@ pub struct Reader<'r, 'a> {
     pub(super) begun: HashMap<u32, usize>,
     pub(super) loops: Vec<(usize, usize)>,
     pub(super) at: usize,
+    pub(super) sole: Sole,
     /// Places that are asked whether they are set, and up to which opcode what follows is only done where not.
     pub(super) unset_until: Vec<(Place, usize)>,
     /// On the first pass only classes of variables are learnt.
@@ -202,8 +206,13 @@ impl Reader<'_, '_> {
     }
 
     pub(super) fn deed(&mut self, place: Option<Place>, deed: Deed, line: u32) {
+        self.deed_of(place, deed, line, None);
+    }
+
+    /// As `deed`, of an object whose class is known.
+    pub(super) fn deed_of(&mut self, place: Option<Place>, deed: Deed, line: u32, class: Option<u64>) {
         if let (Some(place), false) = (place, self.learning) {
-            self.out.all.push(Access { place, deed, line, function: self.number });
+            self.out.all.push(Access { place, deed, line, function: self.number, class });
         }
     }
 

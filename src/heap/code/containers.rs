@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::accesses::{Access, Accesses, Deed, Names, Reader};
 use super::functions::{self, Functions};
 use super::slots::{Place, Slot, SlotId};
+use super::sole::Sole;
 use crate::heap::census::code::{Code, ContainerCode, Location, Role};
 use crate::heap::read::image::Php;
 use crate::heap::walk::engine::{Engine, Function};
@@ -78,6 +79,7 @@ fn read_all<'a>(
         let opcodes = function.code.read(engine)?;
         code.opcodes += opcodes.len() as u64;
         code.bytes += opcodes.len() as u64 * u64::from(l.opcode_size) + u64::from(l.op_literals);
+        let sole = Sole::of(engine, &opcodes, function.scope, |name| names.class(name));
         let mut reader = Reader {
             names: &mut names,
             out: &mut accesses,
@@ -92,6 +94,7 @@ fn read_all<'a>(
             begun: HashMap::new(),
             loops: super::opcodes::loops(&opcodes, l.opcode_size),
             at: 0,
+            sole,
             unset_until: Vec::new(),
             learning: true,
         };
@@ -109,6 +112,8 @@ struct Matcher<'a> {
     names: HashMap<SlotId, Vec<(Place, Place, bool)>>,
     /// Classes that declare a property of a name.
     declaring: HashMap<String, HashSet<String>>,
+    /// By the class entry.
+    class_names: HashMap<u64, String>,
     is_library: &'a dyn Fn(&str) -> bool,
 }
 
@@ -126,7 +131,10 @@ impl<'a> Matcher<'a> {
             // An object has each of its names to the same right.
             aliases.entry(alias.name).or_default().push((name, alias.of, true));
         }
-        Matcher { functions, accesses, names: aliases, declaring: declaring(names), is_library }
+        let classes: HashSet<u64> = accesses.all.iter().filter_map(|access| access.class).collect();
+        let name = |class: u64| names.engine.class_name(class).map(|name| (class, name));
+        let class_names = classes.into_iter().filter_map(name).collect();
+        Matcher { functions, accesses, names: aliases, declaring: declaring(names), class_names, is_library }
     }
 
     /// What code does to a container; `None` where no code names it.
@@ -223,7 +231,7 @@ impl<'a> Matcher<'a> {
                 Deed::Replaces { by_nothing, .. } => access.place.depth == 0 && !by_nothing,
                 _ => false,
             }),
-            _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth),
+            _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth && self.may_put(a, container)),
         };
         // A key that is new comes by itself where something is put beneath it; a whole array brings its own.
         if puts.is_empty() && depth > 0 {
@@ -256,6 +264,12 @@ impl<'a> Matcher<'a> {
         );
         locations.extend(self.callers(&puts));
         locations
+    }
+
+    /// Whether what a line puts in is among what the container holds.
+    fn may_put(&self, access: &Access, container: &Container) -> bool {
+        let name = access.class.and_then(|class| self.class_names.get(&class));
+        name.is_none_or(|name| container.elements.contains(name))
     }
 
     /// Where code outside any library calls into the one that puts it in.

@@ -7,6 +7,7 @@ mod containers;
 mod functions;
 mod opcodes;
 mod slots;
+mod sole;
 mod steps;
 
 pub use containers::read;

@@ -23,6 +23,8 @@ pub mod op {
     pub const ASSIGN_OBJ_REF: u8 = 32;
     pub const ASSIGN_STATIC_PROP_REF: u8 = 33;
     pub const JMP: u8 = 42;
+    pub const JMPZ: u8 = 43;
+    pub const JMPNZ: u8 = 44;
     pub const JMPNZ_EX: u8 = 47;
     pub const SEND_VAR_NO_REF_EX: u8 = 50;
     pub const INIT_FCALL_BY_NAME: u8 = 59;
@@ -38,11 +40,13 @@ pub mod op {
     pub const INIT_NS_FCALL_BY_NAME: u8 = 69;
     pub const INIT_ARRAY: u8 = 71;
     pub const ADD_ARRAY_ELEMENT: u8 = 72;
+    pub const INCLUDE_OR_EVAL: u8 = 73;
     pub const UNSET_DIM: u8 = 75;
     pub const UNSET_OBJ: u8 = 76;
     pub const FETCH_FIRST: u8 = 80;
     pub const FETCH_LAST: u8 = 97;
     pub const SEND_VAR_NO_REF: u8 = 106;
+    pub const CLONE: u8 = 110;
     pub const RETURN_BY_REF: u8 = 111;
     pub const INIT_METHOD_CALL: u8 = 112;
     pub const INIT_STATIC_METHOD_CALL: u8 = 113;
@@ -56,6 +60,7 @@ pub mod op {
     pub const DO_UCALL: u8 = 130;
     pub const DO_FCALL_BY_NAME: u8 = 131;
     pub const OP_DATA: u8 = 137;
+    pub const INSTANCEOF: u8 = 138;
     pub const MAKE_REF: u8 = 140;
     pub const DECLARE_LAMBDA_FUNCTION: u8 = 142;
     pub const ADD_ARRAY_UNPACK: u8 = 147;

@@ -122,7 +122,11 @@ impl Paths {
         };
         let (this, parent) = (&self.paths[at as usize], self.paths[at as usize].parent);
         let head = this.recursive.then(|| self.slots.get(&self.paths[parent as usize].label).cloned()).flatten();
-        Some(Container { path: self.text(path), slot, head, depth, in_object, element })
+        let types = &self.paths[path as usize].types;
+        let all: u64 = types.iter().map(|of| of.1).sum();
+        let often = types.iter().filter(|of| of.1.saturating_mul(20) >= all);
+        let elements = often.map(|of| self.type_name(of.0).to_owned()).collect();
+        Some(Container { path: self.text(path), slot, head, depth, in_object, element, elements })
     }
 
     /// The number of a type's name.
