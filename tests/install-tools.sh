@@ -3,7 +3,7 @@
 #
 #   install-tools.sh demo      a C linker for cargo, php, Xdebug
 #   install-tools.sh test      these, and what the tests compare with, count or look through
-#   install-tools.sh truth     these, and Node and Java for small servers in them
+#   install-tools.sh truth     these, and Node, Java and Revolt for small servers in them
 #   install-tools.sh bench     these, and peers that only a bench runs
 #   install-tools.sh dist      these, and what makes and tries packages and other systems
 #
@@ -51,6 +51,11 @@ peers() {
             echo "speedscope could not be had from npm, and a test opens its page" >&2
             exit 1
         }
+    fi
+    if [ "$1" = truth ] && [ ! -x target/peers/revolt/php ]; then
+        # An event loop that runs in fibers, which sid has as a package.
+        sh tests/truth/php-suites.sh sid target/peers/revolt php-revolt-event-loop >/dev/null ||
+            { echo "Revolt could not be had from Debian's sid, and a test of servers with fibers needs it" >&2; exit 1; }
     fi
     if [ "$1" = dist ] && [ ! -x target/peers/bin/cargo-deb ] && ! has cargo-deb; then
         cargo install --quiet --locked cargo-deb --root target/peers

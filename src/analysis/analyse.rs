@@ -19,7 +19,7 @@ use super::waiting::Waiting;
 use super::{callers, drivers, load, profile, thresholds, timeline};
 use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
-use crate::model::{ExitCode, Metric, Pass, Verdict, WarningKind};
+use crate::model::{Editor, ExitCode, Metric, Pass, Verdict, WarningKind};
 use crate::phrase;
 use crate::phrase::Redactor;
 use crate::profile::Sought;
@@ -145,6 +145,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         load_notes: load::notes(&history),
         root: history.header.root.clone(),
         library: plan.library.clone(),
+        editor: editor(&history),
         reproduce: reproduce(&plan.typed, history.header.cwd.as_deref()),
         last_words: last_words(&history),
         not_exercised: load::not_exercised(&plan.scenarios, &errors),
@@ -275,6 +276,12 @@ fn target(history: &RunHistory, command: &[String]) -> TargetInfo {
         }
     }
     target
+}
+
+/// The configuration's, or else what Xdebug is set to in the server's PHP.
+fn editor(history: &RunHistory) -> Option<Editor> {
+    let served = history.launches.values().rev().find_map(|at| at.ready.as_ref()?.editor.as_deref());
+    history.settings.editor.as_deref().or(served).and_then(|form| Editor::of(form).ok())
 }
 
 fn warnings(history: &RunHistory) -> Vec<Warning> {

@@ -110,6 +110,7 @@ fn replace(holder: &mut Holder, redactor: &Redactor, seen: &BTreeMap<(&str, &str
         let known = before.iter().find(|at| at.line == line && at.file == file);
         Location {
             role: Role::Calls,
+            class: None,
             excerpt: known.and_then(|at| at.excerpt.clone()),
             per_1000: (work > 0).then(|| *calls as f64 / work as f64 * 1000.0),
             file,

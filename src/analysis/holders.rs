@@ -59,6 +59,7 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
     let Some((growth, work)) = heap_growth(history, scenario) else { return Vec::new() };
     let holder = |growing: crate::heap::Growing| {
         let code = code_of(history, scenario, &growing.path);
+        let locations = code.map(|code| code.lines_of(&growing.keeps)).unwrap_or_default();
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
         let what = if growing.unit == "bytes" { HolderKind::String } else { HolderKind::Container };
@@ -71,7 +72,7 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
             per_1000: growing.per_1000,
             explains: growing.explains_share,
             kept,
-            locations: code.map(|code| code.locations.clone()).unwrap_or_default(),
+            locations,
             by_reference: code.is_some_and(|code| code.by_reference),
         }
     };

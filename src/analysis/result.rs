@@ -218,6 +218,15 @@ impl RunResult {
         self.findings.iter().find(|finding| finding.metric == metric && finding.scenario == scenario)
     }
 
+    /// Leaves out the lines of the server's scripts, also those that the comparison with the baseline has.
+    pub fn leave_out_source(&mut self) {
+        for finding in &mut self.findings {
+            let held = finding.holders.iter_mut().flat_map(|holder| &mut holder.locations);
+            finding.locations.iter_mut().chain(held).for_each(|at| at.excerpt = None);
+        }
+        self.baseline.iter_mut().for_each(without_excerpts);
+    }
+
     /// The load of each scenario of the first pass, its waves summed.
     pub fn measured_load(&self) -> impl Iterator<Item = &LoadRow> {
         self.load.iter().filter(|row| row.is_measured_total())
@@ -231,5 +240,16 @@ impl RunResult {
             metric => metric.name(),
         };
         self.floors.iter().filter(move |row| row.metric == metric && row.scenario == finding.scenario)
+    }
+}
+
+fn without_excerpts(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.remove("excerpt");
+            fields.values_mut().for_each(without_excerpts);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_excerpts),
+        _ => {}
     }
 }

@@ -19,4 +19,7 @@ pub struct Settings {
     pub thresholds: Vec<Condition>,
     /// Functions that wait rather than work, beside PHP's own.
     pub waiting: Vec<String>,
+    /// What a link to a line looks like that opens it in an editor, as [`crate::model::Editor`] has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub editor: Option<String>,
 }

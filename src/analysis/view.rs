@@ -2,7 +2,7 @@
 
 use super::flame::{Busy, Flame};
 use super::result::RunResult;
-use crate::model::Library;
+use crate::model::{Editor, Library};
 
 /// One line of a timeline chart.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,6 +131,8 @@ pub struct RunView {
     pub root: Option<String>,
     /// Which scripts belong to libraries.
     pub library: Library,
+    /// How its lines open in an editor.
+    pub editor: Option<Editor>,
     /// The command that makes the run again.
     pub reproduce: String,
     /// The server's last output lines, by pass.

@@ -37,6 +37,7 @@ struct File {
     thresholds: Vec<Condition>,
     threshold: Vec<ThresholdTable>,
     profile: Profile,
+    editor: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,12 +69,18 @@ impl Config {
         drop(file.scenario);
         config_checks::bounds(&file.verdict, path)?;
         config_checks::accepted(&file.accept, path)?;
+        config_checks::editor(file.editor.as_deref(), path)?;
         config_checks::library(file.profile.library.as_deref().unwrap_or_default(), path)?;
         let tables = config_checks::tables(&file.threshold, path)?;
         let thresholds: Vec<Condition> = file.thresholds.into_iter().chain(tables).collect();
         config_checks::thresholds(&thresholds, &catalog, path)?;
-        let settings =
-            Settings { bounds: file.verdict, accepted: file.accept, thresholds, waiting: file.profile.waiting };
+        let settings = Settings {
+            bounds: file.verdict,
+            accepted: file.accept,
+            thresholds,
+            waiting: file.profile.waiting,
+            editor: file.editor,
+        };
         let library = file.profile.library.map(Library::of).unwrap_or_default();
         Ok(Self { catalog, settings, library })
     }
@@ -91,6 +98,7 @@ mod tests {
     fn every_table_is_read() {
         let config = parse(
             r#"
+            editor = "phpstorm://open?file=%f&line=%l"
             thresholds = ["errors > 0.1%", 'calls "php::file_put_contents" > 2 per message', "p99 > 20ms in mine"]
             [scenario.mine]
             like = "churn"
@@ -114,6 +122,7 @@ mod tests {
         .unwrap();
         assert!(config.catalog.get("mine").is_ok());
         assert_eq!(config.settings.bounds.heap.leak, 1000.0);
+        assert_eq!(config.settings.editor.as_deref(), Some("phpstorm://open?file=%f&line=%l"));
         assert_eq!(config.settings.accepted.len(), 1);
         let texts: Vec<&str> = config.settings.thresholds.iter().map(|condition| condition.text.as_str()).collect();
         assert_eq!(
@@ -153,6 +162,8 @@ mod tests {
             ("[[threshold]]\nfigure = \"p99_ms\"\nscenario = \"chrun\"\nmost = 1", "churn"),
             ("[[threshold]]\nfigure = \"p99_ms\"\nmost = -1", "no bound"),
             ("[profile]\nlibrary = [\"lib\", \"./\"]", "[profile] library"),
+            ("editor = \"phpstorm\"", "editor = \"phpstorm\": it begins with no scheme"),
+            ("editor = \"javascript:open('%f')\"", "opens no editor"),
         ] {
             let error = format!("{:#}", parse(text).unwrap_err());
             assert!(error.contains(part) && error.contains("/etc/profile-run.toml"), "{text}: {error}");

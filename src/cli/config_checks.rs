@@ -70,6 +70,19 @@ pub fn accepted(list: &[Accepted], path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// `editor`.
+///
+/// # Errors
+/// A form that names no file, or opens no editor.
+pub fn editor(form: Option<&str>, path: &Path) -> Result<()> {
+    let Some(form) = form else { return Ok(()) };
+    if let Err(why) = crate::model::Editor::of(form) {
+        let example = "phpstorm://open?file=%f&line=%l";
+        bail!("{}: editor = {form:?}: {why}; write a link as {example:?}", path.display());
+    }
+    Ok(())
+}
+
 /// `[profile] library`.
 ///
 /// # Errors

@@ -27,6 +27,9 @@ pub struct Args {
     /// Hide no passwords, tokens, hooks and names
     #[arg(long)]
     no_redact: bool,
+    /// Show no line of the server's scripts
+    #[arg(long)]
+    no_source: bool,
 }
 
 /// Runs `profile-run report`.
@@ -37,7 +40,10 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     export::check(&args.export, false)?;
     let folder = Folder::open(&args.run)?;
     let baseline = args.baseline.as_deref().map(outputs::read_result).transpose()?;
-    let view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;
+    let mut view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;
+    if args.no_source {
+        view.result.leave_out_source();
+    }
     let place = args.out.as_deref().map(Folder::for_reports).transpose()?;
     let written = outputs::write(&folder, place.as_ref().unwrap_or(&folder), &view);
     outln!("{}", view.result.sentence);

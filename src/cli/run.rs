@@ -59,12 +59,13 @@ pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
 /// # Errors
 /// As [`run`].
 pub fn judged(
-    plan: Plan,
+    mut plan: Plan,
     config: &Config,
     show: &Show,
     interrupt: &Interrupt,
 ) -> anyhow::Result<(Exit, Option<RunView>)> {
     let (invocation, cwd) = conductor::understand(&plan)?;
+    plan.library = plan.library.within(conductor::project(&cwd));
     let baseline = plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")?;
     let now = Zoned::now();
     let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();

@@ -56,6 +56,11 @@ pub async fn root(cwd: &Path) -> Option<String> {
     git(cwd, &["rev-parse", "--show-toplevel"]).await.filter(|root| root.starts_with('/'))
 }
 
+/// The folder of the project under test: the nearest one above its working directory that Composer knows, or this itself.
+pub fn project(cwd: &Path) -> &Path {
+    cwd.ancestors().find(|folder| folder.join("composer.json").is_file()).unwrap_or(cwd)
+}
+
 /// The branch of the project under test; none where a commit is checked out.
 pub async fn branch(cwd: &Path) -> Option<String> {
     git(cwd, &["symbolic-ref", "--short", "-q", "HEAD"]).await.filter(|branch| !branch.is_empty())

@@ -173,6 +173,7 @@ async fn become_ready(
         descriptor_limit: session.descriptor_limit,
         runtime: runtime::of(session.server),
         versions: Some(run.php.as_ref().map(running_php::versions).unwrap_or_default()),
+        editor: run.php.as_ref().map(|php| php.editor.clone()).filter(|form| !form.is_empty()),
         memory_limit: memory_limit(session.server),
         backlog: other_side(session.address).map(|side| side.backlog),
     }))?;

@@ -34,7 +34,7 @@ mod time_share;
 mod wave;
 mod wave_size;
 
-pub use environment::warnings;
+pub use environment::{project, warnings};
 pub use interrupt::Interrupt;
 pub use run::{Order, run, understand};
 pub use stop_reason::Halt;

@@ -47,6 +47,9 @@ pub struct Ready {
     /// The runtime that it runs in, where it is one that frees memory by collections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Runtime>,
+    /// `xdebug.file_link_format` of the process that serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub editor: Option<String>,
     /// `php`, `xdebug`, `memory_limit` of the process that serves; they stand in place of the launch's. Empty for a
     /// server that is no PHP; none in journals that did not record it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

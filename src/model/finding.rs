@@ -61,6 +61,9 @@ pub struct Location {
     pub line: u32,
     /// `Server->close`; `{main}` for a script's own code.
     pub function: String,
+    /// Of a line that puts in: the class of what it puts in, where the code makes it nearby.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// How often a line that calls was seen to lead to what puts in, for 1,000 messages or sessions of the profile pass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_1000: Option<f64>,

@@ -91,6 +91,7 @@ mod tests {
             line,
             function: "App->run".to_owned(),
             per_1000,
+            class: None,
             excerpt: None,
         };
         let calls = (1..).zip(rates).map(|(line, rate)| at(Role::Calls, line, *rate));

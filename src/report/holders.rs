@@ -1,6 +1,7 @@
 //! What leaks: who holds what grew, wave by wave.
 
-use super::words;
+use super::links::Links;
+use super::words::{self, Piece};
 use crate::analysis::result::{Finding, Holder, Location, Per, Role, RunResult, State};
 
 use crate::phrase::{self, grouped, short, significant};
@@ -30,6 +31,8 @@ pub(super) struct Row {
     pub per_1000: String,
     /// Share of the growth.
     pub explains: String,
+    /// Which lines fill and empty it.
+    pub lines: Vec<Piece>,
     /// What hangs below it.
     pub kept: Vec<String>,
     /// The lines that fill it.
@@ -41,6 +44,8 @@ pub(super) struct Row {
 pub(super) struct Quote {
     /// `Server.php:108`
     pub place: String,
+    /// Where that leads.
+    pub link: Option<String>,
     /// The lines.
     pub lines: Vec<QuotedLine>,
 }
@@ -89,7 +94,7 @@ pub(super) struct Bar {
 
 /// Holders of what leaks first, by the share that they explain; the same holder only once, from the
 /// finding that decides most: what fills the heap fills the resident memory, too.
-pub(super) fn holders(result: &RunResult) -> Vec<Row> {
+pub(super) fn holders(result: &RunResult, links: &Links) -> Vec<Row> {
     let mut all: Vec<_> = result
         .findings
         .iter()
@@ -124,12 +129,9 @@ pub(super) fn holders(result: &RunResult) -> Vec<Row> {
             entries: grouped(last(holder)),
             per_1000: format!("{}{}", if holder.per_1000 > 0.0 { "+" } else { "" }, significant(holder.per_1000)),
             explains: holder.explains.map_or_else(|| "-".to_owned(), |share| format!("{:.0}%", share * 100.0)),
-            kept: std::iter::once(lines(finding, holder).replace('`', ""))
-                .filter(|lines| !lines.is_empty())
-                .chain(holder.kept.iter().cloned())
-                .map(|text| words::visible(&text))
-                .collect(),
-            source: quotes(holder),
+            lines: links.set(words::pieces(&lines(finding, holder))),
+            kept: holder.kept.iter().map(|text| words::visible(text)).collect(),
+            source: quotes(holder, links),
         });
     }
     rows
@@ -140,13 +142,13 @@ fn lines(finding: &Finding, holder: &Holder) -> String {
 }
 
 /// Of a container that a library fills the lines that call into it come first.
-fn quotes(holder: &Holder) -> Vec<Quote> {
+fn quotes(holder: &Holder, links: &Links) -> Vec<Quote> {
     let of = |role: Role| holder.locations.iter().filter(move |location| location.role == role);
     let calls: Vec<&Location> = holder.culprit().map_or_else(|| of(Role::Calls).collect(), |sole| vec![sole]);
-    calls.into_iter().chain(of(Role::PutsIn)).filter_map(quote).take(MOST_QUOTES).collect()
+    calls.into_iter().chain(of(Role::PutsIn)).filter_map(|at| quote(at, links)).take(MOST_QUOTES).collect()
 }
 
-fn quote(location: &Location) -> Option<Quote> {
+fn quote(location: &Location, links: &Links) -> Option<Quote> {
     let excerpt = location.excerpt.as_ref()?;
     let blanks = |text: &String| text.len() - text.trim_start_matches(' ').len();
     let indent = excerpt.lines.iter().filter(|text| !text.trim().is_empty()).map(blanks).min().unwrap_or(0);
@@ -156,7 +158,8 @@ fn quote(location: &Location) -> Option<Quote> {
         meant: number == location.line,
     };
     let lines = excerpt.lines.iter().zip(excerpt.first..).map(line).collect();
-    Some(Quote { place: words::visible(&phrase::place(&location.file, location.line)), lines })
+    let place = phrase::place(&location.file, location.line);
+    Some(Quote { link: links.to(&place), place: words::visible(&place), lines })
 }
 
 fn last(holder: &Holder) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::links::Links;
 use super::{comparison, drift, facts, holders, load, matrix, processes, thresholds, words};
 use crate::analysis::result::Verdict;
 use crate::analysis::view::RunView;
@@ -110,7 +111,7 @@ fn findings(out: &mut String, view: &RunView) {
 }
 
 fn held(out: &mut String, view: &RunView) {
-    let rows = holders::holders(&view.result);
+    let rows = holders::holders(&view.result, &Links::default());
     if rows.is_empty() {
         return;
     }

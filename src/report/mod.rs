@@ -17,6 +17,7 @@ mod floors;
 mod functions;
 mod holders;
 mod how_it_ran;
+mod links;
 mod load;
 mod markdown;
 mod matrix;

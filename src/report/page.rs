@@ -5,6 +5,7 @@ use askama::Template;
 use super::drift::{Drift, drift};
 use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
+use super::links::Links;
 use super::{
     Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, processes,
     thresholds, timeline, words,
@@ -110,13 +111,14 @@ pub fn html(view: &RunView) -> Result<String, Error> {
     let command = crate::model::shell::line(result.target.command.iter().map(String::as_str));
     let command = words::visible(&command);
     let carried = embed::script_json(result)?;
+    let links = Links::of(view);
     let report = Report {
         assets: assets(&carried),
         title: words::visible(&result.sentence.replace('`', "")),
         command,
         started: started(&result.started),
         took: if result.seconds > 0.0 { took(result.seconds) } else { String::new() },
-        verdict: banner(view),
+        verdict: banner(view, &links),
         facts: facts::facts(result),
         figures: figures::figures(view),
         warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
@@ -125,7 +127,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         ledger: result.ledger.iter().flat_map(crate::phrase::ledger).map(|line| words::pieces(&line)).collect(),
         drivers: words::driven(result).iter().map(|line| words::pieces(line)).collect(),
         matrix: matrix::matrix(view),
-        holders: holders::holders(result),
+        holders: holders::holders(result, &links),
         censuses: censuses::censuses(view)?,
         floors: floors::floors(result)?,
         timeline: timeline::timeline(view)?,
@@ -170,7 +172,7 @@ fn allocated(messages: u64) -> &'static str {
     if messages > 0 { "Allocated per message" } else { "Allocated" }
 }
 
-fn banner(view: &RunView) -> Banner {
+fn banner(view: &RunView, links: &Links) -> Banner {
     let result = &view.result;
     let (class, word) = match result.verdict {
         // Green over an exit code that stops a merge would be believed.
@@ -188,7 +190,7 @@ fn banner(view: &RunView) -> Banner {
         class,
         word,
         sentence: words::verdict_pieces(&result.sentence, amount.as_deref()),
-        evidence: result.evidence.iter().map(|text| words::pieces(text)).collect(),
+        evidence: result.evidence.iter().map(|text| links.set(words::pieces(text))).collect(),
         cut_off: result.cut_off,
         failures: result
             .failures

@@ -12,6 +12,8 @@ pub(super) struct Piece {
     pub text: String,
     /// How it is set.
     pub tone: Tone,
+    /// Where it leads.
+    pub link: Option<String>,
 }
 
 /// How a piece of a sentence is set.
@@ -27,7 +29,7 @@ pub(super) enum Tone {
 
 impl Piece {
     fn new(text: &str, tone: Tone) -> Self {
-        Self { text: visible(text), tone }
+        Self { text: visible(text), tone, link: None }
     }
 
     /// Its text as HTML that breaks where a name may.
@@ -198,7 +200,7 @@ mod tests {
                 (".", Tone::Plain),
             ]
         );
-        assert_eq!(pieces("a ` b"), [Piece { text: "a ` b".into(), tone: Tone::Plain }]);
+        assert_eq!(pieces("a ` b"), [Piece { text: "a ` b".into(), tone: Tone::Plain, link: None }]);
     }
 
     #[test]

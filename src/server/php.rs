@@ -29,6 +29,8 @@ pub struct PhpFacts {
     pub opcache_cli: bool,
     /// Thread-safe build.
     pub zts: bool,
+    /// `xdebug.file_link_format`; empty where it is not set.
+    pub editor: String,
 }
 
 const SCRIPT: &str = r#"
@@ -45,6 +47,7 @@ echo "\n==profile-run==", json_encode([
     'ini' => (string) php_ini_loaded_file(),
     'opcache_cli' => (bool) ini_get('opcache.enable_cli'),
     'zts' => (bool) PHP_ZTS,
+    'editor' => (string) (ini_get('xdebug.file_link_format') ?: get_cfg_var('xdebug.file_link_format')),
 ]);
 "#;
 

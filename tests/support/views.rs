@@ -910,6 +910,7 @@ pub fn empty() -> RunView {
         reproduce: String::new(),
         last_words: Vec::new(),
         library: profile_run::model::Library::default(),
+        editor: None,
         not_exercised: Vec::new(),
     }
 }

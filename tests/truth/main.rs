@@ -9,6 +9,7 @@ mod bisect;
 mod callbacks;
 mod cases;
 mod drivers;
+mod fibers;
 mod ledger;
 mod library;
 mod run;

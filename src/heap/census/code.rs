@@ -34,6 +34,23 @@ pub struct Code {
     pub refused: Option<String>,
 }
 
+impl ContainerCode {
+    /// The lines, without those that put in nothing of what grows: objects of another class. `growing`: the classes that
+    /// do, none where that is not known.
+    pub fn lines_of(&self, growing: &[String]) -> Vec<Location> {
+        let of_growing = |at: &&Location| {
+            let class = at.class.as_ref().filter(|_| at.role == Role::PutsIn && !growing.is_empty());
+            class.is_none_or(|class| growing.contains(class))
+        };
+        let lines: Vec<Location> = self.locations.iter().filter(of_growing).cloned().collect();
+        // Something puts in what grows: where none of the lines does, they are told as they are.
+        match lines.iter().any(|at| at.role == Role::PutsIn) {
+            true => lines,
+            false => self.locations.clone(),
+        }
+    }
+}
+
 impl Code {
     /// What the code does to the container at `path`.
     pub fn container(&self, path: &str) -> Option<&ContainerCode> {

@@ -7,7 +7,7 @@ use std::hash::BuildHasherDefault;
 use super::functions::UserFunction;
 use super::opcodes::{OpArray, Opcode, Operand};
 use super::slots::{Place, Slot, SlotId, Slots};
-use super::sole::Sole;
+use super::sole::{self, Sole};
 use crate::heap::memory::AddressHasher;
 use crate::heap::walk::declared::declared;
 use crate::heap::walk::engine::Engine;
@@ -46,8 +46,8 @@ pub struct Access {
     pub line: u32,
     /// The function's number.
     pub function: u32,
-    /// The class of what is put there, where it is of no other for certain.
-    pub class: Option<u64>,
+    /// What is put there, where it was made nearby.
+    pub made: Option<sole::Made>,
 }
 
 /// Two names for one thing.
@@ -209,10 +209,10 @@ impl Reader<'_, '_> {
         self.deed_of(place, deed, line, None);
     }
 
-    /// As `deed`, of an object whose class is known.
-    pub(super) fn deed_of(&mut self, place: Option<Place>, deed: Deed, line: u32, class: Option<u64>) {
+    /// As `deed`, with what is known of the thing that is put there.
+    pub(super) fn deed_of(&mut self, place: Option<Place>, deed: Deed, line: u32, made: Option<sole::Made>) {
         if let (Some(place), false) = (place, self.learning) {
-            self.out.all.push(Access { place, deed, line, function: self.number, class });
+            self.out.all.push(Access { place, deed, line, function: self.number, made });
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::accesses::{Access, Accesses, Deed, Names, Reader};
 use super::functions::{self, Functions};
 use super::slots::{Place, Slot, SlotId};
-use super::sole::Sole;
+use super::sole::{Made, Sole};
 use crate::heap::census::code::{Code, ContainerCode, Location, Role};
 use crate::heap::read::image::Php;
 use crate::heap::walk::engine::{Engine, Function};
@@ -112,8 +112,8 @@ struct Matcher<'a> {
     names: HashMap<SlotId, Vec<(Place, Place, bool)>>,
     /// Classes that declare a property of a name.
     declaring: HashMap<String, HashSet<String>>,
-    /// By the class entry.
-    class_names: HashMap<u64, String>,
+    /// Of what is put in.
+    made: HashMap<Made, String>,
     is_library: &'a dyn Fn(&str) -> bool,
 }
 
@@ -131,10 +131,10 @@ impl<'a> Matcher<'a> {
             // An object has each of its names to the same right.
             aliases.entry(alias.name).or_default().push((name, alias.of, true));
         }
-        let classes: HashSet<u64> = accesses.all.iter().filter_map(|access| access.class).collect();
-        let name = |class: u64| names.engine.class_name(class).map(|name| (class, name));
-        let class_names = classes.into_iter().filter_map(name).collect();
-        Matcher { functions, accesses, names: aliases, declaring: declaring(names), class_names, is_library }
+        let made: HashSet<Made> = accesses.all.iter().filter_map(|access| access.made).collect();
+        let name = |made: Made| made.name(&names.engine).map(|name| (made, name));
+        let made = made.into_iter().filter_map(name).collect();
+        Matcher { functions, accesses, names: aliases, declaring: declaring(names), made, is_library }
     }
 
     /// What code does to a container; `None` where no code names it.
@@ -165,11 +165,26 @@ impl<'a> Matcher<'a> {
             if let (Some(function), Ok(line)) = (self.functions.all.iter().find(written), line.parse()) {
                 let function = function.key.clone();
                 let file = self.functions.all.iter().find(written).map(|f| f.file.clone()).unwrap_or_default();
-                locations.push(Location { role: Role::Creates, file, line, function, per_1000: None, excerpt: None });
+                locations.push(Location {
+                    role: Role::Creates,
+                    file,
+                    line,
+                    function,
+                    class: None,
+                    per_1000: None,
+                    excerpt: None,
+                });
             }
         }
         locations.sort_by(|a, b| (a.role, &a.file, a.line, &a.function).cmp(&(b.role, &b.file, b.line, &b.function)));
-        locations.dedup_by(|a, b| (a.role, &a.file, a.line) == (b.role, &b.file, b.line));
+        locations.dedup_by(|a, b| {
+            let same = (a.role, &a.file, a.line) == (b.role, &b.file, b.line);
+            if same && a.class != b.class {
+                // The line puts in more than one thing.
+                b.class = None;
+            }
+            same
+        });
         for role in [Role::PutsIn, Role::TakesOut, Role::Creates, Role::Calls] {
             let mut kept = 0;
             locations.retain(|location| {
@@ -231,7 +246,7 @@ impl<'a> Matcher<'a> {
                 Deed::Replaces { by_nothing, .. } => access.place.depth == 0 && !by_nothing,
                 _ => false,
             }),
-            _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth && self.may_put(a, container)),
+            _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth),
         };
         // A key that is new comes by itself where something is put beneath it; a whole array brings its own.
         if puts.is_empty() && depth > 0 {
@@ -253,8 +268,11 @@ impl<'a> Matcher<'a> {
             },
             _ => false,
         });
-        let mut locations: Vec<Location> =
-            puts.iter().map(|access| self.location(Role::PutsIn, access.function, access.line)).collect();
+        let put = |access: &&Access| {
+            let class = access.made.and_then(|made| self.made.get(&made).cloned());
+            Location { class, ..self.location(Role::PutsIn, access.function, access.line) }
+        };
+        let mut locations: Vec<Location> = puts.iter().map(put).collect();
         let put_at: HashSet<(u32, u32)> = puts.iter().map(|access| (access.function, access.line)).collect();
         locations.extend(
             takes
@@ -264,12 +282,6 @@ impl<'a> Matcher<'a> {
         );
         locations.extend(self.callers(&puts));
         locations
-    }
-
-    /// Whether what a line puts in is among what the container holds.
-    fn may_put(&self, access: &Access, container: &Container) -> bool {
-        let name = access.class.and_then(|class| self.class_names.get(&class));
-        name.is_none_or(|name| container.elements.contains(name))
     }
 
     /// Where code outside any library calls into the one that puts it in.
@@ -309,7 +321,8 @@ impl<'a> Matcher<'a> {
     fn location(&self, role: Role, function: u32, line: u32) -> Location {
         let function = &self.functions.all[function as usize];
         let name = if function.key.is_empty() { "{main}".to_owned() } else { function.key.clone() };
-        Location { role, file: function.file.clone(), line, function: name, per_1000: None, excerpt: None }
+        let file = function.file.clone();
+        Location { role, file, line, function: name, class: None, per_1000: None, excerpt: None }
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use super::opcodes::{Opcode, Operand, constant_name, op};
+use super::opcodes::{Opcode, Operand, constant, constant_name, op};
 use crate::heap::walk::engine::Engine;
 
 /// `new self`, `new parent` in the operand of a class.
@@ -13,12 +13,31 @@ const BY_REFERENCE: u32 = 1;
 /// `ZEND_FETCH_GLOBAL`
 const FETCH_GLOBAL: u32 = 1 << 1;
 
-/// The classes of a function's values; by the number of the opcode whose value it is.
+/// An object's class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Made {
+    /// By its class entry.
+    Of(u64),
+    /// By the string of its name: the class is not loaded, so that there is no object of it yet.
+    Named(u64),
+}
+
+impl Made {
+    /// The class's name.
+    pub fn name(self, engine: &Engine) -> Option<String> {
+        match self {
+            Self::Of(class) => engine.class_name(class),
+            Self::Named(name) => engine.name(name).map(str::to_owned),
+        }
+    }
+}
+
+/// What the values of a function are.
 #[derive(Debug, Default)]
 pub struct Sole {
-    variables: HashMap<u32, Option<u64>>,
-    /// By the opcode's number and the temporary's.
-    temporaries: HashMap<(usize, u32), u64>,
+    variables: HashMap<u32, Option<Made>>,
+    /// By the number of the opcode whose operand it is and the temporary's.
+    temporaries: HashMap<(usize, u32), Made>,
     /// Any variable may be given anything, under a name that is computed.
     by_computed_names: bool,
 }
@@ -30,25 +49,28 @@ impl Sole {
         if !opcodes.iter().any(|opcode| opcode.number == op::NEW) {
             return sole;
         }
-        let mut made: HashMap<u32, u64> = HashMap::new();
+        let mut made: HashMap<u32, Made> = HashMap::new();
         for (at, opcode) in opcodes.iter().enumerate() {
             for operand in [opcode.op1, opcode.op2] {
                 if let Operand::Temporary(number) = operand
-                    && let Some(class) = made.get(&number)
+                    && let Some(of) = made.get(&number)
                 {
-                    sole.temporaries.insert((at, number), *class);
+                    sole.temporaries.insert((at, number), *of);
                 }
             }
             sole.step(opcode, &made);
             sole.by_computed_names |= is_by_computed_names(engine, opcode);
             if let Operand::Temporary(number) = opcode.result {
                 let class = match (opcode.number, opcode.op1) {
-                    (op::NEW, Operand::Constant(_)) => constant_name(engine, opcode.op1, 0).and_then(&class_of),
-                    (op::NEW, Operand::Unused(of)) if of & 0xf == FETCH_SELF && scope != 0 => Some(scope),
+                    (op::NEW, Operand::Constant(_)) => constant_name(engine, opcode.op1, 0).and_then(|name| {
+                        let named = || constant(engine, opcode.op1).map(|name| Made::Named(name.word));
+                        class_of(name).map(Made::Of).or_else(named)
+                    }),
+                    (op::NEW, Operand::Unused(of)) if of & 0xf == FETCH_SELF && scope != 0 => Some(Made::Of(scope)),
                     _ => None,
                 };
                 match class {
-                    Some(class) => made.insert(number, class),
+                    Some(of) => made.insert(number, of),
                     None => made.remove(&number),
                 };
             }
@@ -56,8 +78,8 @@ impl Sole {
         sole
     }
 
-    /// The class of the value that is an operand of the opcode `at`.
-    pub fn class(&self, at: usize, operand: Operand) -> Option<u64> {
+    /// What the value is that is an operand of the opcode `at`.
+    pub fn made(&self, at: usize, operand: Operand) -> Option<Made> {
         match operand {
             Operand::Temporary(number) => self.temporaries.get(&(at, number)).copied(),
             Operand::Variable(number) if !self.by_computed_names => self.variables.get(&number).copied().flatten(),
@@ -65,7 +87,7 @@ impl Sole {
         }
     }
 
-    fn step(&mut self, opcode: &Opcode, made: &HashMap<u32, u64>) {
+    fn step(&mut self, opcode: &Opcode, made: &HashMap<u32, Made>) {
         if let (op::ASSIGN, Operand::Variable(number)) = (opcode.number, opcode.op1) {
             let class = match opcode.op2 {
                 Operand::Temporary(of) => made.get(&of).copied(),

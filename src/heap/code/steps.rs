@@ -178,8 +178,8 @@ impl Reader<'_, '_> {
         let data = next.map_or(Operand::Unused(0), |next| next.op1);
         match opcode.number {
             op::ASSIGN_DIM => {
-                let class = self.sole.class(self.at + 1, data);
-                self.deed_of(target.place.map(Place::element), Deed::Puts, line, class);
+                let made = self.sole.made(self.at + 1, data);
+                self.deed_of(target.place.map(Place::element), Deed::Puts, line, made);
                 self.handed(data, line);
             }
             op::ASSIGN_DIM_OP => {

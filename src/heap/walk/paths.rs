@@ -122,11 +122,7 @@ impl Paths {
         };
         let (this, parent) = (&self.paths[at as usize], self.paths[at as usize].parent);
         let head = this.recursive.then(|| self.slots.get(&self.paths[parent as usize].label).cloned()).flatten();
-        let types = &self.paths[path as usize].types;
-        let all: u64 = types.iter().map(|of| of.1).sum();
-        let often = types.iter().filter(|of| of.1.saturating_mul(20) >= all);
-        let elements = often.map(|of| self.type_name(of.0).to_owned()).collect();
-        Some(Container { path: self.text(path), slot, head, depth, in_object, element, elements })
+        Some(Container { path: self.text(path), slot, head, depth, in_object, element })
     }
 
     /// The number of a type's name.

@@ -32,6 +32,4 @@ pub struct Container {
     pub in_object: bool,
     /// What most of the elements are.
     pub element: String,
-    /// What each at least a twentieth of them is.
-    pub elements: Vec<String>,
 }

@@ -155,7 +155,9 @@ fn a_leak_is_named_by_its_container() {
     let (run, port) = (Run::new(), port());
     let console = copied_server(run.folder.path(), "$password = 'hunter2-of-mine';");
     let options = ["--load", "sequential", "--budget", "120s", "--passes", "measure", "--rest", "3s"];
-    let mut command = run.command(&options, &["php", &console, "smtp:serve", "--port", &port]);
+    // Quoted, as `&` means something in an ini.
+    let editor = r#"xdebug.file_link_format="ed://open?file=%f&line=%l""#;
+    let mut command = run.command(&options, &["php", "-d", editor, &console, "smtp:serve", "--port", &port]);
     let output = command.env("SMTP_FAULT", "session").output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     let result = run.result();
@@ -173,6 +175,24 @@ fn a_leak_is_named_by_its_container() {
         let text = fs::read_to_string(run.out().join(file)).unwrap();
         assert!(text.contains("$this-&#62;sessions[] = $session;") || text.contains(lines[1].trim()), "{file}");
         assert!(!text.contains("hunter2"), "{file}");
+    }
+    // It opens in the editor that the server's Xdebug is set to: in the finding, with its holder, above the lines.
+    let html = fs::read_to_string(run.out().join("report.html")).unwrap();
+    let link = format!("<a href=\"ed://open?file={}&#38;line={line}\">", filled["file"].as_str().unwrap());
+    assert_eq!(html.matches(&link).count(), 3, "{link}");
+    // The folder of the project is known, so that it may itself lie in a `vendor/`.
+    let plan: Value = serde_json::from_slice(&fs::read(run.out().join("plan.json")).unwrap()).unwrap();
+    let folder = run.folder.path().canonicalize().unwrap();
+    assert_eq!(plan["library"]["root"].as_str(), Some(format!("{}/", folder.display()).as_str()));
+    // Anew, without the lines of the script.
+    let bare = run.folder.path().join("bare");
+    let mut report = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+    let again = report.arg("report").arg(run.out()).arg("--no-source").arg("--out").arg(&bare).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    for file in ["report.html", "summary.md", "result.json"] {
+        let text = fs::read_to_string(bare.join(file)).unwrap();
+        assert!(text.contains("SessionFault.php") || text.contains("SessionFault->sessions"), "{file}");
+        assert!(!text.contains("excerpt") && !text.contains("$session;"), "{file}");
     }
 }
 

@@ -78,7 +78,8 @@ fn grown_by(mut php: Php, case: &str) -> (ContainerCode, Code) {
     let paths: Vec<&str> = growth.growing.iter().map(|growing| growing.path.as_str()).collect();
     let [path] = paths[..] else { panic!("{case}: {paths:?}") };
     let found = code.container(path).unwrap_or_else(|| panic!("{case}: no code names {path}"));
-    (found.clone(), code)
+    let locations = found.lines_of(&growth.growing[0].keeps);
+    (ContainerCode { locations, ..found.clone() }, code)
 }
 
 #[test]

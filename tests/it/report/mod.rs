@@ -1,5 +1,6 @@
 //! The report in a browser.
 
 mod compared;
+mod links;
 mod page;
 mod runs;
