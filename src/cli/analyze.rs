@@ -4,7 +4,7 @@ mod csv;
 mod said;
 
 use std::ffi::OsStr;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,14 +13,16 @@ use super::config::Config;
 use super::exit::Exit;
 use super::parse;
 use super::profile_summary;
-use super::stdout::errln;
+use super::stdout::{errln, is_stdout};
 use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::csv::ByteUnit;
 use crate::analysis::flame::Cost;
 use crate::analysis::profile::{ESTIMATED, Recording, Shown, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
-use crate::profile::{self, Dialect, Metric, Options, Pattern, Profile, Wanted, read_paths, read_sliced};
+use crate::profile::{
+    self, Dialect, Metric, Options, Pattern, Profile, STANDARD_INPUT, Wanted, read_paths, read_sliced, standard_input,
+};
 use crate::report::{profile_html, stream_whole};
 
 const AFTER_HELP: &str = "\
@@ -38,7 +40,8 @@ Exit codes: 0 profiles were read, or all was judged clean; 1 leak; 2 nothing was
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Profile files (Xdebug's, callgrind's; gzip or not), folders of them, or CSVs of floors
+    /// Profile files (Xdebug's, callgrind's; gzip or not), folders of them, or CSVs of floors; `-` is
+    /// standard input
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
     /// What to write
@@ -79,7 +82,7 @@ pub struct Args {
     /// Configuration (`profile-run.toml` if that is there)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Write here instead of stdout; the file is replaced whole
+    /// Write here instead of stdout (`-`: stdout); the file is replaced whole
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -103,7 +106,21 @@ pub enum Format {
 
 /// True for the input that is judged as a CSV of floors rather than read as a profile.
 fn is_floors_csv(path: &Path) -> bool {
+    if path == Path::new(STANDARD_INPUT) {
+        return begins_as_csv();
+    }
     path.extension() == Some(OsStr::new("csv")) && !path.is_dir()
+}
+
+/// Standard input begins with a line of names between commas, semicolons or tabs, as no profile does.
+fn begins_as_csv() -> bool {
+    let mut begin = Vec::new();
+    let read = standard_input().and_then(|input| input.take(4096).read_to_end(&mut begin));
+    let first = begin.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let first = String::from_utf8_lossy(first);
+    let names: Vec<&str> = first.trim_start_matches('\u{feff}').trim_end().split([',', ';', '\t']).collect();
+    let is_name = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || " _\"'()-/%".contains(c));
+    read.is_ok() && names.len() > 1 && names.iter().all(is_name)
 }
 
 /// `FROM-TO` in percent, as shares.
@@ -120,7 +137,7 @@ fn part(text: &str) -> Result<(f64, f64), String> {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let settings = Config::load(args.config.as_deref())?.settings;
     if args.paths.iter().all(|path| is_floors_csv(path)) {
-        let output = args.output.as_deref();
+        let output = args.output.as_deref().filter(|path| !is_stdout(path));
         if output.is_some() && args.format != Format::Json {
             anyhow::bail!("what is said of a CSV of floors goes into a file with --format json");
         }
@@ -179,7 +196,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let asked = Asked { metric, messages, waiting };
     let put =
         |out: &mut dyn Write| write(&profile, &asked, args.format, &mut io::BufWriter::with_capacity(1 << 16, out));
-    match &args.output {
+    match args.output.as_deref().filter(|path| !is_stdout(path)) {
         // A device or a pipe has nothing that could be replaced.
         Some(path) if path.exists() && !path.is_file() => {
             let mut device = std::fs::File::options().write(true).open(path);
@@ -188,7 +205,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             put(device)?;
         }
         Some(path) => stream_whole(path, |out| put(out)).context("cannot write the output")?,
-        None if args.format == Format::Html && io::stdout().is_terminal() => {
+        None if args.output.is_none() && args.format == Format::Html && io::stdout().is_terminal() => {
             io::stdout().lock().write_all(profile_summary::text(&profile, metric).as_bytes())?;
         }
         None => {

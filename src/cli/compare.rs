@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::exit::Exit;
 use super::outputs::read_result;
+use super::stdout::is_stdout;
 use super::stdout::out;
 use crate::analysis::compare::compare;
 use crate::report;
@@ -52,8 +53,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Format::Markdown => report::comparison_markdown(&comparison),
         Format::Json => serde_json::to_string_pretty(&comparison)? + "\n",
     };
-    match &args.output {
-        Some(path) => report::write_whole(path, text.as_bytes())?,
+    match args.output.filter(|path| !is_stdout(path)) {
+        Some(path) => report::write_whole(&path, text.as_bytes())?,
         None => out(format_args!("{text}")),
     }
     Ok(match () {

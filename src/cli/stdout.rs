@@ -2,6 +2,7 @@
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The first failure of standard output.
@@ -15,6 +16,11 @@ pub fn out(text: Arguments) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => drop(LOST.set(error.to_string())),
         _ => {}
     }
+}
+
+/// Whether standard output is meant where a file is named.
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// Why a part of the output is missing, where it is.

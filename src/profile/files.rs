@@ -1,13 +1,13 @@
 //! What one profile is read from: its file, with those that it needs beside it. Each is opened here, and asked in the
 //! end whether it has stayed as it was.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::Error;
 use super::map::Watch;
-use super::source::{self, Source};
+use super::source::{self, Notes, Source};
 
 /// Opens files, and remembers them.
 pub(crate) struct Files<'a> {
@@ -17,12 +17,12 @@ pub(crate) struct Files<'a> {
     /// Plain files are mapped into memory, else read.
     mapped: bool,
     opened: RefCell<Vec<(PathBuf, Watch)>>,
-    nuls: Rc<Cell<u64>>,
+    notes: RefCell<Rc<Notes>>,
 }
 
 impl<'a> Files<'a> {
     pub(crate) fn of(path: &'a Path, mapped: bool) -> Self {
-        Files { path, bytes: None, mapped, opened: RefCell::default(), nuls: Rc::default() }
+        Files { path, bytes: None, mapped, opened: RefCell::default(), notes: RefCell::default() }
     }
 
     pub(crate) fn of_bytes(path: &'a Path, bytes: &'a [u8]) -> Self {
@@ -31,10 +31,11 @@ impl<'a> Files<'a> {
 
     /// Opens the file itself.
     pub(crate) fn open(&self) -> Result<Source, Error> {
-        self.nuls.set(0);
+        let notes = Rc::<Notes>::default();
+        self.notes.replace(notes.clone());
         match self.bytes {
-            Some(bytes) => source::of_bytes(self.path, bytes, &self.nuls),
-            None => self.watched(self.path, &self.nuls),
+            Some(bytes) => source::of_bytes(self.path, bytes, &notes),
+            None => self.watched(self.path, &notes),
         }
     }
 
@@ -43,15 +44,21 @@ impl<'a> Files<'a> {
         self.watched(path, &Rc::default())
     }
 
-    fn watched(&self, path: &Path, nuls: &Rc<Cell<u64>>) -> Result<Source, Error> {
-        let (source, watch) = source::open(path, self.mapped, nuls)?;
+    fn watched(&self, path: &Path, notes: &Rc<Notes>) -> Result<Source, Error> {
+        let (source, watch) = source::open(path, self.mapped, notes)?;
         self.opened.borrow_mut().extend(watch.map(|watch| (path.to_owned(), watch)));
         Ok(source)
     }
 
     /// NUL bytes at the end of the file, which are not handed out.
     pub(crate) fn nuls(&self) -> u64 {
-        self.nuls.get()
+        self.notes.borrow().nuls.get()
+    }
+
+    /// Bytes of a compressed file up to the place where it could not be unpacked, and whether it ends there.
+    pub(crate) fn broken(&self) -> Option<(u64, bool)> {
+        let notes = self.notes.borrow();
+        Some((notes.unpacked.get(), notes.broken.get()?))
     }
 
     /// Where the bytes end that are handed out, of a plain file.

@@ -35,7 +35,7 @@ pub use names::{Function, Functions};
 pub use read::{MAX_TREE, Marks, Options, Wanted, read_bytes, read_paths, read_sliced};
 pub use select::{HIDDEN_NAME, Pattern};
 pub use slices::{Cell, Slices, Span, split};
-pub use source::{Fork, forked_from, has_header};
+pub use source::{Fork, STANDARD_INPUT, forked_from, has_header, identity, standard_input};
 pub(crate) use tree::totals_of;
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
 pub use xdebug::{Keeper, Recorded, Recorder, Vectors};

@@ -1,7 +1,7 @@
 //! Decimal numbers of cost lines, as wild as they come.
 
-/// Costs at or beyond this are taken for damage: 2^53 ticks of 10 ns are almost three years.
-const IMPLAUSIBLE: u64 = 1 << 53;
+/// Costs at or beyond this cannot be counted, and are no costs: small negative ones that were written unsigned, or damage.
+const IMPLAUSIBLE: u64 = 1 << 63;
 
 /// One field of a cost line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,10 @@ mod tests {
             ("-12", Number::Is(-12)),
             ("+7", Number::Is(7)),
             ("9007199254740991", Number::Is(9007199254740991)),
-            ("9007199254740992", Number::Wrapped),
+            ("9007199254740993", Number::Is(9007199254740993)),
+            ("9223372036854775807", Number::Is(i64::MAX)),
+            ("-9223372036854775807", Number::Is(-i64::MAX)),
+            ("9223372036854775808", Number::Wrapped),
             ("18446744073709551000", Number::Wrapped),
             ("99999999999999999999999", Number::Wrapped),
             ("", Number::No),

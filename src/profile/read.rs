@@ -100,7 +100,8 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Re
     let mut merged: Option<FileProfile> = None;
     let mut files: Vec<FileSummary> = Vec::new();
     let (mut refused, mut strangers, mut groups) = (Vec::new(), Vec::new(), Groups::default());
-    for (path, asked_for) in source::files(paths)? {
+    let found = source::files(paths)?;
+    for (path, asked_for) in found.files {
         let look = Look {
             marks: wanted.map(|wanted| wanted.marks.get(&path).map_or(&[][..], Vec::as_slice)),
             callers: wanted.and_then(|wanted| wanted.callers),
@@ -129,6 +130,17 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Re
                 sum.make_room(options.max_tree, &mut names);
                 files.push(file.summary);
             }
+        }
+    }
+    let xdebugs = merged.as_ref().filter(|merged| merged.dialect == Dialect::Xdebug);
+    if let Some(finest) = xdebugs.and_then(|merged| merged.units.nanoseconds_per_tick) {
+        for file in files.iter_mut().filter(|file| file.header.nanoseconds_per_tick() != finest) {
+            file.warnings.push("its time was converted to the finest unit of all files".to_owned());
+        }
+    }
+    for (first, again) in found.again {
+        if let Some(file) = files.iter_mut().find(|file| file.path == first) {
+            file.warnings.push(format!("{} is the same file: it is counted once", again.display()));
         }
     }
     let left_out = merged.as_ref().and_then(|merged| merged.left_out(options.max_tree, &names));
@@ -243,9 +255,6 @@ impl FileProfile {
         let place = |node: u32| Place { time: Time::Times(scale_new), ..Place::all(places[node as usize]) };
         self.slices.absorb(&file.slices.moved(|node| Some(place(node))));
         self.callers.append(&mut file.callers);
-        if (scale_old, scale_new) != (1, 1) {
-            file.summary.warnings.push("its time was converted to the finest unit of all files".to_owned());
-        }
         Ok(())
     }
 }
@@ -340,6 +349,15 @@ fn read_source(
         Head::Callgrind => callgrind::read(path, source, names),
         Head::Xdebug => xdebug::read(path, source, files, options, look, names),
     };
+    if let Some((place, ends)) = files.broken() {
+        let said = match ends {
+            true => format!("its compressed data ends too early, at byte {place} of the compressed file"),
+            false => format!(
+                "its compressed data is damaged at byte {place} of the compressed file, or in the block before it"
+            ),
+        };
+        read = noted(read, &said, "; what could be unpacked is shown");
+    }
     if files.nuls() == 0 {
         return read;
     }

@@ -1,10 +1,14 @@
 //! Where bytes come from: folders walked for profiles, mapped files, gzip.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -50,24 +54,102 @@ pub fn has_header(bytes: &[u8]) -> bool {
     bytes.starts_with(b"version:") || bytes.starts_with(b"creator:")
 }
 
-/// The files that the paths stand for: files as they are, folders walked in order of names.
-pub(crate) fn files(paths: &[PathBuf]) -> Result<Vec<(PathBuf, bool)>, Error> {
-    let mut found = Vec::new();
+/// What is written in a path's place where standard input is meant.
+pub const STANDARD_INPUT: &str = "-";
+
+/// Standard input as a file: what comes through a pipe is put into one without a name.
+///
+/// # Errors
+/// It cannot be read, or there is no room for it.
+pub fn standard_input() -> io::Result<File> {
+    static INPUT: OnceLock<File> = OnceLock::new();
+    if INPUT.get().is_none() {
+        let mut given = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let plain = given.metadata()?.is_file() && given.stream_position().is_ok_and(|at| at == 0);
+        let file = match plain {
+            true => given,
+            false => {
+                let mut file = tempfile::tempfile()?;
+                io::copy(&mut given, &mut file)?;
+                file
+            }
+        };
+        let _ = INPUT.set(file);
+    }
+    let mut file = INPUT.get().ok_or(io::ErrorKind::NotFound)?.try_clone()?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// What tells a file from others, however it is called; none of what is no plain file.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+/// The files that paths stand for.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Files as they are, folders walked in order of names; whether a file was asked for by its name.
+    pub files: Vec<(PathBuf, bool)>,
+    /// Further names of files that are there already, behind the first one.
+    pub again: Vec<(PathBuf, PathBuf)>,
+    known: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Found {
+    fn add(&mut self, path: PathBuf, asked_for: bool) {
+        let Some(identity) = identity(&path) else {
+            let known = self.files.iter().any(|(file, _)| *file == path && path == Path::new(STANDARD_INPUT));
+            match known {
+                true => self.again.push((path.clone(), path)),
+                false => self.files.push((path, asked_for)),
+            }
+            return;
+        };
+        match self.known.get(&identity) {
+            Some(first) => self.again.push((first.clone(), path)),
+            None => {
+                self.known.insert(identity, path.clone());
+                self.files.push((path, asked_for));
+            }
+        }
+    }
+}
+
+/// The files that the paths stand for, each once.
+pub(crate) fn files(paths: &[PathBuf]) -> Result<Found, Error> {
+    let mut found = Found::default();
     for path in paths {
+        if path == Path::new(STANDARD_INPUT) {
+            found.add(path.clone(), true);
+            continue;
+        }
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if !metadata.is_dir() {
-            found.push((path.clone(), true));
+            found.add(path.clone(), true);
             continue;
         }
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
             let entry = entry.map_err(|e| Error::io(path, e.into()))?;
             // What stands beside a forked process's profile is read with that.
             if entry.file_type().is_file() && entry.path().extension().is_none_or(|kind| kind != FORK) {
-                found.push((entry.into_path(), false));
+                found.add(entry.into_path(), false);
             }
         }
     }
     Ok(found)
+}
+
+/// What was met while a file was read.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    /// NUL bytes at its end.
+    pub nuls: Cell<u64>,
+    /// Bytes of a compressed file that were unpacked.
+    pub unpacked: Cell<u64>,
+    /// They were unpacked up to a place that could not be, and whether the file ends there.
+    pub broken: Cell<Option<bool>>,
 }
 
 /// The bytes of one file.
@@ -83,12 +165,13 @@ pub(crate) enum Source {
 /// Opens a file, looking at its first bytes rather than at its name. Of a plain file the second tells afterwards whether
 /// it was cut short meanwhile; `mapped`: unless it is compressed it is mapped, else read like a pipe. NUL bytes at its
 /// end are counted, and belong to nothing: a disk's that lost power, or of a file that got its room before its bytes.
-pub(crate) fn open(path: &Path, mapped: bool, nuls: &Rc<Cell<u64>>) -> Result<(Source, Option<Watch>), Error> {
+pub(crate) fn open(path: &Path, mapped: bool, notes: &Rc<Notes>) -> Result<(Source, Option<Watch>), Error> {
     let failed = |error| Error::io(path, error);
-    let mut file = File::open(path).map_err(failed)?;
+    let file = if path == Path::new(STANDARD_INPUT) { standard_input() } else { File::open(path) };
+    let mut file = file.map_err(failed)?;
     let metadata = file.metadata().map_err(failed)?;
     if !metadata.is_file() || metadata.len() == 0 {
-        return Ok((stream(file, nuls), None));
+        return Ok((stream(file, notes), None));
     }
     let mut begin = Vec::new();
     file.by_ref().take(2).read_to_end(&mut begin).map_err(failed)?;
@@ -96,27 +179,27 @@ pub(crate) fn open(path: &Path, mapped: bool, nuls: &Rc<Cell<u64>>) -> Result<(S
     let compressed = is_gzip(&begin);
     if mapped && !compressed {
         let (map, watch) = Map::of_file(file, metadata.len()).map_err(failed)?;
-        return Ok((without_nuls(map, nuls), Some(watch)));
+        return Ok((without_nuls(map, notes), Some(watch)));
     }
     let watch = Watch::of_read(file.try_clone().map_err(failed)?, metadata.len());
     let source = match compressed {
-        true => gzip(io::BufReader::with_capacity(1 << 16, file), nuls),
-        false => stream(file, nuls),
+        true => gzip(io::BufReader::with_capacity(1 << 16, file), notes),
+        false => stream(file, notes),
     };
     Ok((source, Some(watch)))
 }
 
 /// Bytes in memory as a file that holds them.
-pub(crate) fn of_bytes(name: &Path, bytes: &[u8], nuls: &Rc<Cell<u64>>) -> Result<Source, Error> {
+pub(crate) fn of_bytes(name: &Path, bytes: &[u8], notes: &Rc<Notes>) -> Result<Source, Error> {
     if bytes.is_empty() {
         return Ok(Source::Stream(Box::new(io::empty())));
     }
     if is_gzip(bytes) {
-        return Ok(gzip(io::Cursor::new(bytes.to_vec()), nuls));
+        return Ok(gzip(io::Cursor::new(bytes.to_vec()), notes));
     }
     let mut map = memmap2::MmapMut::map_anon(bytes.len()).map_err(|e| Error::io(name, e))?;
     map.copy_from_slice(bytes);
-    Ok(without_nuls(Map::of_memory(map.make_read_only().map_err(|e| Error::io(name, e))?), nuls))
+    Ok(without_nuls(Map::of_memory(map.make_read_only().map_err(|e| Error::io(name, e))?), notes))
 }
 
 /// Whether bytes are a file of gzip's beginning.
@@ -124,26 +207,69 @@ pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-fn without_nuls(mut map: Map, nuls: &Rc<Cell<u64>>) -> Source {
+fn without_nuls(mut map: Map, notes: &Rc<Notes>) -> Source {
     let length = map.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    nuls.set((map.len() - length) as u64);
+    notes.nuls.set((map.len() - length) as u64);
     map.truncate(length);
     Source::Mapped(map)
 }
 
-fn stream(file: File, nuls: &Rc<Cell<u64>>) -> Source {
-    Source::Stream(Box::new(WithoutNuls::new(file, nuls)))
+fn stream(file: File, notes: &Rc<Notes>) -> Source {
+    Source::Stream(Box::new(WithoutNuls::new(file, notes)))
 }
 
-fn gzip(compressed: impl BufRead + 'static, nuls: &Rc<Cell<u64>>) -> Source {
-    Source::Gzip(Box::new(WithoutNuls::new(MultiGzDecoder::new(compressed), nuls)))
+fn gzip(compressed: impl BufRead + 'static, notes: &Rc<Notes>) -> Source {
+    let packed = Packed { inner: compressed, notes: notes.clone() };
+    let unpacked = Unpacked { decoder: MultiGzDecoder::new(packed), notes: notes.clone() };
+    Source::Gzip(Box::new(WithoutNuls::new(unpacked, notes)))
+}
+
+/// Compressed bytes, counted as they are taken.
+struct Packed<R> {
+    inner: R,
+    notes: Rc<Notes>,
+}
+
+impl<R: BufRead> Read for Packed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.notes.unpacked.set(self.notes.unpacked.get() + length as u64);
+        Ok(length)
+    }
+}
+
+impl<R: BufRead> BufRead for Packed<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.notes.unpacked.set(self.notes.unpacked.get() + amount as u64);
+        self.inner.consume(amount);
+    }
+}
+
+/// Unpacks, and notes where that came to its end.
+struct Unpacked<R> {
+    decoder: MultiGzDecoder<Packed<R>>,
+    notes: Rc<Notes>,
+}
+
+impl<R: BufRead> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.decoder.read(buffer).inspect_err(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                self.notes.broken.set(Some(error.kind() == io::ErrorKind::UnexpectedEof));
+            }
+        })
+    }
 }
 
 /// Holds NUL bytes back until others come behind them.
 struct WithoutNuls<R> {
     inner: R,
-    /// NUL bytes that were held back.
-    held: Rc<Cell<u64>>,
+    /// Has the NUL bytes that were held back.
+    notes: Rc<Notes>,
     /// Bytes that come behind those that were held back.
     next: Vec<u8>,
     at: usize,
@@ -152,8 +278,8 @@ struct WithoutNuls<R> {
 }
 
 impl<R: Read> WithoutNuls<R> {
-    fn new(inner: R, nuls: &Rc<Cell<u64>>) -> Self {
-        WithoutNuls { inner, held: nuls.clone(), next: Vec::new(), at: 0, behind: 0 }
+    fn new(inner: R, notes: &Rc<Notes>) -> Self {
+        WithoutNuls { inner, notes: notes.clone(), next: Vec::new(), at: 0, behind: 0 }
     }
 }
 
@@ -162,17 +288,17 @@ impl<R: Read> Read for WithoutNuls<R> {
         loop {
             if self.at < self.next.len() {
                 // First the NULs before them.
-                let nuls = usize::try_from(self.held.get()).unwrap_or(usize::MAX).min(buffer.len());
+                let nuls = usize::try_from(self.notes.nuls.get()).unwrap_or(usize::MAX).min(buffer.len());
                 if nuls > 0 {
                     buffer[..nuls].fill(0);
-                    self.held.set(self.held.get() - nuls as u64);
+                    self.notes.nuls.set(self.notes.nuls.get() - nuls as u64);
                     return Ok(nuls);
                 }
                 let length = (self.next.len() - self.at).min(buffer.len());
                 buffer[..length].copy_from_slice(&self.next[self.at..self.at + length]);
                 self.at += length;
                 if self.at == self.next.len() {
-                    self.held.set(self.behind);
+                    self.notes.nuls.set(self.behind);
                 }
                 return Ok(length);
             }
@@ -181,11 +307,11 @@ impl<R: Read> Read for WithoutNuls<R> {
                 if length == 0 {
                     return Ok(0);
                 }
-                self.held.set(self.held.get() + length as u64);
+                self.notes.nuls.set(self.notes.nuls.get() + length as u64);
                 continue;
             };
-            if self.held.get() == 0 {
-                self.held.set((length - last - 1) as u64);
+            if self.notes.nuls.get() == 0 {
+                self.notes.nuls.set((length - last - 1) as u64);
                 return Ok(last + 1);
             }
             self.next.clear();

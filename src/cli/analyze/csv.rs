@@ -1,5 +1,7 @@
 //! `profile-run analyze FILE.csv`: floors that were recorded elsewhere, judged column by column.
 
+use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -10,6 +12,7 @@ use super::super::stdout::{errln, outln};
 use crate::analysis::csv::{ByteUnit, ColumnFinding, FloorTable};
 use crate::model::{Metric, Reason, State, Why};
 use crate::phrase;
+use crate::profile::{STANDARD_INPUT, identity, standard_input};
 use crate::report;
 use crate::verdict::Bounds;
 
@@ -36,7 +39,12 @@ pub fn run(
 ) -> anyhow::Result<Exit> {
     let mut findings = Vec::new();
     let (mut exits, mut unreadable) = (Vec::new(), 0);
+    let mut known = HashMap::new();
     for path in paths {
+        if let Some(first) = identity(path).and_then(|identity| known.insert(identity, path)) {
+            errln!("profile-run: {}: {} is the same file: it is judged once", first.display(), path.display());
+            continue;
+        }
         match judge(path, unit, bounds) {
             Ok(found) => {
                 found.iter().for_each(|finding| say_what_is_not_judged(path, finding));
@@ -70,7 +78,15 @@ pub fn run(
 }
 
 fn judge(path: &Path, unit: Option<ByteUnit>, bounds: &Bounds) -> anyhow::Result<Vec<ColumnFinding>> {
-    let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = match path == Path::new(STANDARD_INPUT) {
+        true => standard_input().and_then(|mut input| {
+            let mut text = Vec::new();
+            input.read_to_end(&mut text)?;
+            Ok(text)
+        }),
+        false => std::fs::read(path),
+    };
+    let text = text.with_context(|| format!("cannot read {}", path.display()))?;
     let text =
         String::from_utf8(text).with_context(|| format!("{}: no text; a CSV of floors is expected", path.display()))?;
     Ok(FloorTable::parse(path, &text)?.judge(unit, bounds))

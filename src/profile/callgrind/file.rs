@@ -1,5 +1,6 @@
 //! One file of the format, from its bytes to its graph, with what is said of it.
 
+use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use super::super::source::Source;
 use super::super::tree::{CallTree, Cost};
 use super::ending::finish;
 use super::graph::Graph;
+use super::inclusive::circles;
 use super::reader::{Found, Reader};
 use super::shown::units;
 use crate::profile::slices::Slices;
@@ -49,8 +51,12 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
     }
     let cachegrind = !found.callgrind && !found.header.cmd.is_empty() && sums.lines.is_some();
     let dialect = if cachegrind { Dialect::Cachegrind } else { Dialect::Callgrind };
-    let total = sums.first();
+    let (total, totals) = (sums.first(), sums.total.clone());
     let graph = Graph::new(&found, &reader.body.names, sums, names);
+    let mut warnings = warnings(&found, &totals, dialect);
+    if found.negative == 0 {
+        warnings.extend(overcharged(&graph, &totals, names));
+    }
     let declared = found.summary.as_ref().or(found.totals.as_ref()).map(|sum| first(sum));
     let summary = FileSummary {
         path: path.to_owned(),
@@ -64,7 +70,7 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         held_by_fibers: Cost::default(),
         first_defect: found.first_defect.clone(),
         defects: found.defects,
-        warnings: warnings(&found, total, dialect),
+        warnings,
         header: found.header,
     };
     Ok(FileProfile {
@@ -76,6 +82,39 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         callers: Vec::new(),
         graph: Some(graph),
     })
+}
+
+/// What to say of calls that were charged more than all that the file counts. In a circle of calls one cost stands in
+/// several of them, and a difference of two files has costs below zero: there that is no mistake.
+fn overcharged(graph: &Graph, totals: &[i64], names: &Functions) -> Option<String> {
+    let places: HashMap<u32, u32> = graph.functions.keys().copied().zip(0..).collect();
+    let mut callees = vec![Vec::new(); places.len()];
+    for ((caller, callee), call) in &graph.calls {
+        if let (Some(caller), Some(callee)) = (places.get(caller), places.get(callee)) {
+            callees[*caller as usize].push((*callee, call.calls, 0));
+        }
+    }
+    let circles = circles(&callees);
+    let circle = |function: &u32| places.get(function).map(|at| circles[*at as usize]);
+    let apart = graph.calls.iter().filter(|((caller, callee), _)| caller != callee && circle(caller) != circle(callee));
+    let above = apart.filter_map(|(edge, call)| {
+        // Of the first event, which is shown unless another is asked for: some that count beside it are no costs.
+        let (cost, total) = (*call.costs.first()?, *totals.first()?);
+        (cost > total).then_some((edge, cost, total))
+    });
+    let above: Vec<_> = above.collect();
+    let ((caller, callee), cost, total) = above.iter().max_by_key(|(.., cost, total)| cost.abs_diff(*total))?;
+    let others = match above.len() {
+        1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    Some(format!(
+        "the calls of `{}` by `{}` are charged {cost} {}{others}, more than the {total} of all cost lines: either lines are \
+         missing or the calls are charged too much, and inclusive costs are not certain",
+        names.get(*callee).name,
+        names.get(*caller).name,
+        graph.events[0],
+    ))
 }
 
 fn read_all(mut stream: Box<dyn Read>, reader: &mut Reader) -> io::Result<()> {
@@ -122,13 +161,17 @@ fn refusal(found: &Found, bytes: u64) -> Option<String> {
     })
 }
 
-fn warnings(found: &Found, total: i64, dialect: Dialect) -> Vec<String> {
+fn warnings(found: &Found, totals: &[i64], dialect: Dialect) -> Vec<String> {
     let mut warnings = Vec::new();
     for (name, declared) in [("summary:", &found.summary), ("totals:", &found.totals)] {
-        if let Some(declared) = declared.as_deref().map(first).filter(|declared| *declared != total) {
-            warnings.push(format!(
-                "its `{name}` declares {declared}, its cost lines sum up to {total}: shares are of the sum"
-            ));
+        for (event, (of, declared)) in found.events.iter().zip(declared.iter().flatten()).enumerate() {
+            let total = totals.get(event).copied().unwrap_or(0);
+            if *declared != total {
+                let of = if found.events.len() > 1 { format!(" {of}") } else { String::new() };
+                warnings.push(format!(
+                    "its `{name}` declares {declared}{of}, its cost lines sum up to {total}: shares are of the sum"
+                ));
+            }
         }
     }
     if let Some(id) = found.unknown_object {

@@ -54,7 +54,7 @@ pub(super) fn inclusive(graph: &Flat) -> Inclusive {
 }
 
 /// Strongly connected components, by Tarjan's algorithm without recursion.
-fn circles(callees: &[Vec<(u32, u64, i64)>]) -> Vec<u32> {
+pub(super) fn circles(callees: &[Vec<(u32, u64, i64)>]) -> Vec<u32> {
     const NEW: u32 = u32::MAX;
     let mut order = vec![NEW; callees.len()];
     let mut low = vec![0u32; callees.len()];

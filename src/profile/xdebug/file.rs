@@ -59,7 +59,8 @@ pub(crate) fn read(
     }
     let (recorded, cut_compression) = record(path, source, u64::MAX, look.marks)?;
     refuse_others(path, &recorded.found.header)?;
-    let writers = writers(&recorded);
+    // What a damaged archive unpacks to tells nothing of who wrote it.
+    let writers = if cut_compression { 1 } else { writers(&recorded) };
     if (recorded.found.behind_summary > 0 || writers > 1)
         && let Ok(Source::Mapped(map)) = files.open()
         && let Some(file) = one_after_another(path, &map, room, look, names)?
@@ -69,7 +70,7 @@ pub(crate) fn read(
     if writers < 2 {
         let behind = recorded.found.behind_summary;
         let mut file = xdebug_profile(path, recorded, cut_compression, look, room, names)?;
-        if behind > 0 {
+        if behind > 0 && !cut_compression {
             // Nobody's that can be told: it is shown, and the file is not as it was written.
             file.summary.complete = false;
             file.summary.warnings.push(format!("{behind} records stand behind its end"));
@@ -377,7 +378,7 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
 /// busier the machine is. Where calls are missing, that is said by itself.
 fn misfit(declared: Option<Cost>, total: i64) -> Option<String> {
     let declared = declared?.time;
-    (total > declared && declared.abs_diff(total) > total.unsigned_abs() / 100).then(|| {
+    (declared > 0 && total > declared && declared.abs_diff(total) > total.unsigned_abs() / 100).then(|| {
         format!("its summary declares a time of {declared}, its calls sum up to {total}: shares are of the sum")
     })
 }
@@ -467,7 +468,7 @@ fn xdebug_profile(
         recovered_share: time_share.min(byte_share),
         own: recorded.own,
         runs: found.runs,
-        writers: writers(&recorded),
+        writers: if cut_compression { 1 } else { writers(&recorded) },
         declared: found.summary,
         held_by_fibers: held,
         first_defect: found.first_defect.clone(),
@@ -477,6 +478,13 @@ fn xdebug_profile(
     if summary.header.lacks_its_unit() {
         let said = "its `events:` line is missing or damaged: time is taken for units of 10 ns, as Xdebug 3 writes it";
         summary.warnings.push(said.to_owned());
+    }
+    if let Some(first) = summary.first_defect.as_ref().filter(|_| summary.complete) {
+        let said = match summary.defects {
+            1 => format!("{first}"),
+            count => format!("{count} places are damaged, and no call is lost by it; the first: {first}"),
+        };
+        summary.warnings.push(said);
     }
     // Of runs that were appended each must have said its time.
     let declared = summary.declared.filter(|_| found.complete_runs == found.runs);

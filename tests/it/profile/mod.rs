@@ -8,5 +8,6 @@ mod edges;
 mod extremes;
 mod forks;
 mod forms;
+mod inputs;
 mod speedscope;
 mod xdebug;

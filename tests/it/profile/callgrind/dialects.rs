@@ -253,7 +253,9 @@ fn what_cannot_be_read_is_refused_in_one_line() {
 
 #[test]
 fn parts_of_one_process_are_summed_and_empty_ones_said() {
-    let profile = object(&[&fixture("parts"), &fixture("no-record"), &fixture("parts")]);
+    let folder = tempfile::tempdir().unwrap();
+    let other = put(folder.path(), "other", &std::fs::read(fixture("parts")).unwrap());
+    let profile = object(&[&fixture("parts"), &fixture("no-record"), &other]);
     assert_eq!(profile["total"], 72);
     assert_eq!(profile["functions"].as_array().unwrap().len(), 2);
     assert!(profile["files"][0]["warnings"].to_string().contains("passed over"), "{}", profile["files"]);
