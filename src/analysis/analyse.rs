@@ -122,6 +122,9 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
     result.drivers = drivers::drivers(&result, &plan);
     result.thresholds = thresholds::judge(&history.settings.thresholds, &result, baseline);
     let mut comparison = baseline.map(|baseline| compare::compare(baseline, &result));
+    if let (Some(comparison), Some(against)) = (&mut comparison, &history.against) {
+        comparison.take_times(against);
+    }
     let worse = Worse {
         threshold: phrase::broken_thresholds(&result.thresholds),
         regressions: comparison.as_ref().map(Comparison::regressions).unwrap_or_default(),

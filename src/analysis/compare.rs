@@ -6,10 +6,11 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::against::{TimeChange, Timed};
 pub use super::compare_functions::FunctionChange;
 use super::compare_functions::functions;
 use super::result::{Finding, LoadRow, Metric, Per, RunResult, Unit, Verdict};
-use crate::model::Change;
+use crate::model::{Against, Change};
 use crate::phrase::{self, grouped, significant};
 use crate::verdict::Bounds;
 pub use crate::verdict::baseline::LEAST_MESSAGES;
@@ -54,6 +55,17 @@ pub struct SpeedChange {
     pub p99_ms: [f64; 2],
 }
 
+/// A build that was launched in turn with the project as it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Revision {
+    /// As it was typed.
+    pub revision: String,
+    /// Its commit.
+    pub commit: String,
+    /// Launches of both, all in all.
+    pub launches: u64,
+}
+
 /// Two runs side by side.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -81,7 +93,13 @@ pub struct Comparison {
     /// is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub few_messages: Option<[u64; 2]>,
-    /// Times by scenario.
+    /// The revision whose build was launched in turn with this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Revision>,
+    /// Times of both builds that were launched in turn: judged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub times: Vec<TimeChange>,
+    /// Times by scenario, of one run on each side: shown.
     pub speed: Vec<SpeedChange>,
     /// At least one figure could be judged.
     pub judged: bool,
@@ -103,6 +121,8 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
         worse: changes().any(|change| change == Change::Worse),
         speed: now.measured_load().filter_map(|row| speed_change(earlier, row)).collect(),
         growth,
+        against: None,
+        times: Vec::new(),
         functions: functions.changed,
         new_functions: functions.new,
         gone_functions: functions.gone,
@@ -185,6 +205,39 @@ fn speed_change(earlier: &RunResult, row: &LoadRow) -> Option<SpeedChange> {
 }
 
 impl Comparison {
+    /// Takes the times of both builds, tested.
+    pub(super) fn take_times(&mut self, against: &Against) {
+        let times = super::against::times(against);
+        self.against = Some(Revision {
+            revision: against.revision.clone(),
+            commit: against.commit.clone(),
+            launches: (against.loads.len() + against.profiles.len()) as u64,
+        });
+        self.judged |= !times.is_empty();
+        self.worse |= times.iter().any(|time| time.change == Change::Worse);
+        self.times = times;
+    }
+
+    /// What the times of two builds come to, in a line; none where there was one run on each side.
+    pub fn times_in_a_line(&self) -> Option<String> {
+        let Revision { revision, launches, .. } = self.against.as_ref()?;
+        let of = format!("{revision}, {launches} launches in turn");
+        let changed: Vec<String> = self
+            .times
+            .iter()
+            .filter(|time| matches!(time.change, Change::Worse | Change::Better))
+            .map(|time| format!("{} {}", time.subject(), phrase::time_ratio(time.ratio, time.ci95)))
+            .collect();
+        Some(match (self.times.first(), changed.is_empty()) {
+            (None, _) => format!("{of}: too few to test times; give a longer --budget"),
+            (Some(_), false) => format!("{of}: {}", changed.join(", ")),
+            (Some(first), true) => {
+                let times = phrase::time_ratio(first.ratio, first.ci95);
+                format!("{of}: no time differs; {} {times}", first.subject())
+            }
+        })
+    }
+
     /// Functions of both runs whose calls per message changed; new and gone ones have lists of their own.
     pub fn changed_functions(&self) -> impl Iterator<Item = &FunctionChange> {
         let other = |name: &str| self.new_functions.iter().chain(&self.gone_functions).any(|one| one.name == name);
@@ -207,7 +260,8 @@ impl Comparison {
             let [was, is] = function.calls_per_message.map(significant);
             format!("Worse than the baseline: the calls of `{}` per message went from {was} to {is}.", function.name)
         });
-        grew.chain(called).collect()
+        let slower = self.times.iter().filter(|time| time.change == Change::Worse);
+        grew.chain(called).chain(slower.map(|time| phrase::slower(&time.subject(), time.ratio, time.ci95))).collect()
     }
 
     /// The comparison for a terminal.
@@ -227,6 +281,16 @@ impl Comparison {
                 growth.amount(growth.was),
                 growth.amount(growth.is),
                 phrase::change(growth.change)
+            );
+        }
+        for time in &self.times {
+            let [was, is] = time.micros();
+            let _ = writeln!(
+                out,
+                "time         {}  {was} -> {is} µs per message, {}  {}",
+                time.subject(),
+                phrase::time_ratio(time.ratio, time.ci95),
+                phrase::change(time.change)
             );
         }
         for function in self.changed_functions() {
@@ -273,7 +337,7 @@ impl Comparison {
                 speed.scenario
             );
         }
-        if !self.speed.is_empty() {
+        if !self.speed.is_empty() && self.times.is_empty() {
             let _ = writeln!(out, "             Times are shown and not judged: there is one run on each side.");
         }
         if !self.judged {

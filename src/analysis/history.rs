@@ -11,7 +11,7 @@ use crate::journal::{
 };
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Plan;
-use crate::model::{EarlyEnd, Pass, ScenarioStop};
+use crate::model::{Against, EarlyEnd, Pass, ScenarioStop};
 
 /// A wave, from its begin to its floor.
 #[derive(Debug, Clone)]
@@ -126,6 +126,8 @@ pub struct RunHistory {
     pub versions: BTreeMap<String, String>,
     /// The preflights.
     pub preflights: Vec<Preflight>,
+    /// Times of this build and another one.
+    pub against: Option<Against>,
     /// The ledger.
     pub ledger: Option<LedgerTaken>,
     /// Scenarios, in order.
@@ -202,6 +204,7 @@ impl RunHistory {
                 self.launches.entry(pass).or_default().ready = Some(ready);
             }
             Event::Preflight(preflight) => self.preflights.push(preflight),
+            Event::Against(against) => self.against = Some(*against),
             Event::Ledger(taken) => self.ledger = Some(taken),
             Event::Scenario(begin) => self.scenario(begin),
             Event::ScenarioEnd(end) => {

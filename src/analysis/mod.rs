@@ -1,5 +1,6 @@
 //! From a run's folder to its result: verdicts, drift, comparison. Knows nothing of how it is shown.
 
+pub mod against;
 mod analyse;
 pub mod analyze_json;
 pub mod bisection;

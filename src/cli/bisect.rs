@@ -29,9 +29,6 @@ pub struct Args {
     good: String,
     /// A later commit that leaks; its run fixes which scenario, metric and holder are looked at
     bad: String,
-    /// Run this with sh after each checkout, in the server's folder (`composer install`)
-    #[arg(long, value_name = "CMD", help_heading = "Server")]
-    prepare: Option<String>,
     #[command(flatten)]
     job: main_job::Args,
 }
@@ -44,6 +41,9 @@ const LONGEST_DIFF: usize = 60;
 /// # Errors
 /// There is no such commit, an end of the search is not what it is said to be, or nothing can be run.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
+    if args.job.against.is_some() {
+        bail!("--against compares two builds; bisect looks for the commit that brought a leak: leave one of them out");
+    }
     if args.job.attach.is_some() || args.job.target.is_some() {
         bail!("bisect starts the server of each commit itself: leave --attach and --target out");
     }
@@ -68,7 +68,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
     let tree = Worktree::add(&project, &bad)?;
     let plan = Plan {
-        prepare: args.prepare.clone(),
+        prepare: args.job.prepare.clone(),
         passes: vec![Pass::Measure],
         cwd: Some(tree.place().join(&project.below)),
         ..plan

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
+use super::against::Other;
 use super::config::Config;
 use super::exit::Exit;
 use super::export::{self, Wanted};
@@ -128,6 +129,12 @@ pub struct Args {
     /// Configuration [default: profile-run.toml, if it is there]
     #[arg(long, value_name = "FILE", help_heading = "Load")]
     pub config: Option<PathBuf>,
+    /// Also run the project at REV, a commit, both in turn: times can be judged then
+    #[arg(long, value_name = "REV", conflicts_with_all = ["attach", "target"], help_heading = "Verdict")]
+    pub against: Option<String>,
+    /// Run this with sh in a fresh checkout (`composer install`): with --against, and in bisect
+    #[arg(long, value_name = "CMD", help_heading = "Server")]
+    pub prepare: Option<String>,
     /// An earlier run to judge against
     #[arg(long, value_name = "RUN", help_heading = "Verdict")]
     pub baseline: Option<PathBuf>,
@@ -249,6 +256,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         max_disk: args.max_disk,
         keep_raw: args.keep_raw,
         max_tree: args.max_tree,
+        timed: None,
         sought: None,
         baseline: args.baseline.clone(),
         fail_on: lists::fail_on(&args.fail_on).map_err(anyhow::Error::msg)?,
@@ -276,5 +284,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         export: args.export,
         progress_alone: false,
     };
-    super::run::run(plan, &config, &show)
+    if args.prepare.is_some() && args.against.is_none() {
+        bail!("--prepare is for a fresh checkout: it goes with --against");
+    }
+    let other = args.against.as_deref().map(|revision| Other::check_out(revision, &plan)).transpose()?;
+    super::run::run(plan, &config, &show, other.map(|other| (other, args.prepare)))
 }

@@ -1,5 +1,6 @@
 //! What was typed: arguments, their lowering to a plan, the exit codes. Imports all, imported by none.
 
+mod against;
 mod analyze;
 mod bisect;
 mod compare;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::against;
 use super::exit::Exit;
 use super::export::{self, Wanted};
 use super::outputs;
@@ -39,7 +40,10 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     export::check(&args.export, false)?;
     let folder = Folder::open(&args.run)?;
-    let baseline = args.baseline.as_deref().map(outputs::read_result).transpose()?;
+    // What it was compared with when it was run lies in its folder.
+    let beside = folder.root().join(against::FOLDER).join(against::BASE);
+    let baseline = args.baseline.clone().or_else(|| beside.join("result.json").is_file().then_some(beside));
+    let baseline = baseline.as_deref().map(outputs::read_result).transpose()?;
     let mut view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;
     if args.no_source {
         view.result.leave_out_source();

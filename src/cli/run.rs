@@ -5,20 +5,22 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use jiff::Zoned;
 
+use super::against::{self, Other};
 use super::config::Config;
 use super::exit::Exit;
 use super::export::{self, Wanted};
 use super::hidden::hidden;
 use super::outputs;
 use super::stdout::{errln, outln};
-use crate::analysis;
+use crate::analysis::result::RunResult;
 use crate::analysis::view::RunView;
-use crate::conductor::{self, Interrupt, Order};
+use crate::analysis::{self, Comparison};
+use crate::conductor::{self, Halt, Interrupt, Order};
 use crate::console::{Closing, Console, Detail, JsonLines, Redacting, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
-use crate::model::Clock;
 use crate::model::load_stats::LoadRow;
 use crate::model::plan::Plan;
+use crate::model::{Against, Clock, Hidden};
 use crate::phrase::{self, Redactor};
 
 /// Where runs lie whose folder was not given.
@@ -45,13 +47,29 @@ pub struct Show {
     pub progress_alone: bool,
 }
 
-/// Carries the plan out, and writes and shows what came of it.
+/// Carries the plan out, and writes and shows what came of it. `other`: the revision that is run beside it.
 ///
 /// # Errors
 /// It could not be run at all; what was gathered until then lies in its folder.
-pub fn run(plan: Plan, config: &Config, show: &Show) -> anyhow::Result<Exit> {
+pub fn run(
+    mut plan: Plan,
+    config: &Config,
+    show: &Show,
+    other: Option<(Other, Option<String>)>,
+) -> anyhow::Result<Exit> {
     let interrupt = Interrupt::listen().context("signals cannot be listened to")?;
-    judged(plan, config, show, &interrupt).map(|(exit, _)| exit)
+    let Some((other, prepare)) = other else {
+        return judged(plan, config, show, &interrupt).map(|(exit, _)| exit);
+    };
+    // What cannot be run at all is said before anything else is tried.
+    let (_, cwd) = conductor::understand(&plan)?;
+    plan.library = plan.library.within(conductor::project(&cwd));
+    let given = given_baseline(&plan)?;
+    let folder = new_folder(show)?;
+    let compared = against::run(&other, &mut plan, prepare, config, show, (&folder, &interrupt))?;
+    let Some(compared) = compared else { return Ok(Exit::Interrupted) };
+    finished(&plan, config, show, &interrupt, folder, (given.or(Some(compared.base)), Some(compared.against)))
+        .map(|(exit, _)| exit)
 }
 
 /// The same with signals that are heard already; gives what was judged, too, where anything was.
@@ -64,52 +82,98 @@ pub fn judged(
     show: &Show,
     interrupt: &Interrupt,
 ) -> anyhow::Result<(Exit, Option<RunView>)> {
-    let (invocation, cwd) = conductor::understand(&plan)?;
+    let (_, cwd) = conductor::understand(&plan)?;
     plan.library = plan.library.within(conductor::project(&cwd));
-    let baseline = plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")?;
-    let now = Zoned::now();
-    let stamp = now.strftime("%Y-%m-%d-%H%M%S").to_string();
-    let folder = match &show.out {
-        Some(root) => Folder::create(root)?,
-        None => Folder::create_named(Path::new(RUNS), &stamp)?,
-    };
-    if show.out.is_none() {
+    let given = given_baseline(&plan)?;
+    let folder = new_folder(show)?;
+    finished(&plan, config, show, interrupt, folder, (given, None))
+}
+
+/// The earlier run that was named.
+fn given_baseline(plan: &Plan) -> anyhow::Result<Option<RunResult>> {
+    plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")
+}
+
+/// Carries a plan out and leaves its journal alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn conducted(plan: &Plan, config: &Config, show: &Show, interrupt: &Interrupt) -> anyhow::Result<Folder> {
+    let folder = new_folder(show)?;
+    let hidden = hidden(show.no_redact);
+    let redactor = Redactor::new(&hidden, Some(plan));
+    conduct(plan, config, show, interrupt, (&folder, hidden, &redactor), None)??;
+    Ok(folder)
+}
+
+/// The folder of a new run.
+fn new_folder(show: &Show) -> anyhow::Result<Folder> {
+    let Some(root) = &show.out else {
+        let stamp = Zoned::now().strftime("%Y-%m-%d-%H%M%S").to_string();
+        let folder = Folder::create_named(Path::new(RUNS), &stamp)?;
         point_latest(folder.root());
-    }
-    let style = Style::of(show.json);
+        return Ok(folder);
+    };
+    Ok(Folder::create(root)?)
+}
+
+/// Has the plan carried out; the inner error is one of the run, the outer one of what stands around it.
+fn conduct(
+    plan: &Plan,
+    config: &Config,
+    show: &Show,
+    interrupt: &Interrupt,
+    (folder, hidden, redactor): (&Folder, Hidden, &Redactor),
+    against: Option<Against>,
+) -> anyhow::Result<Result<(), Halt>> {
+    let (invocation, cwd) = conductor::understand(plan)?;
     let detail = match (show.quiet, show.verbose) {
         _ if show.progress_alone => Detail::Progress,
         (true, _) => Detail::Quiet,
         (_, true) => Detail::Events,
         _ => Detail::Steps,
     };
-    let console = Console::new(style, detail, show.json);
+    let console = Console::new(Style::of(show.json), detail, show.json);
     let observer: Box<dyn Observer> =
         if show.json && !show.progress_alone { Box::new(JsonLines { beside: console }) } else { Box::new(console) };
-    let hidden = hidden(show.no_redact);
-    let redactor = Redactor::new(&hidden, Some(&plan));
     let observer = Box::new(Redacting { redactor: redactor.clone(), shown: observer });
     let file = folder.new_journal().with_context(|| format!("{} cannot be written", folder.journal().display()))?;
-    let journal = Writer::new(file, Clock::start(), observer);
-    let order = Order {
-        plan: &plan,
+    interrupt.in_order();
+    let done = conductor::run(Order {
+        plan,
         bounds: &config.settings.bounds,
         settings: serde_json::to_value(&config.settings)?,
         hidden,
-        folder: &folder,
-        journal,
-        started: now.timestamp().to_string(),
+        folder,
+        journal: Writer::new(file, Clock::start(), observer),
+        started: Zoned::now().timestamp().to_string(),
         invocation,
         cwd,
         interrupt: interrupt.clone(),
-    };
-    let cut = conductor::run(order);
+        against,
+    });
+    // The server is gone and the journal sealed: what follows can be made anew by `report`.
+    interrupt.at_once();
+    Ok(done)
+}
+
+/// Carries a plan out in its folder, judges it, and shows what came of it.
+fn finished(
+    plan: &Plan,
+    config: &Config,
+    show: &Show,
+    interrupt: &Interrupt,
+    folder: Folder,
+    (baseline, against): (Option<RunResult>, Option<Against>),
+) -> anyhow::Result<(Exit, Option<RunView>)> {
+    let hidden = hidden(show.no_redact);
+    let redactor = Redactor::new(&hidden, Some(plan));
+    let cut = conduct(plan, config, show, interrupt, (&folder, hidden, &redactor), against)?;
     if let Err(error) = &cut {
         // What was measured until then is worth its verdict.
         errln!("profile-run: {}", redactor.text(&error.to_string()));
     }
-    // The server is gone and the journal sealed: what follows can be made anew by `report`.
-    interrupt.at_once();
+    let style = Style::of(show.json);
     let view = match analysis::analyse(&folder, baseline.as_ref(), show.no_redact) {
         // It was said why: nothing had begun that could be told of.
         Err(_) if cut.is_err() => return Ok((Exit::CouldNotRun, None)),
@@ -170,6 +234,10 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
     if let Some(profile) = &result.profile {
         let work = profile.overhead.map_or(String::new(), |times| format!(", {}", phrase::profiled_work(times)));
         lines.push(("profile".to_owned(), format!("{}{work}", phrase::plural(profile.figures.records, "call"))));
+    }
+    let comparison = result.baseline.clone().and_then(|value| serde_json::from_value::<Comparison>(value).ok());
+    if let Some(line) = comparison.and_then(|comparison| comparison.times_in_a_line()) {
+        lines.push(("against".to_owned(), plain(&line)));
     }
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
     let thresholds = result.thresholds.iter().map(|row| {

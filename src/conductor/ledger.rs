@@ -24,6 +24,8 @@ use crate::verdict::ledger::{Offers, Stop, inquire};
 /// The longest that it takes, and its part of the budget.
 const LONGEST: Duration = Duration::from_secs(10);
 const PART: f64 = 0.1;
+/// The longest where it decides whether a leak is there.
+const DECIDING: Duration = Duration::from_secs(30);
 /// Less than this decides too little to be worth the time of the waves.
 const SHORTEST: Duration = Duration::from_secs(6);
 
@@ -122,6 +124,10 @@ fn allotted(run: &Context<'_>) -> Result<Duration, LedgerStatus> {
     }
     if run.plan.engine == Engine::Command {
         return Err(LedgerStatus::OtherEngine);
+    }
+    if run.plan.sought.as_ref().is_some_and(|sought| sought.step.is_some()) {
+        // It decides in the waves' place.
+        return Ok(DECIDING);
     }
     let part = run.plan.budget.map_or(LONGEST, |budget| budget.mul_f64(PART).min(LONGEST));
     if part < SHORTEST {

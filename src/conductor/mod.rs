@@ -31,6 +31,7 @@ mod stop;
 mod stop_reason;
 mod supervise;
 mod time_share;
+mod timed;
 mod wave;
 mod wave_size;
 

@@ -15,10 +15,11 @@ use super::profile_pass;
 use super::recorder::Recorder;
 use super::sample_log::SampleLog;
 use super::stop_reason::Halt;
+use super::timed;
 use crate::journal::{End, Event, Folder, Header, Interrupted, Planned, SCHEMA, Writer};
 use crate::matrix::Cells;
 use crate::model::plan::{Pass, Plan};
-use crate::model::{EarlyEnd, Hidden};
+use crate::model::{Against, EarlyEnd, Hidden};
 use crate::proc::Process;
 use crate::server::attach;
 use crate::server::command::Invocation;
@@ -51,6 +52,8 @@ pub struct Order<'a> {
     pub cwd: PathBuf,
     /// Signals; listened to from before the folder was made.
     pub interrupt: Interrupt,
+    /// Times of this build and another one, to be written down with the run.
+    pub against: Option<Against>,
 }
 
 /// Understands the plan's command where it will run.
@@ -80,7 +83,7 @@ pub fn run(order: Order) -> Result<(), Halt> {
 }
 
 async fn conduct(order: Order<'_>) -> Result<(), Halt> {
-    let Order { plan, bounds, settings, hidden, folder, journal, started, invocation, cwd, interrupt } = order;
+    let Order { plan, bounds, settings, hidden, folder, journal, started, invocation, cwd, interrupt, against } = order;
     if !Path::new("/proc/self/stat").exists() {
         return Err(Halt::early(
             EarlyEnd::Environment,
@@ -132,7 +135,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         descriptors,
         began: Instant::now(),
     };
-    let outcome = carry_out(&mut run, started, settings, hidden).await;
+    let outcome = carry_out(&mut run, started, (settings, hidden, against)).await;
     run.sample_log.flush();
     match outcome {
         Ok(()) => run.recorder.write(Event::End(End::default())),
@@ -153,7 +156,11 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     }
 }
 
-async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidden: Hidden) -> Result<(), Halt> {
+async fn carry_out(
+    run: &mut Context<'_>,
+    started: String,
+    (settings, hidden, against): (Value, Hidden, Option<Against>),
+) -> Result<(), Halt> {
     let (commit, dirty) = environment::source(&run.cwd).await;
     run.recorder.write(Event::Header(Header {
         schema: SCHEMA,
@@ -167,6 +174,9 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidd
         cwd: std::env::current_dir().ok().map(|folder| folder.display().to_string()),
     }))?;
     run.recorder.write(Event::Plan(Planned { plan: Box::new(run.plan.clone()), settings, hidden }))?;
+    if let Some(against) = against {
+        run.recorder.write(Event::Against(Box::new(against)))?;
+    }
     hooks::run_hook(run, "--prepare", run.plan.prepare.clone()).await?;
     ask_php(run);
     for warning in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
@@ -175,7 +185,10 @@ async fn carry_out(run: &mut Context<'_>, started: String, settings: Value, hidd
     for pass in &run.plan.passes {
         run.interrupt.check()?;
         match pass {
-            Pass::Measure => measure_pass::measure_pass(run).await?,
+            Pass::Measure => match run.plan.timed {
+                Some(count) => timed::timed_load(run, count).await?,
+                None => measure_pass::measure_pass(run).await?,
+            },
             Pass::Profile => match profile_pass::profile_pass(run).await {
                 // What fails under the profiler takes nothing from what was measured without it.
                 Err(halt @ (Halt::Early { .. } | Halt::Target(_))) if run.plan.passes.contains(&Pass::Measure) => {

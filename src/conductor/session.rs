@@ -9,6 +9,7 @@ use crate::capture::{Bound, Follower};
 use crate::diagnose::Witness;
 use crate::load::Sources;
 use crate::model::plan::Pass;
+use crate::proc::Process;
 use crate::sampler::{Idle, Moment, SamplerHandle};
 use crate::server::listeners::listening;
 use crate::server::tree::Family;
@@ -130,6 +131,12 @@ impl Session {
     /// CPU seconds of all processes so far.
     pub fn cpu(&self) -> f64 {
         self.sampler.latest().iter().map(|sample| sample.cpu).sum()
+    }
+
+    /// CPU seconds of all processes by now, and of those below them that ended.
+    pub fn cpu_now(&self) -> f64 {
+        let seconds = |pid: i32| Process::open(pid).and_then(|process| process.cpu_seconds()).unwrap_or(0.0);
+        self.pids().into_iter().map(seconds).sum()
     }
 
     /// Resident memory of all processes.

@@ -75,7 +75,7 @@ pub(super) async fn run_load(
     run.recorder.write(Event::WaveBegin(WaveBegin { scene: scene.clone(), count, parallel }))?;
     run.sample_log.load.forget_peaks();
     let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
-    let cpu_before = session.cpu();
+    let cpu_before = session.cpu_now();
     let control = Arc::new(Control::new());
     let job = job(run, session, &asked);
     let tool = Tool::of(run.plan.engine, run.plan.load_command.as_deref());
@@ -122,7 +122,7 @@ pub(super) async fn run_load(
     let tally = outcome.map_err(|error| Halt::early(EarlyEnd::Environment, format!("the load cannot run: {error}")))?;
     run.sample_log.load.messages.store(messages_before + tally.messages_accepted, Ordering::Relaxed);
     run.sample_log.load.open.store(0, Ordering::Relaxed);
-    let server_cpu = (session.cpu() - cpu_before).max(0.0);
+    let server_cpu = (session.cpu_now() - cpu_before).max(0.0);
     let moved = halt.is_none() && follow(run, session)?;
     let ended = WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu, moved };
     run.recorder.write(Event::WaveEnd(ended))?;

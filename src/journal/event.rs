@@ -8,6 +8,8 @@ use super::worked::{
     CensusTaken, CodeRead, Floor, LedgerTaken, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd,
 };
 
+use crate::model::Against;
+
 /// The version of this format. Readers refuse newer ones and read older ones.
 pub const SCHEMA: u32 = 2;
 
@@ -29,6 +31,8 @@ pub enum Event {
     Header(Header),
     /// What was asked.
     Plan(Planned),
+    /// Times of this build and another one that were launched in turn before.
+    Against(Box<Against>),
     /// The target was started.
     Launch(Launch),
     /// It greeted.

@@ -1,6 +1,7 @@
 //! Plain values that cross rooms: the plan, what a load comes down to, metrics and states, reasons, exit codes, the
 //! run's one clock. Imports nothing of the other rooms.
 
+mod against;
 mod change;
 mod clock;
 mod drivers;
@@ -30,6 +31,7 @@ mod tree_floor;
 mod verdict;
 mod visible;
 
+pub use against::{Against, ProfiledLoad, Side, TimedLoad, TimedPart};
 pub use change::Change;
 pub use clock::Clock;
 pub use drivers::{Driven, Driver, Drivers, NotParted};

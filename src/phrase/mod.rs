@@ -15,6 +15,7 @@ mod load;
 mod redact;
 mod state;
 mod threshold;
+mod times;
 
 pub use advice::{longer_queue, lost_connections};
 pub use amount::{bytes, duration, few_messages, grouped, millis, plural, profiled_work, rate, significant, versions};
@@ -37,3 +38,4 @@ pub use load::{DAMAGED_JOURNAL_ADVICE, REST, asked, damaged_journal, scenario_st
 pub use redact::{Redactor, is_secret_name, printable};
 pub use state::{change, metric, metric_noun, state, verdict};
 pub use threshold::{broken_thresholds, threshold_figure};
+pub use times::{slower, time_ratio};

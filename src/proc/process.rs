@@ -190,6 +190,16 @@ impl Process {
         Ok(words.next().zip(words.next()).map(|(on, waited)| (on as u64, waited as u64)))
     }
 
+    /// CPU seconds of the process and of its children that were waited for: to the nanosecond where it has one thread, else in
+    /// clock ticks, as those of its children.
+    pub fn cpu_seconds(&self) -> Result<f64, Error> {
+        let stat = self.stat()?;
+        let ticks = |ticks: u64| ticks as f64 / super::clock_ticks() as f64;
+        let exact = if stat.threads == 1 { self.schedstat()? } else { None };
+        let own = exact.filter(|(on, _)| *on > 0).map_or(ticks(stat.utime + stat.stime), |(on, _)| on as f64 / 1e9);
+        Ok(own + ticks(stat.waited_time))
+    }
+
     /// Pids of the children of all threads; `None` where the kernel was built without this file.
     pub fn children(&self) -> Result<Option<Vec<i32>>, Error> {
         let mut children = Vec::new();

@@ -5,7 +5,7 @@ use askama::Template;
 use super::page::{Assets, assets};
 use super::{Error, embed, markdown, words};
 use crate::analysis::Comparison;
-use crate::analysis::compare::{FunctionChange, GrowthChange, LEAST_MESSAGES, SpeedChange};
+use crate::analysis::compare::{FunctionChange, GrowthChange, LEAST_MESSAGES, SpeedChange, TimeChange, Timed};
 use crate::analysis::result::RunResult;
 use crate::model::Change;
 use crate::phrase::{self, significant};
@@ -205,6 +205,12 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
             rows: grown.iter().map(|row| growth(row)).collect(),
         },
         Table {
+            title: "Times, tested",
+            lead: "Per message. Both builds were launched in turn, pair by pair; the chance that any of these is claimed of equal builds is 1 in 1,000.",
+            heads: &["Time", "Base", "New", "Change, 95%", "Pairs", ""],
+            rows: comparison.times.iter().map(tested).collect(),
+        },
+        Table {
             title: "Calls per message",
             lead: "Only calls that are a whole number for each message in both runs: nothing else belongs to the message.",
             heads: &["Function", "Base", "New", ""],
@@ -256,6 +262,16 @@ fn growth(row: &GrowthChange) -> Vec<Cell> {
         change(row.change),
         Cell::new(row.holder.clone().unwrap_or_default(), Kind::Text),
     ]
+}
+
+fn tested(row: &TimeChange) -> Vec<Cell> {
+    let [was, is] = row.micros().map(|micros| Cell::new(format!("{micros} µs"), Kind::Figure));
+    let name = match row.what {
+        Timed::Function => Cell::new(&row.name, Kind::Code),
+        Timed::Cpu | Timed::Wall => Cell::new(phrase::capital(&row.subject()), Kind::Text),
+    };
+    let change_of = Cell::new(phrase::time_ratio(row.ratio, row.ci95), Kind::Figure);
+    vec![name, was, is, change_of, Cell::new(row.pairs.to_string(), Kind::Figure), change(row.change)]
 }
 
 fn calls(row: &FunctionChange) -> Vec<Cell> {

@@ -15,6 +15,7 @@ mod garbage;
 pub mod ledger;
 mod looks;
 mod over_time;
+pub mod paired;
 mod restarts;
 mod rests;
 mod rises;

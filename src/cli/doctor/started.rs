@@ -44,6 +44,7 @@ pub(super) fn look(
             invocation,
             cwd,
             interrupt,
+            against: None,
         };
         Ok(conductor::run(order)?)
     });

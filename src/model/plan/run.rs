@@ -133,6 +133,9 @@ pub struct Plan {
     /// Bytes that a profile's call tree may take in memory.
     #[serde(default = "max_tree")]
     pub max_tree: u64,
+    /// Nothing but one load of so many messages, for its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timed: Option<u64>,
     /// The leak that is looked for: where the ledger shows it, or that it is not there, there are no waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sought: Option<Sought>,

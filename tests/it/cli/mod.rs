@@ -1,6 +1,7 @@
 //! The commands as they are typed.
 
 mod action;
+mod against;
 mod attach;
 mod bisect;
 mod callbacks;
