@@ -2,7 +2,7 @@
 # What a release promises: the same bytes wherever it is built; it runs where nothing else is, and with the PHP of other
 # Debians. Takes root, debootstrap, busybox-static, dpkg and the network; exits 1 at the first promise that is not kept.
 #
-#   test.sh [CASE...]        bytes, empty, no_c_library, debian, deb, composer_package (all)
+#   test.sh [CASE...]        bytes, empty, no_c_library, debian, deb, composer_package, arm64 (all)
 #
 # ROOTS=FOLDER keeps the systems that were made (target/roots); SUITES="bullseye bookworm trixie" are the Debians.
 set -eu
@@ -193,13 +193,29 @@ JSON
     cd "$here"
 }
 
+# The program for 64-bit ARM is built, and reads profiles to the same bytes as this machine's own. A whole run cannot be
+# emulated: the emulator of single programs has no /proc of the processes that it runs.
+arm64() {
+    if command -v rustup >/dev/null; then rustup target add aarch64-unknown-linux-gnu; fi
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
+        "${CARGO:-cargo}" build --locked --bin profile-run --target aarch64-unknown-linux-gnu --target-dir target/arm64 ||
+        fail "a build for 64-bit ARM (it takes Rust's library for aarch64-unknown-linux-gnu)"
+    for file in $(find fixtures/profiles/xdebug fixtures/profiles/callgrind -type f -name '*.out*' | sort); do
+        "$program" analyze --format json "$file" >"$scratch/own.json" 2>/dev/null && own=0 || own=$?
+        qemu-aarch64-static -L /usr/aarch64-linux-gnu target/arm64/aarch64-unknown-linux-gnu/debug/profile-run \
+            analyze --format json "$file" >"$scratch/arm64.json" 2>/dev/null && other=0 || other=$?
+        [ "$own" = "$other" ] || fail "$file: exit code $other on ARM, $own here"
+        cmp -s "$scratch/own.json" "$scratch/arm64.json" || fail "$file reads otherwise on ARM"
+    done
+}
+
 has_profiles() {
     files=$(jq '.profile.files | length' "$1/result.json")
     [ "$files" -ge "$2" ] || fail "$files profiles in $1, where $2 processes worked or more"
 }
 
 [ "$(id -u)" = 0 ] || { echo "dist-test: it takes root to make systems and to change into them" >&2; exit 2; }
-[ $# -gt 0 ] || set -- bytes empty no_c_library debian deb composer_package
+[ $# -gt 0 ] || set -- bytes empty no_c_library debian deb composer_package arm64
 sh packaging/dist.sh
 unpacked
 for case in "$@"; do

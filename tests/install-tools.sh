@@ -16,6 +16,12 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 has() { command -v "$1" >/dev/null 2>&1; }
 php_has() { has php && php -m 2>/dev/null | grep -qix "$1"; }
 
+# What builds for 64-bit ARM, and runs it.
+arm64() {
+    has aarch64-linux-gnu-gcc || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    has qemu-aarch64-static || echo qemu-user-static
+}
+
 # One word a package that is missing.
 missing() {
     has cc || echo gcc libc6-dev
@@ -36,7 +42,7 @@ missing() {
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
     [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; }
-    [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; }
+    [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; arm64; }
     has groff || echo groff-base
     has npm || [ -d target/peers/package ] || echo npm
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use object::read::ReadCache;
 use object::{Architecture, Object, ObjectSegment, ObjectSymbol};
 
+use super::page_size;
+
 /// A loadable segment (`PT_LOAD`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
@@ -85,9 +87,14 @@ impl Image {
     /// Load bias: what to add to the file's addresses, given that the mapping of `file_offset`
     /// starts at `mapped_at`.
     pub fn bias(&self, file_offset: u64, mapped_at: u64) -> Option<u64> {
-        // Mappings start at page boundaries, segments need not.
+        self.bias_by(page_size(), file_offset, mapped_at)
+    }
+
+    fn bias_by(&self, page: u64, file_offset: u64, mapped_at: u64) -> Option<u64> {
+        // Mappings start at page boundaries, segments need not. Pages have 4, 16 or 64 KiB.
+        let page_of = |offset: u64| offset / page;
         let segment =
-            self.segments.iter().find(|s| s.file_offset & !0xfff == file_offset & !0xfff && s.file_size > 0)?;
+            self.segments.iter().find(|s| page_of(s.file_offset) == page_of(file_offset) && s.file_size > 0)?;
         let back = segment.file_offset.wrapping_sub(file_offset);
         Some(mapped_at.wrapping_add(back).wrapping_sub(segment.address))
     }
@@ -124,8 +131,13 @@ mod tests {
             symbols: vec![],
             is_known: true,
         };
-        assert_eq!(image.bias(0, 0x5000_0000), Some(0x5000_0000));
-        assert_eq!(image.bias(0x4000, 0x5000_5000), Some(0x5000_0000));
-        assert_eq!(image.bias(0x9000, 0x5000_5000), None);
+        assert_eq!(image.bias_by(0x1000, 0, 0x5000_0000), Some(0x5000_0000));
+        assert_eq!(image.bias_by(0x1000, 0x4000, 0x5000_5000), Some(0x5000_0000));
+        assert_eq!(image.bias_by(0x1000, 0x9000, 0x5000_5000), None);
+        // Where pages have 64 KiB, a mapping begins as many before its segment.
+        let segment = Segment { address: 0x2_fda8, memory_size: 0x900, file_offset: 0x1_fda8, file_size: 0x800 };
+        let image = Image { segments: vec![segment], ..image };
+        assert_eq!(image.bias_by(0x1_0000, 0x1_0000, 0xaaaa_0002_0000), Some(0xaaaa_0000_0000));
+        assert_eq!(image.bias_by(0x1000, 0x1_0000, 0xaaaa_0002_0000), None);
     }
 }

@@ -15,6 +15,9 @@ use crate::proc::remote::Remote;
 /// What every build exports, the stripped ones too.
 const SYMBOLS: [&str; 3] = ["executor_globals", "compiler_globals", "module_registry"];
 
+/// What a build with threads exports in the place of the first: each thread has globals of its own, at this offset.
+const OF_THREADS: &str = "executor_globals_offset";
+
 /// How far a release may stand from the table's `sizeof(executor_globals)` of its minor version
 /// (8.2 gained 16 bytes between two of its releases; two minor versions differ by more).
 const GLOBALS_SLACK: u32 = 64;
@@ -125,16 +128,38 @@ fn find_image(pid: i32, maps: &[Mapping]) -> Result<(Image, u64), Error> {
         tried.push((&code.path, code.inode));
         let Some(first) = maps.iter().find(|m| m.inode == code.inode && m.path == code.path) else { continue };
         let Some(file) = open_mapped(pid, first, code.path == exe) else { continue };
-        if let Some(image) = open_engine(file) {
-            let bias = image.bias(first.offset, first.start);
-            return bias.map(|bias| (image, bias)).ok_or(Error::Unsupported("its mappings fit no segment".into()));
+        match open_engine(file) {
+            Opened::Engine(image) => {
+                let bias = image.bias(first.offset, first.start);
+                return bias.map(|bias| (image, bias)).ok_or(Error::Unsupported("its mappings fit no segment".into()));
+            }
+            Opened::WithThreads => {
+                return Err(Error::Unsupported(
+                    "it is built with threads (ZTS), and each thread has a heap of its own; a PHP that is built \
+                     without them (NTS) can be read"
+                        .into(),
+                ));
+            }
+            Opened::Other => {}
         }
     }
     let name = exe.rsplit('/').next().unwrap_or_default();
     if name.starts_with("php") || name == "frankenphp" {
-        return Err(Error::Unsupported(format!("{name} exports no executor_globals (a static or a ZTS build)")));
+        return Err(Error::Unsupported(format!(
+            "{name} exports no executor_globals, as static builds do not; a PHP that exports its symbols can be read"
+        )));
     }
     Err(Error::NotPhp)
+}
+
+/// What a file is.
+enum Opened {
+    /// It holds the engine.
+    Engine(Image),
+    /// An engine with threads.
+    WithThreads,
+    /// Neither.
+    Other,
 }
 
 /// A file, as long as it is not written.
@@ -144,18 +169,22 @@ type FileKey = (u64, u64, i64, i64);
 /// their symbols anew would take longer than all the rest of a floor.
 static NO_ENGINE: Mutex<BTreeSet<FileKey>> = Mutex::new(BTreeSet::new());
 
-fn open_engine(file: File) -> Option<Image> {
+fn open_engine(file: File) -> Opened {
     use std::os::unix::fs::MetadataExt;
-    let about = file.metadata().ok()?;
+    let Ok(about) = file.metadata() else { return Opened::Other };
     let key = (about.dev(), about.ino(), about.mtime(), about.mtime_nsec());
     if NO_ENGINE.lock().unwrap_or_else(PoisonError::into_inner).contains(&key) {
-        return None;
+        return Opened::Other;
     }
-    let image = Image::open(file.try_clone().ok()?, &SYMBOLS);
-    if image.is_none() {
-        NO_ENGINE.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    let open = |names: &[&str]| Image::open(file.try_clone().ok()?, names);
+    if let Some(image) = open(&SYMBOLS) {
+        return Opened::Engine(image);
     }
-    image
+    if open(&[OF_THREADS, SYMBOLS[2]]).is_some() {
+        return Opened::WithThreads;
+    }
+    NO_ENGINE.lock().unwrap_or_else(PoisonError::into_inner).insert(key);
+    Opened::Other
 }
 
 fn open_mapped(pid: i32, mapping: &Mapping, is_exe: bool) -> Option<File> {
@@ -197,5 +226,53 @@ fn identify(memory: &impl Memory, module: u64) -> Result<Layout, Error> {
         Some(layout) if debug == 0 && zts == 0 && build == format!("API{api},NTS") => Ok(layout.clone()),
         Some(_) => Err(Error::Unsupported(format!("only builds without threads and debugging are known, not {build}"))),
         None => Err(Error::Unsupported(format!("a PHP with {build} is not known"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A module's entry in memory of its own: its API, whether it is built for debugging, whether with threads.
+    struct Entry {
+        bytes: Vec<u8>,
+    }
+
+    const AT: u64 = 0x1000;
+
+    impl Entry {
+        fn new(api: u32, debug: u8, threads: u8, build: &str) -> Entry {
+            let mut bytes = vec![0; 256];
+            bytes[4..8].copy_from_slice(&api.to_le_bytes());
+            (bytes[8], bytes[9]) = (debug, threads);
+            bytes[160..168].copy_from_slice(&(AT + 200).to_le_bytes());
+            bytes[200..200 + build.len()].copy_from_slice(build.as_bytes());
+            Entry { bytes }
+        }
+    }
+
+    impl Memory for Entry {
+        fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
+            let from = address.checked_sub(AT)? as usize;
+            into.copy_from_slice(self.bytes.get(from..from + into.len())?);
+            Some(())
+        }
+    }
+
+    #[test]
+    fn a_build_that_is_not_known_is_refused_by_name() {
+        let told = |api, debug, threads, build: &str| identify(&Entry::new(api, debug, threads, build), AT);
+        assert_eq!(told(20_240_924, 0, 0, "API20240924,NTS").unwrap().version, "8.4");
+        for (api, debug, threads, build) in [
+            (20_240_924, 0, 1, "API20240924,TS"),
+            // The byte alone, or the name alone.
+            (20_240_924, 0, 1, "API20240924,NTS"),
+            (20_240_924, 0, 0, "API20240924,TS"),
+            (20_240_924, 1, 0, "API20240924,NTS,debug"),
+            (20_260_924, 0, 0, "API20260924,NTS"),
+        ] {
+            let refused = told(api, debug, threads, build).unwrap_err();
+            assert!(matches!(&refused, Error::Unsupported(why) if why.contains(build)), "{build}: {refused:?}");
+        }
     }
 }

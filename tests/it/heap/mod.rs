@@ -305,6 +305,27 @@ fn what_is_no_php_says_so() {
     assert_eq!(Inspector::attach(child.id() as i32).unwrap_err(), Error::NotPhp);
 }
 
+/// A program that exports what a PHP with threads does.
+#[test]
+fn a_php_with_threads_is_refused_by_that_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (folder.path().join("zts.c"), folder.path().join("frankenphp"));
+    std::fs::write(
+        &source,
+        "#include <unistd.h>\nint executor_globals_offset = 8, compiler_globals_offset = 16; char module_registry[56];\n\
+         int main(void) { write(1, \"x\", 1); sleep(5); }\n",
+    )
+    .unwrap();
+    let built = Command::new("cc").args(["-rdynamic", "-w", "-o"]).arg(&program).arg(&source).status();
+    assert!(built.expect("this test needs cc").success());
+    let mut child = Command::new(&program).stdout(Stdio::piped()).spawn().unwrap();
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut [0]).unwrap();
+    let refused = Inspector::attach(child.id() as i32).unwrap_err();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(matches!(&refused, Error::Unsupported(why) if why.contains("with threads (ZTS)")), "{refused:?}");
+}
+
 #[test]
 fn statuses_print_as_documented() {
     let json = |error: Error| serde_json::to_value(error).unwrap();
