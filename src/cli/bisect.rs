@@ -18,7 +18,7 @@ use crate::conductor::Interrupt;
 use crate::console::Style;
 use crate::journal::{Folder, Readers};
 use crate::model::plan::{Pass, Plan};
-use crate::model::{Role, Sought};
+use crate::model::{Role, Sought, Verdict};
 use crate::phrase;
 
 /// Arguments of `profile-run bisect`.
@@ -32,6 +32,9 @@ pub struct Args {
     #[command(flatten)]
     job: main_job::Args,
 }
+
+/// The budget's factor where a run was not decided, and is tried again.
+const TWICE: u32 = 2;
 
 /// Lines of a diff that are shown.
 const LONGEST_DIFF: usize = 60;
@@ -122,7 +125,11 @@ struct Tried {
 impl Bisection<'_> {
     fn search(&mut self, good: &str, bad: &str) -> anyhow::Result<Exit> {
         self.say(&format!("{}, bisected from {} to {}", self.plan.command.join(" "), short(good), short(bad)));
-        let first = self.try_commit(bad)?;
+        let mut first = self.try_commit(bad, 1)?;
+        let undecided = |result: &RunResult| result.verdict == Some(Verdict::Inconclusive);
+        if self.interrupt.came().is_none() && first.result.as_ref().is_some_and(undecided) {
+            first = self.try_commit(bad, TWICE)?;
+        }
         if self.interrupt.came().is_some() {
             return Ok(Exit::Interrupted);
         }
@@ -194,11 +201,17 @@ impl Bisection<'_> {
 
     /// Runs a commit and reads what it tells.
     fn ask(&mut self, commit: &str, sought: &Sought) -> anyhow::Result<(Answer, Tried)> {
-        let tried = self.try_commit(commit)?;
-        let answer = match &tried.result {
+        let mut tried = self.try_commit(commit, 1)?;
+        let read = |tried: &Tried| match &tried.result {
             Some(result) => bisection::answer(sought, result),
             None => Answer::Neither(Unsaid::NotLoaded("its run left no result".to_owned())),
         };
+        let mut answer = read(&tried);
+        if self.interrupt.came().is_none() && matches!(answer, Answer::Neither(Unsaid::Undecided(_))) {
+            // A machine that is busy for a while is no reason to leave a commit out.
+            tried = self.try_commit(commit, TWICE)?;
+            answer = read(&tried);
+        }
         let per = sought.growth.per;
         let shown = |shown: &Shown| match shown {
             Shown::Step(bytes) => phrase::step_keeps(*bytes, per),
@@ -216,7 +229,8 @@ impl Bisection<'_> {
         Ok((answer, tried))
     }
 
-    fn try_commit(&mut self, commit: &str) -> anyhow::Result<Tried> {
+    /// Runs a commit with so many times the budget.
+    fn try_commit(&mut self, commit: &str, times: u32) -> anyhow::Result<Tried> {
         self.tree.check_out(commit)?;
         let place = self.tree.place().join(&self.project.below);
         self.runs += 1;
@@ -226,6 +240,7 @@ impl Bisection<'_> {
             return Ok(Tried { exit: Exit::CouldNotRun, result: None, name });
         }
         self.interrupt.in_order();
+        let plan = Plan { budget: self.plan.budget.map(|budget| budget * times), ..self.plan.clone() };
         let show = Show {
             out: Some(self.folder.root().join(&name)),
             json: self.json,
@@ -233,7 +248,7 @@ impl Bisection<'_> {
             progress_alone: true,
             ..Show::default()
         };
-        let (exit, result) = match run::judged(self.plan.clone(), self.config, &show, &self.interrupt) {
+        let (exit, result) = match run::judged(plan, self.config, &show, &self.interrupt) {
             Ok((exit, view)) => (exit, view.map(|view| view.result)),
             // A command that this commit does not have is no reason to give up.
             Err(error) if self.runs > 2 => {
