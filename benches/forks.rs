@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
     };
     let (pairs, messages) = (value("--pairs", 12), value("--messages", 2_000));
     let folder = tempfile::tempdir()?;
-    let library = Separate::prepare(&folder.path().join("php"), Path::new("php"), None).map_err(io::Error::other)?;
+    let library = Separate::profiles(&folder.path().join("php"), Path::new("php"), None).map_err(io::Error::other)?;
     let preload = Some(library.preload.as_str());
     served(folder.path(), None, messages)?;
     let (mut rates, mut cpus) = (Vec::new(), Vec::new());

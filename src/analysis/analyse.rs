@@ -16,7 +16,7 @@ use super::settings_read::SettingsError;
 use super::slices::WaveAt;
 use super::view::{RunView, Timeline};
 use super::waiting::Waiting;
-use super::{callers, drivers, load, profile, thresholds, timeline};
+use super::{callers, drivers, instructions, load, profile, thresholds, timeline};
 use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
 use crate::model::{Editor, ExitCode, Metric, Pass, Verdict, WarningKind};
@@ -87,6 +87,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         shown.summary.overhead = overhead(&history);
         not_measured.append(&mut shown.notes);
     }
+    let instructions = instructions::instructions(&history, &plan, folder, &mut not_measured);
     let mut result = RunResult {
         schema: SCHEMA,
         verdict: Some(Verdict::Inconclusive),
@@ -103,6 +104,7 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
         profile: shown.as_ref().map(|shown| shown.summary.clone()),
         drivers: None,
         ledger: history.ledger.as_ref().map(|taken| (*taken.ledger).clone()),
+        instructions,
         target: target(&history, &plan.command),
         samples_summary: summary,
         host: history.header.host.clone(),

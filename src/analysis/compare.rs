@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub use super::against::{TimeChange, Timed};
 pub use super::compare_functions::FunctionChange;
 use super::compare_functions::functions;
+pub use super::compare_instructions::InstructionChange;
+use super::compare_instructions::instructions;
 use super::result::{Finding, LoadRow, Metric, Per, RunResult, Unit, Verdict};
 use crate::model::{Against, Change};
 use crate::phrase::{self, grouped, significant};
@@ -89,6 +91,12 @@ pub struct Comparison {
     /// Functions of both whose time with all that they call changed most: shown, not judged.
     #[serde(default)]
     pub function_times: Vec<FunctionChange>,
+    /// Instructions by scenario.
+    #[serde(default)]
+    pub instructions: Vec<InstructionChange>,
+    /// In which conditions the counts of instructions differ; where in any, none of them is judged.
+    #[serde(default)]
+    pub count_differences: Vec<String>,
     /// Messages of both profiles, where they are so few that one of them could make every difference: then no function
     /// is compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -112,7 +120,9 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     let change = |is: &Finding| growth_change(earlier.finding(is.metric, &is.scenario), is, &now.bounds);
     let growth: Vec<GrowthChange> = now.findings.iter().map(change).collect();
     let functions = functions(earlier, now);
-    let changes = || growth.iter().map(|growth| growth.change).chain(functions.changed.iter().map(|f| f.change));
+    let counted = instructions(earlier, now);
+    let exact = || functions.changed.iter().map(|f| f.change).chain(counted.scenarios.iter().map(|row| row.change));
+    let changes = || growth.iter().map(|growth| growth.change).chain(exact());
     Comparison {
         differences: differences(earlier, now),
         commits: [earlier.source.commit.clone(), now.source.commit.clone()],
@@ -120,6 +130,8 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
         judged: functions.judged || changes().any(|change| change != Change::Unknown),
         worse: changes().any(|change| change == Change::Worse),
         speed: now.measured_load().filter_map(|row| speed_change(earlier, row)).collect(),
+        instructions: counted.scenarios,
+        count_differences: counted.differences,
         growth,
         against: None,
         times: Vec::new(),
@@ -261,7 +273,9 @@ impl Comparison {
             format!("Worse than the baseline: the calls of `{}` per message went from {was} to {is}.", function.name)
         });
         let slower = self.times.iter().filter(|time| time.change == Change::Worse);
-        grew.chain(called).chain(slower.map(|time| phrase::slower(&time.subject(), time.ratio, time.ci95))).collect()
+        let slower = slower.map(|time| phrase::slower(&time.subject(), time.ratio, time.ci95));
+        let counted = self.instructions.iter().filter_map(InstructionChange::regression);
+        grew.chain(called).chain(counted).chain(slower).collect()
     }
 
     /// The comparison for a terminal.
@@ -325,6 +339,12 @@ impl Comparison {
             let [was, is] = function.inclusive_ns_per_message.map(micros);
             let _ =
                 writeln!(out, "time         {}  {was} -> {is} µs per message with all that it calls", function.name);
+        }
+        for row in &self.instructions {
+            let _ = writeln!(out, "{}", row.line());
+        }
+        for difference in self.count_differences.iter().filter(|_| !self.instructions.is_empty()) {
+            let _ = writeln!(out, "             Instructions are not judged: the counts differ in {difference}.");
         }
         let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), significant);
         for speed in &self.speed {

@@ -58,7 +58,9 @@ fn profiled_alone(history: &RunHistory) -> (Option<Verdict>, String, Vec<String>
     if let Some((sentence, evidence)) = failed(history, &[Pass::Profile]) {
         return (None, sentence, evidence);
     }
-    (None, phrase::NO_VERDICT_ASKED.to_owned(), Vec::new())
+    let passes = history.plan.as_ref().map(|plan| plan.passes.as_slice());
+    let said = if passes == Some(&[Pass::Count]) { phrase::ONLY_COUNTED } else { phrase::NO_VERDICT_ASKED };
+    (None, said.to_owned(), Vec::new())
 }
 
 /// What is worse than it may be.

@@ -6,8 +6,8 @@ use super::Settings;
 use super::settings_read::{self, SettingsError};
 use crate::heap::{Census, Code};
 use crate::journal::{
-    Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, LedgerTaken, Marked, Preflight, Profiled,
-    Ready, Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+    Counted, Counter, Damage, End, Event, Failure, Floor, Header, Interrupted, Journal, Launch, LedgerTaken, Marked,
+    Preflight, Profiled, Ready, Sampled, ScenarioBegin, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
 };
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::Plan;
@@ -154,6 +154,12 @@ pub struct RunHistory {
     pub marked: Vec<Marked>,
     /// Second at which the profile pass was launched.
     pub profile_from: Option<f64>,
+    /// What instructions are counted under, as far as it was seen, or why they are not.
+    pub counter: Option<Counter>,
+    /// Tries of the count pass, in order.
+    pub counted: Vec<Counted>,
+    /// Second at which the count pass was launched first, and the last one at which it was heard of.
+    pub count_time: Option<(f64, f64)>,
     /// It was interrupted.
     pub interrupted: Option<Interrupted>,
     /// It has its end.
@@ -189,8 +195,10 @@ impl RunHistory {
             }
             Event::Launch(launch) => {
                 self.versions.extend(launch.versions.clone());
-                if launch.pass == Pass::Profile {
-                    self.profile_from.get_or_insert(t);
+                match launch.pass {
+                    Pass::Profile => drop(self.profile_from.get_or_insert(t)),
+                    Pass::Count => drop(self.count_time.get_or_insert((t, t))),
+                    Pass::Measure => {}
                 }
                 self.launches.insert(launch.pass, LaunchAt { launch: Some(launch), ..LaunchAt::default() });
             }
@@ -240,11 +248,16 @@ impl RunHistory {
             Event::NotMeasured(what) => self.not_measured.push(what.text),
             Event::TargetExit(exit) => {
                 let pass = exit.pass;
+                if let Some((_, until)) = self.count_time.as_mut().filter(|_| pass == Pass::Count) {
+                    *until = t;
+                }
                 self.launches.entry(pass).or_default().exit = Some(exit);
             }
             Event::Sampled(sampled) => self.sampling.add(&sampled),
             Event::Marked(marked) => self.marked.push(marked),
             Event::Profiled(profiled) => self.profiled = Some(profiled),
+            Event::Counter(counter) => self.counter = Some(counter),
+            Event::Counted(counted) => self.counted.push(counted),
             Event::Interrupted(interrupted) => self.interrupted = Some(interrupted),
             Event::End(end) => self.end = Some(end),
             Event::Look(_) | Event::Rest(_) => {}

@@ -16,7 +16,7 @@ pub use crate::journal::Warning;
 pub use crate::model::load_stats::{LoadRow, PREFLIGHT, Quantiles, RowPass};
 pub use crate::model::{
     Drivers, Excerpt, ExitCode, FailureKind, Finding, Growth, GrowthPer as Per, GrowthSource, Holder, HolderKind,
-    LEDGER, Ledger, Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
+    Instructions, LEDGER, Ledger, Location, Metric, Pass, Reason, Role, State, ThresholdRow, Unit, Verdict,
 };
 
 /// The version of this shape.
@@ -189,6 +189,9 @@ pub struct RunResult {
     /// What memory grows with, over all waves; none where there are too few.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drivers: Option<Drivers>,
+    /// Instructions per message; none of a run that was not asked to count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<Instructions>,
     /// The target.
     pub target: TargetInfo,
     /// Peaks and counts of the samples, by metric: `rss_peak`, `fd_peak`, `samples`, ...

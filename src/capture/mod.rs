@@ -1,11 +1,13 @@
 //! Profiles while they are written: each forked process gets a file of its own; what grows large is read as it grows and
 //! released behind the reader. Knows no server and no report.
 
+mod counted;
 mod follow;
 mod preload;
 mod room;
 mod writers;
 
+pub use counted::{CountError, instructions};
 pub use follow::{Followed, Follower, MakeFile, Outcome};
 pub use preload::{Refused, Separate};
 pub use room::Bound;

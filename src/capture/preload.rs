@@ -1,12 +1,15 @@
-//! The library that gives forked processes profiles of their own: it travels inside the program, is written into the
-//! run's folder, and is tried on the php in question before anything depends on it.
+//! The libraries that give forked processes profiles or counts of their own: they travel inside the program, are written
+//! into the run's folder, and are tried on the php in question before anything depends on them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Compiled from `fork.c`; empty where the build had no compiler for it.
-static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fork.so"));
+static FORK: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/fork.so"));
+
+/// Compiled from `count.c`, likewise.
+static COUNT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/count.so"));
 
 /// Asks the library for a sign that it was loaded.
 const TRIAL: &str = "PROFILE_RUN_PRELOAD_TRIAL";
@@ -47,19 +50,32 @@ pub struct Separate {
 }
 
 impl Separate {
-    /// Writes the library into a folder and tries it with a php. `before` is what `LD_PRELOAD` holds already.
+    /// Writes the library of the profile pass into a folder and tries it with a php. `before` is what `LD_PRELOAD` holds
+    /// already.
     ///
     /// # Errors
     /// [`Refused`], with the reason: the pass goes on without it.
-    pub fn prepare(folder: &Path, php: &Path, before: Option<&str>) -> Result<Separate, Refused> {
-        if LIBRARY.is_empty() {
+    pub fn profiles(folder: &Path, php: &Path, before: Option<&str>) -> Result<Separate, Refused> {
+        Self::prepare(FORK, &folder.join("profile-run-fork.so"), php, before)
+    }
+
+    /// The same with that of the count pass.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn counts(folder: &Path, php: &Path, before: Option<&str>) -> Result<Separate, Refused> {
+        Self::prepare(COUNT, &folder.join("profile-run-count.so"), php, before)
+    }
+
+    fn prepare(library: &[u8], path: &Path, php: &Path, before: Option<&str>) -> Result<Separate, Refused> {
+        if library.is_empty() {
             return Err(Refused::NotBuilt);
         }
-        let path = folder.join("profile-run-fork.so");
-        let refused = |reason: &str| Refused::NotWritten { path: path.clone(), reason: reason.to_owned() };
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let refused = |reason: &str| Refused::NotWritten { path: path.to_owned(), reason: reason.to_owned() };
         let text = path.to_str().filter(|text| !text.contains([' ', ':', '\t', '$']));
         let text = text.ok_or_else(|| refused("the loader takes no path with blanks, colons or dollar signs"))?;
-        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, LIBRARY));
+        let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(path, library));
         written.map_err(|error| refused(&error.to_string()))?;
         if !is_loaded(php, text, &folder.join("loaded")) {
             return Err(Refused::NotLoaded { php: php.to_owned() });
@@ -109,9 +125,9 @@ mod tests {
     #[test]
     fn what_takes_no_library_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let refused = Separate::prepare(folder.path(), Path::new("/nowhere/php"), None);
+        let refused = Separate::profiles(folder.path(), Path::new("/nowhere/php"), None);
         assert!(matches!(refused, Err(Refused::NotLoaded { .. } | Refused::NotBuilt)), "{refused:?}");
-        let refused = Separate::prepare(&folder.path().join("a b"), Path::new("php"), None);
+        let refused = Separate::profiles(&folder.path().join("a b"), Path::new("php"), None);
         assert!(matches!(refused, Err(Refused::NotWritten { .. } | Refused::NotBuilt)), "{refused:?}");
     }
 
@@ -122,7 +138,7 @@ mod tests {
         // Written by another process: one that this one still has open could not be started.
         let script = "printf '#!/bin/sh\ntest -n \"$3\"\n' >\"$0\" && chmod +x \"$0\"";
         assert!(Command::new("sh").args(["-c", script]).arg(&php).status().unwrap().success());
-        let tried = Separate::prepare(folder.path(), &php, None);
+        let tried = Separate::profiles(folder.path(), &php, None);
         assert!(matches!(tried, Ok(_) | Err(Refused::NotBuilt)), "{tried:?}");
     }
 }

@@ -18,6 +18,7 @@ const ENGINES: Names<Engine> = &[
 const PASSES: Names<Pass> = &[
     ("measure", "The server as it is: all verdicts come from here", Pass::Measure),
     ("profile", "With Xdebug's profiler on: the flamegraph comes from here", Pass::Profile),
+    ("count", "Under valgrind's callgrind: instructions per message; --count adds it", Pass::Count),
     ("clean", "", Pass::Measure),
 ];
 
@@ -70,7 +71,7 @@ pub fn fail_on_word() -> impl TypedValueParser<Value = Option<FailOn>> {
 
 /// The passes named, each once, in the order in which they run.
 pub fn passes(named: &[Pass]) -> Vec<Pass> {
-    [Pass::Measure, Pass::Profile].into_iter().filter(|pass| named.contains(pass)).collect()
+    Pass::ALL.into_iter().filter(|pass| named.contains(pass)).collect()
 }
 
 /// What was named; `none` stands alone.
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn passes_run_in_their_order() {
-        assert_eq!(passes(&[Pass::Profile, Pass::Measure]), [Pass::Measure, Pass::Profile]);
+        assert_eq!(passes(&[Pass::Count, Pass::Profile, Pass::Measure]), Pass::ALL);
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub struct Args {
     /// Sessions and messages times F, at least 1 each; message lengths never change
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = parse::scale, help_heading = "Load")]
     pub scale: f64,
-    /// Wall time from launch to the last stop, both passes; a quarter of it for the profile pass
+    /// Wall time from launch to the last stop, measure and profile; a quarter of it for the profile pass
     #[arg(long, value_name = "TIME", default_value = "3m", value_parser = parse::duration, help_heading = "Load")]
     pub budget: Duration,
     /// The recipe's counts, with no budget
@@ -43,6 +43,9 @@ pub struct Args {
         help_heading = "Load"
     )]
     pub passes: Vec<Pass>,
+    /// Count instructions per message under valgrind's callgrind, too: a third, short pass beside the budget
+    #[arg(long, help_heading = "Load")]
+    pub count: bool,
     /// Envelope sender; "" is the null sender
     #[arg(long, value_name = "ADDR", default_value = "test@localhost", help_heading = "Mail")]
     pub from: String,
@@ -185,13 +188,16 @@ pub struct Args {
 /// # Errors
 /// Something that was typed cannot be meant; the message says what to type instead.
 pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
-    let passes = match args.attach {
-        None => lists::passes(&args.passes),
-        Some(_) if args.passes == [Pass::Profile] => {
-            bail!("--attach: a server that runs already cannot be started under the profiler; leave --passes out")
+    let mut named = args.passes.clone();
+    named.extend(args.count.then_some(Pass::Count));
+    let mut passes = lists::passes(&named);
+    if args.attach.is_some() {
+        if !passes.contains(&Pass::Measure) {
+            bail!("--attach: a server that runs already cannot be started under a profiler; leave --passes out");
         }
-        Some(_) => vec![Pass::Measure],
-    };
+        // That nothing is counted then is said by the pass.
+        passes.retain(|pass| *pass != Pass::Profile);
+    }
     if args.attach.is_none() && (args.command.is_empty() || args.command[0].is_empty()) {
         bail!("no command: give the server's command after --, as in\n  profile-run -- php bin/console smtp:serve");
     }

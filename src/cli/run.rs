@@ -239,6 +239,7 @@ fn summary(view: &RunView, report: Option<&Path>) -> Closing {
     if let Some(line) = comparison.and_then(|comparison| comparison.times_in_a_line()) {
         lines.push(("against".to_owned(), plain(&line)));
     }
+    lines.extend(result.instructions.as_ref().map(|counted| ("count".to_owned(), phrase::counted_in_short(counted))));
     let report = report.map_or("not written".to_owned(), |report| report.display().to_string());
     let thresholds = result.thresholds.iter().map(|row| {
         let place = row.scenario.as_ref().map_or(String::new(), |scenario| format!(" in {scenario}"));

@@ -11,10 +11,12 @@ use super::recorder::Recorder;
 use super::running_php::LeftXdebug;
 use super::sample_log::SampleLog;
 use crate::journal::Folder;
+use crate::model::Runtime;
 use crate::model::plan::{Pass, Plan};
 use crate::server::command::Invocation;
 use crate::server::php::PhpFacts;
 use crate::server::private::Private;
+use crate::server::valgrind::Valgrind;
 use crate::server::watchdog::Watchdog;
 
 /// A run that goes on.
@@ -54,6 +56,14 @@ pub struct Context<'a> {
     pub(super) patient: bool,
     /// The variable by which the application stays with Xdebug, where it was seen to start itself anew without.
     pub(super) allow_xdebug: Option<String>,
+    /// What the server runs in, where it collects when it will.
+    pub(super) runtime: Option<Runtime>,
+    /// The valgrind of the count pass, while it goes on.
+    pub(super) valgrind: Option<Valgrind>,
+    /// Forked processes of the count pass begin at nothing.
+    pub(super) counts_forks: bool,
+    /// The second of the run at which the count pass should end; none where it has no limit.
+    pub(super) count_until: Option<f64>,
     /// What other programs used of the machine.
     pub(super) others: Others,
     /// The server's working directory, absolute.
@@ -88,11 +98,13 @@ impl Context<'_> {
     /// The second of the run at which a pass should have ended; none without a budget.
     pub(super) fn deadline(&self, pass: Pass) -> Option<f64> {
         let budget = self.plan.budget?.as_secs_f64();
-        let both = self.plan.passes.len() == 2 && self.can_profile();
-        Some(match pass {
-            Pass::Measure if both => budget * 0.75,
-            _ => budget,
-        })
+        let passes = &self.plan.passes;
+        let both = passes.contains(&Pass::Measure) && passes.contains(&Pass::Profile) && self.can_profile();
+        match pass {
+            Pass::Measure if both => Some(budget * 0.75),
+            Pass::Measure | Pass::Profile => Some(budget),
+            Pass::Count => self.count_until,
+        }
     }
 
     /// A profile pass will be worth its time.

@@ -80,13 +80,25 @@ pub(super) fn empty(folder: &Path, before: &[PathBuf]) {
     }
 }
 
+/// Bytes of the disk that the run's folder takes.
+pub(super) fn taken(run: &Context<'_>) -> u64 {
+    blocks(&own_files(run).collect())
+}
+
+fn own_files(run: &Context<'_>) -> impl Iterator<Item = PathBuf> {
+    let all = walkdir::WalkDir::new(run.folder.root()).into_iter().flatten().map(walkdir::DirEntry::into_path);
+    all.filter(|path| path.is_file())
+}
+
+fn blocks(files: &BTreeSet<PathBuf>) -> u64 {
+    files.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.blocks() * 512)).sum()
+}
+
 /// What is said where all files of a run take more than is allowed, its profiles among them.
 pub(super) fn over(run: &Context<'_>, folder: &Path, before: &[PathBuf]) -> Option<String> {
     let most = run.plan.max_disk;
-    let own = walkdir::WalkDir::new(run.folder.root()).into_iter().flatten().map(walkdir::DirEntry::into_path);
     let apart = super::profile_files::list(folder).into_iter().filter(|path| !before.contains(path));
-    let files: BTreeSet<PathBuf> = own.filter(|path| path.is_file()).chain(apart).collect();
-    let taken: u64 = files.iter().map(|path| std::fs::metadata(path).map_or(0, |meta| meta.blocks() * 512)).sum();
+    let taken = blocks(&own_files(run).chain(apart).collect());
     let size = |bytes: u64| crate::phrase::bytes(bytes as f64);
     (taken > most).then(|| {
         format!("the run's files took {} in the end, of the {} that --max-disk allows", size(taken), size(most))

@@ -15,7 +15,7 @@ use super::runtime;
 use super::session::{Session, sample};
 use super::stop::LAST_WORDS;
 use super::stop_reason::Halt;
-use crate::capture::Separate;
+use crate::capture::{Refused, Separate};
 use crate::journal::{self, Event, Folder, Ready, TargetExit};
 use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
@@ -52,16 +52,21 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
             profiles: &run.private.profiles(&run.folder.profile()),
             environment: &environment,
             configured_prepend: prepended.as_deref(),
+            counts: &run.private.profiles(&run.folder.count()),
         },
     );
     if pass == Pass::Profile {
-        tell_forks_apart(run, &environment, &mut settings);
+        tell_forks_apart(run, &environment, &mut settings, Separate::profiles);
         if let Some(variable) = &run.allow_xdebug {
             settings.set.insert(variable.clone(), "1".to_owned());
             settings.notes.push(format!(
                 "The application starts itself anew without Xdebug; in the profile pass it stayed with it ({variable}=1)."
             ));
         }
+    }
+    if pass == Pass::Count {
+        tell_forks_apart(run, &environment, &mut settings, Separate::counts);
+        run.counts_forks = settings.set.contains_key("LD_PRELOAD");
     }
     if let Some(folder) = &settings.profile_folder {
         // Xdebug makes no folders: it would write nothing, and say so nowhere.
@@ -78,7 +83,7 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
     });
     let target = Launch {
         settings: &settings,
-        program: &run.invocation.program,
+        program: run.valgrind.as_ref().map_or(&run.invocation.program, |valgrind| &valgrind.program),
         cwd: &run.cwd,
         env: &run.plan.env,
         log: run.folder.append(&Folder::target_log(pass.name()))?,
@@ -119,12 +124,22 @@ async fn attach(run: &mut Context<'_>, pid: i32, pass: Pass) -> Result<Session, 
     become_ready(run, target, pass, None).await
 }
 
-/// Sets what gives each forked process a profile of its own, or notes why they share one.
-fn tell_forks_apart(run: &Context<'_>, environment: &BTreeMap<String, String>, settings: &mut Settings) {
+/// Readies the library of a pass for a php.
+type Prepare = fn(&std::path::Path, &std::path::Path, Option<&str>) -> Result<Separate, Refused>;
+
+/// Sets what gives each forked process a profile or a count of its own, or notes why they share one. A server that forks
+/// under load and has no such library is not counted, which is said there.
+fn tell_forks_apart(
+    run: &Context<'_>,
+    environment: &BTreeMap<String, String>,
+    settings: &mut Settings,
+    prepare: Prepare,
+) {
     let Some(php) = &run.invocation.php else { return };
     let before = environment.get("LD_PRELOAD").map(String::as_str);
-    match Separate::prepare(&run.private.php(), php, before) {
+    match prepare(&run.private.php(), php, before) {
         Ok(separate) => drop(settings.set.insert("LD_PRELOAD".to_owned(), separate.preload)),
+        Err(_) if run.valgrind.is_some() => {}
         Err(refused) => settings.notes.push(format!("Forked processes share their parent's profile: {refused}.")),
     }
 }
@@ -135,9 +150,12 @@ async fn become_ready(
     pass: Pass,
     profiles: Option<(std::path::PathBuf, Vec<std::path::PathBuf>)>,
 ) -> Result<Session, Halt> {
-    let sampler = sample(target.family(), run.recorder.clock(), &run.sample_log)
+    let counted = pass == Pass::Count;
+    // Under valgrind its memory is not its own.
+    let log = if counted { run.sample_log.silent() } else { run.sample_log.clone() };
+    let sampler = sample(target.family(), run.recorder.clock(), &log)
         .map_err(|error| Halt::early(EarlyEnd::Environment, error.to_string()))?;
-    let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target).await {
+    let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target, pass).await {
         Ok(found) => found,
         Err(halt) => {
             // A server that never greeted is not asked twice.
@@ -156,9 +174,28 @@ async fn become_ready(
     run.greeted = true;
     let seconds = target.started.elapsed().as_secs_f64();
     let mut session = Session::new(target, pass, greeted, sampler, profiles);
+    if counted {
+        // What can be seen of the process is valgrind.
+        run.recorder.write(Event::Ready(Ready {
+            pass,
+            address: session.address.to_string(),
+            pid: session.server,
+            seconds,
+            banner,
+            others: Vec::new(),
+            descriptor_limit: None,
+            runtime: None,
+            versions: None,
+            memory_limit: None,
+            backlog: None,
+            editor: None,
+        }))?;
+        return Ok(session);
+    }
     session.descriptor_limit =
         Process::open(session.server).and_then(|process| process.limits()).ok().and_then(|limits| limits.nofile.soft);
     running_php::learn(run, session.server, &session.pids());
+    run.runtime = runtime::of(session.server);
     let others = listeners
         .iter()
         .filter(|l| l.port != session.address.port())
@@ -171,7 +208,7 @@ async fn become_ready(
         banner,
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
-        runtime: runtime::of(session.server),
+        runtime: run.runtime,
         versions: Some(run.php.as_ref().map(running_php::versions).unwrap_or_default()),
         editor: run.php.as_ref().map(|php| php.editor.clone()).filter(|form| !form.is_empty()),
         memory_limit: memory_limit(session.server),

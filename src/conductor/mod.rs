@@ -1,6 +1,8 @@
 //! The order of a run: launch, ready, preflight, waves, settle, stop. What happens goes into the journal.
 
 mod context;
+mod count_files;
+mod count_pass;
 mod diagnosis;
 mod disk;
 mod environment;

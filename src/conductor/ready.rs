@@ -12,7 +12,7 @@ use super::session::{Greeted, Session};
 use super::stop_reason::Halt;
 use crate::load::{Address, Endpoint, probe_banner};
 use crate::model::EarlyEnd;
-use crate::model::plan::Engine;
+use crate::model::plan::{Engine, Pass};
 use crate::phrase;
 use crate::server::listeners::{Listener, listening};
 use crate::server::{Target, log, ready};
@@ -102,8 +102,9 @@ impl Probes {
 pub(super) async fn wait_for_banner(
     run: &mut Context<'_>,
     target: &mut Target,
+    pass: Pass,
 ) -> Result<(Greeted, String, Vec<Listener>), Halt> {
-    let deadline = Instant::now() + patience(run);
+    let deadline = Instant::now() + patience(run, pass);
     let wanted = run.plan.target.as_deref().map(|text| resolve(run, text)).transpose()?;
     let mut probes = Probes::until(deadline);
     let mut looks = interval(LOOK);
@@ -180,8 +181,12 @@ fn shared_with_outside(listeners: &[Listener]) -> Result<(), Halt> {
 }
 
 /// How long a server may take to greet: what was asked, and no longer than the run has time for.
-fn patience(run: &Context<'_>) -> Duration {
-    let left = run.plan.budget.map(|budget| Duration::from_secs_f64((budget.as_secs_f64() - run.elapsed()).max(1.0)));
+fn patience(run: &Context<'_>, pass: Pass) -> Duration {
+    let end = match pass {
+        Pass::Count => run.count_until,
+        Pass::Measure | Pass::Profile => run.plan.budget.map(|budget| budget.as_secs_f64()),
+    };
+    let left = end.map(|end| Duration::from_secs_f64((end - run.elapsed()).max(1.0)));
     left.map_or(run.plan.ready_timeout, |left| left.min(run.plan.ready_timeout))
 }
 

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use serde_json::Value;
 
 use super::context::Context;
+use super::count_pass;
 use super::environment;
 use super::hooks;
 use super::interrupt::Interrupt;
@@ -129,6 +130,10 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         reply: None,
         extensions: Vec::new(),
         patient: false,
+        runtime: None,
+        valgrind: None,
+        counts_forks: false,
+        count_until: None,
         others: Others::default(),
         cwd,
         id,
@@ -196,6 +201,7 @@ async fn carry_out(
                 }
                 done => done?,
             },
+            Pass::Count => count_pass::count_pass(run).await?,
         }
     }
     Ok(())

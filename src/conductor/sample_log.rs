@@ -35,7 +35,8 @@ impl LiveLoad {
 /// `samples.jsonl`, written by one sampler after another.
 #[derive(Debug, Clone)]
 pub struct SampleLog {
-    writer: Arc<Mutex<SampleWriter>>,
+    /// None where what is read is not to be kept.
+    writer: Option<Arc<Mutex<SampleWriter>>>,
     /// What the load does.
     pub load: Arc<LiveLoad>,
     sockets: BTreeMap<i32, SocketCounts>,
@@ -47,19 +48,26 @@ impl SampleLog {
     /// # Errors
     /// It cannot be written.
     pub fn begin(file: File) -> std::io::Result<Self> {
-        let writer = Arc::new(Mutex::new(SampleWriter::begin(file)?));
+        let writer = Some(Arc::new(Mutex::new(SampleWriter::begin(file)?)));
         Ok(Self { writer, load: Arc::default(), sockets: BTreeMap::new() })
+    }
+
+    /// The same for a server whose figures are not its own: nothing of it is kept.
+    pub fn silent(&self) -> Self {
+        Self { writer: None, ..self.clone() }
     }
 
     /// Hands everything to the kernel.
     pub fn flush(&self) {
+        let Some(writer) = &self.writer else { return };
         // A full disk shows at the journal's next line, which says so.
-        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).flush();
+        let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).flush();
     }
 }
 
 impl Sink for SampleLog {
     fn sample(&mut self, s: &Sample) {
+        let Some(writer) = &self.writer else { return };
         let mut peaks = self.load.peaks.lock().unwrap_or_else(PoisonError::into_inner);
         let peak = peaks.entry(s.pid).or_default();
         *peak = (*peak).max(s.rss_anon);
@@ -71,7 +79,7 @@ impl Sink for SampleLog {
             open: self.load.open.load(Ordering::Relaxed),
             ..*s
         };
-        let _ = self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(&sample);
+        let _ = writer.lock().unwrap_or_else(PoisonError::into_inner).write(&sample);
     }
 
     fn sockets(&mut self, sample: &SocketSample) {

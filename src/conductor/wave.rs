@@ -17,7 +17,7 @@ use crate::journal::{Event, Live, Scene, Warning, WaveBegin, WaveEnd};
 use crate::load::{self, Control, Job, SessionOptions, Tool};
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::Scenario;
-use crate::model::{EarlyEnd, WarningKind};
+use crate::model::{EarlyEnd, Pass, WarningKind};
 use crate::server::listeners::{other_side, outside_mail_connections};
 
 /// Between two looks at the load.
@@ -72,7 +72,11 @@ pub(super) async fn run_load(
     run.interrupt.check()?;
     follow(run, session)?;
     let (count, parallel) = (asked.count, asked.parallel as u32);
-    run.recorder.write(Event::WaveBegin(WaveBegin { scene: scene.clone(), count, parallel }))?;
+    // Of the count pass what was counted is written down, not the load.
+    let told = scene.pass != Pass::Count;
+    if told {
+        run.recorder.write(Event::WaveBegin(WaveBegin { scene: scene.clone(), count, parallel }))?;
+    }
     run.sample_log.load.forget_peaks();
     let messages_before = run.sample_log.load.messages.load(Ordering::Relaxed);
     let cpu_before = session.cpu_now();
@@ -80,11 +84,11 @@ pub(super) async fn run_load(
     let job = job(run, session, &asked);
     let tool = Tool::of(run.plan.engine, run.plan.load_command.as_deref());
     if let Some(follower) = &session.follower {
-        let told = Arc::clone(&control);
-        follower.at_bound(move || told.stop());
+        let bound = Arc::clone(&control);
+        follower.at_bound(move || bound.stop());
     }
-    let told = Arc::clone(&control);
-    let loaded = supervise::on_thread("load", move || load::run_with(&job, tool.as_ref(), &told))?;
+    let ours = Arc::clone(&control);
+    let loaded = supervise::on_thread("load", move || load::run_with(&job, tool.as_ref(), &ours))?;
     let mut watch = Watch::new(session, run.plan.stall_timeout);
     let mut halt = None;
     let interrupt = run.interrupt.clone();
@@ -124,8 +128,10 @@ pub(super) async fn run_load(
     run.sample_log.load.open.store(0, Ordering::Relaxed);
     let server_cpu = (session.cpu_now() - cpu_before).max(0.0);
     let moved = halt.is_none() && follow(run, session)?;
-    let ended = WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu, moved };
-    run.recorder.write(Event::WaveEnd(ended))?;
+    if told {
+        let ended = WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu, moved };
+        run.recorder.write(Event::WaveEnd(ended))?;
+    }
     if let Some(halt) = halt {
         return Err(halt);
     }

@@ -1,4 +1,4 @@
-//! The closing table: the verdict, at most six lines of figures, the report's path.
+//! The closing table: the verdict, at most seven lines of figures, the report's path.
 
 use super::style::Style;
 use crate::model::Verdict;
@@ -10,7 +10,7 @@ pub struct Closing {
     pub verdict: Option<Verdict>,
     /// The verdict's sentence.
     pub sentence: String,
-    /// Label and figures; the first six are shown.
+    /// Label and figures; the first seven are shown.
     pub lines: Vec<(String, String)>,
     /// Thresholds: held or not, the condition, where and by which figure. All of them are shown.
     pub thresholds: Vec<(bool, String, String)>,
@@ -29,7 +29,7 @@ pub fn closing(closing: &Closing, style: Style, quiet: bool) -> String {
     }
     out.push_str(&format!("{}\n", style.bold(&closing.sentence)));
     if !quiet {
-        for (label, figures) in closing.lines.iter().take(6) {
+        for (label, figures) in closing.lines.iter().take(7) {
             out.push_str(&format!("  {} {figures}\n", style.dim(&format!("{label:<12}"))));
         }
         let width = closing.thresholds.iter().map(|(_, condition, _)| condition.chars().count()).max().unwrap_or(0);

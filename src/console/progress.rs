@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::style::Style;
 use crate::journal::{
-    Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned, Preflight, Ready,
-    ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+    Counted, Counter, Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned,
+    Preflight, Ready, ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
 };
 use crate::model::load_stats::refused_or_failed;
-use crate::model::{Metric, Pass, State};
+use crate::model::{Metric, Pass, State, TRIES, per_message, spread};
 use crate::phrase;
 
 /// How much is said.
@@ -39,6 +39,8 @@ pub struct Console {
     named: BTreeMap<String, String>,
     /// The server is somebody else's, and goes on.
     attached: bool,
+    /// Instructions per message of the scenario that is counted, try by try.
+    tries: Vec<f64>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +66,16 @@ impl Console {
             );
             bar
         });
-        Self { style, detail, to_stderr, bar, scenario: Sums::default(), named: BTreeMap::new(), attached: false }
+        Self {
+            style,
+            detail,
+            to_stderr,
+            bar,
+            scenario: Sums::default(),
+            named: BTreeMap::new(),
+            attached: false,
+            tries: Vec::new(),
+        }
     }
 
     fn stay(&self, text: &str) {
@@ -101,6 +112,12 @@ impl Console {
                 self.named.clone_from(&launch.versions);
                 self.attached = launch.attached;
             }
+            Event::Counted(counted) => {
+                if counted.number == 1 {
+                    self.tries.clear();
+                }
+                self.tries.extend(counted.instructions.and_then(|pair| per_message(pair, counted.loads)));
+            }
             Event::Look(look) => {
                 self.scenario.looks.insert(look.metric, look.clone());
             }
@@ -115,6 +132,7 @@ impl Console {
                 let server = plan.attach.as_ref().map_or(plan.command.join(" "), |name| format!("--attach {name}"));
                 self.stay(&format!("{} · {server}", self.style.bold(&name)));
             }
+            Event::Ready(Ready { pass: Pass::Count, .. }) => {}
             Event::Ready(Ready { address, pid, seconds, others, versions, .. }) => {
                 let others = match others.as_slice() {
                     [] => String::new(),
@@ -126,6 +144,8 @@ impl Console {
                 let seconds = phrase::duration(Duration::from_secs_f64(*seconds));
                 self.step("ready", &format!("{address} in {seconds}, pid {pid}{php}{others}"));
             }
+            // It is launched twice for each try: what comes of them is shown.
+            Event::Launch(Launch { pass: Pass::Count, .. }) => {}
             Event::Launch(Launch { pid, pass, attached: true, .. }) => {
                 self.step(pass.name(), &format!("attached to pid {pid}, which goes on afterwards"));
             }
@@ -133,7 +153,7 @@ impl Console {
                 let with = match (pass, versions.is_empty()) {
                     (_, true) => String::new(),
                     (Pass::Measure, false) => format!(" ({}, Xdebug off)", phrase::versions(versions)),
-                    (Pass::Profile, false) => format!(" ({}, profiler on)", phrase::versions(versions)),
+                    (Pass::Profile | Pass::Count, false) => format!(" ({}, profiler on)", phrase::versions(versions)),
                 };
                 self.step(pass.name(), &format!("launched{with}"));
             }
@@ -171,6 +191,12 @@ impl Console {
                     phrase::plural(profiled.messages, "message")
                 ),
             ),
+            Event::Counted(counted) => self.counted(counted),
+            Event::Counter(Counter { status, .. }) => {
+                if let Some(why) = phrase::not_counted(status) {
+                    self.stay(&format!("  {} instructions: {why}", self.style.warning("not measured")));
+                }
+            }
             Event::Interrupted(Interrupted { signal }) => {
                 let server = if self.attached { "the server goes on" } else { "the server is stopped" };
                 self.step("interrupted", &format!("by {signal}; {server}, the report is written"))
@@ -194,6 +220,20 @@ impl Console {
             text.push_str(&format!("  {}", self.style.dim(&phrase::scenario_stop(end.why))));
         }
         self.step(end.pass.name(), &text);
+    }
+
+    /// What the tries of a scenario come to, once there are all of them.
+    fn counted(&self, counted: &Counted) {
+        let name = format!("{:<11}", counted.scenario);
+        if let Some(why) = &counted.why {
+            let text = format!("{name} not judged: {}", phrase::uncounted(why));
+            return self.step(Pass::Count.name(), &self.style.warning(&text));
+        }
+        if let Some((value, spread)) = spread(&self.tries).filter(|_| self.tries.len() == TRIES) {
+            let figure = phrase::instructions_per(value, counted.per);
+            let spread = phrase::spread(spread, self.tries.len());
+            self.step(Pass::Count.name(), &format!("{name} {figure}  {}", self.style.dim(&spread)));
+        }
     }
 
     /// What the looks at a scenario come to: what leaks, else what is open, else one word.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::launched::{Failure, Launch, Preflight, Ready, Sampled, TargetExit};
 use super::run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
 use super::worked::{
-    CensusTaken, CodeRead, Floor, LedgerTaken, Look, Marked, Rest, ScenarioBegin, ScenarioEnd, WaveBegin, WaveEnd,
+    CensusTaken, CodeRead, Counted, Counter, Floor, LedgerTaken, Look, Marked, Rest, ScenarioBegin, ScenarioEnd,
+    WaveBegin, WaveEnd,
 };
 
 use crate::model::Against;
@@ -73,6 +74,10 @@ pub enum Event {
     Marked(Marked),
     /// The profiles that it left.
     Profiled(Profiled),
+    /// What instructions are counted under, or why they are not.
+    Counter(Counter),
+    /// A try of the count pass.
+    Counted(Counted),
     /// The run was interrupted.
     Interrupted(Interrupted),
     /// The last line: the run was carried to its end.

@@ -265,8 +265,12 @@ impl Folder {
     ///
     /// # Errors
     /// A file of this name is there already, or it cannot be written.
-    pub fn adopt_profile(&self, mut file: File, name: &OsStr) -> io::Result<u64> {
-        let folder = self.below(Some(PROFILE))?;
+    pub fn adopt_profile(&self, file: File, name: &OsStr) -> io::Result<u64> {
+        self.adopt(PROFILE, file, name)
+    }
+
+    fn adopt(&self, below: &str, mut file: File, name: &OsStr) -> io::Result<u64> {
+        let folder = self.below(Some(below))?;
         // Through the descriptor, so that it is the very file that was looked at.
         let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
         let linked = linkat(AT_FDCWD, itself.as_str(), &folder, name, AtFlags::AT_SYMLINK_FOLLOW);
@@ -275,7 +279,8 @@ impl Folder {
             nix::unistd::fchown(&file, Some(me.0), Some(me.1))?;
             file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         } else {
-            let copied = self.new_profile(name).and_then(|mut copy| io::copy(&mut file, &mut copy));
+            let copied =
+                self.create_file(Some(below), name, Readers::Owner).and_then(|mut copy| io::copy(&mut file, &mut copy));
             if let Err(error) = copied {
                 // What did not fit makes room again.
                 let _ = unlinkat(&folder, name, UnlinkatFlags::NoRemoveDir);
@@ -311,11 +316,64 @@ impl Folder {
     /// # Errors
     /// It is not there, no plain file, or its name leads elsewhere.
     pub fn read_profile(&self, name: &OsStr) -> io::Result<File> {
+        self.read_below(PROFILE, name)
+    }
+
+    fn read_below(&self, below: &str, name: &OsStr) -> io::Result<File> {
         let mut parts = Path::new(name).components();
         match (parts.next(), parts.next()) {
-            (Some(std::path::Component::Normal(_)), None) => open_plain_at(self.below(Some(PROFILE))?, name),
+            (Some(std::path::Component::Normal(_)), None) => open_plain_at(self.below(Some(below))?, name),
             _ => Err(io::Error::other("lies outside of the run's folder")),
         }
+    }
+
+    /// `count/`.
+    pub fn count(&self) -> PathBuf {
+        self.root.join(COUNT)
+    }
+
+    /// Makes `count/`, where it is not there yet.
+    ///
+    /// # Errors
+    /// It cannot be made, or something else bears its name.
+    pub fn make_count(&self) -> io::Result<()> {
+        match mkdirat(&*self.opened, COUNT, Mode::S_IRWXU) {
+            Ok(()) | Err(Errno::EEXIST) => self.below(Some(COUNT)).map(drop),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a file of the count pass, as [`Folder::adopt_profile`] takes a profile.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adopt_count(&self, file: File, name: &OsStr) -> io::Result<u64> {
+        self.adopt(COUNT, file, name)
+    }
+
+    /// Opens a plain file of `count/` for reading.
+    ///
+    /// # Errors
+    /// As [`Folder::read_profile`].
+    pub fn read_count(&self, name: &OsStr) -> io::Result<File> {
+        self.read_below(COUNT, name)
+    }
+
+    /// Removes the files of `count/` whose name is `unwanted`; where none is left, the folder too.
+    ///
+    /// # Errors
+    /// The folder cannot be read or written.
+    pub fn remove_counts(&self, unwanted: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+        let folder = match self.below(Some(COUNT)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            folder => folder?,
+        };
+        for name in self.names(Some(COUNT))?.iter().filter(|name| unwanted(name.as_encoded_bytes())) {
+            unlinkat(&folder, name.as_os_str(), UnlinkatFlags::NoRemoveDir)?;
+        }
+        // It stays where something is in it.
+        let _ = unlinkat(&*self.opened, COUNT, UnlinkatFlags::RemoveDir);
+        Ok(())
     }
 
     /// The same folder is still found at its path.
@@ -355,6 +413,7 @@ impl Folder {
 const JOURNAL: &str = "journal.jsonl";
 const SAMPLES: &str = "samples.jsonl";
 const PROFILE: &str = "profile";
+const COUNT: &str = "count";
 
 fn open_plain_at(folder: impl AsFd, name: &OsStr) -> io::Result<File> {
     // A pipe without a writer would be waited for.

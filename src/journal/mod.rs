@@ -22,7 +22,7 @@ pub use reader::{Damage, Journal, JournalError};
 pub use run::{End, Header, Interrupted, NotMeasured, Planned, ProfileWriter, Profiled, Warning};
 pub use samples::{SampleWriter, read_samples};
 pub use worked::{
-    Asked, CensusTaken, CodeRead, Floor, HolderCount, LedgerTaken, Look, Marked, ProcessFloor, Rest, ScenarioBegin,
-    ScenarioEnd, Scene, WaveBegin, WaveEnd,
+    Asked, CensusTaken, CodeRead, Counted, Counter, Floor, HolderCount, LedgerTaken, Look, Marked, ProcessFloor, Rest,
+    ScenarioBegin, ScenarioEnd, Scene, WaveBegin, WaveEnd,
 };
 pub use writer::{Live, Observer, Writer};

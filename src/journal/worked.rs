@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::{Scenario, Unit};
-use crate::model::{Growth, Ledger, Metric, Pass, Reason, ScenarioStop, State, TreeFloor};
+use crate::model::{
+    CountConditions, CountStatus, CountedPer, Growth, Ledger, Metric, Pass, Reason, ScenarioStop, State, TreeFloor,
+    Uncounted,
+};
 
 /// Where in the run something happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,4 +223,41 @@ pub struct Marked {
     pub begin: BTreeMap<String, u64>,
     /// At the end.
     pub end: BTreeMap<String, u64>,
+}
+
+/// What the count pass counts under, or why it does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Whether it counts.
+    pub status: CountStatus,
+    /// What the figures hold for; none where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conditions: Option<CountConditions>,
+}
+
+/// A try of the count pass: a load, and one three times as large, each on a server of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Scenario.
+    pub scenario: String,
+    /// From 1.
+    pub number: u32,
+    /// What the loads count.
+    pub per: CountedPer,
+    /// Bytes of the longest message.
+    pub bytes: u64,
+    /// Messages, or sessions, of the two loads.
+    pub loads: [u64; 2],
+    /// Instructions of all processes; none where they could not be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<[u64; 2]>,
+    /// Why they could not; the scenario has no further try then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<Uncounted>,
+    /// Processes that were counted.
+    #[serde(default)]
+    pub processes: [u32; 2],
+    /// Files inside the run's `count/` that were kept of each load.
+    #[serde(default)]
+    pub files: [Vec<String>; 2],
 }

@@ -10,6 +10,7 @@ mod editor;
 mod exit_code;
 mod finding;
 mod hidden;
+mod instructions;
 mod judgement;
 mod kinds;
 mod ledger;
@@ -40,6 +41,10 @@ pub use editor::Editor;
 pub use exit_code::ExitCode;
 pub use finding::{Excerpt, Finding, GrowthSource, Holder, HolderKind, Location, Role};
 pub use hidden::Hidden;
+pub use instructions::{
+    Build, CountCondition, CountConditions, CountDiffers, CountStatus, CountedPer, InstructionRow, Instructions,
+    NativeFunction, TRIES, Uncounted, per_message, spread,
+};
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
 pub use ledger::{

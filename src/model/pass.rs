@@ -1,8 +1,8 @@
-//! The two passes of a run.
+//! The passes of a run.
 
 use serde::{Deserialize, Serialize};
 
-/// One of the two passes of a run.
+/// One of the passes of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
@@ -11,17 +11,20 @@ pub enum Pass {
     Measure,
     /// A fresh start under Xdebug's profiler: the call tree.
     Profile,
+    /// Starts of the server as it is under valgrind's callgrind, one session at a time: instructions per message.
+    Count,
 }
 
 impl Pass {
-    /// Both, in the order in which they run.
-    pub const ALL: [Pass; 2] = [Pass::Measure, Pass::Profile];
+    /// All, in the order in which they run.
+    pub const ALL: [Pass; 3] = [Pass::Measure, Pass::Profile, Pass::Count];
 
-    /// `measure` or `profile`.
+    /// `measure`, `profile` or `count`.
     pub fn name(self) -> &'static str {
         match self {
             Pass::Measure => "measure",
             Pass::Profile => "profile",
+            Pass::Count => "count",
         }
     }
 
@@ -30,6 +33,7 @@ impl Pass {
         match name {
             "measure" | "clean" => Some(Pass::Measure),
             "profile" => Some(Pass::Profile),
+            "count" => Some(Pass::Count),
             _ => None,
         }
     }

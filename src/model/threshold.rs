@@ -62,6 +62,10 @@ pub enum Unmeasured {
     NotInBaseline,
     /// The profile does not hold all calls.
     IncompleteProfile,
+    /// It was counted under other conditions than the baseline: another build, another valgrind, another load.
+    OtherConditions,
+    /// Its tries differ by more than the limit.
+    Unsteady,
 }
 
 /// A threshold in a scenario, or in the run as a whole.

@@ -6,6 +6,9 @@ use crate::model::Pass;
 /// Only the profile pass was asked for.
 pub const NO_VERDICT_ASKED: &str = "No verdict was asked for: this run only took a profile.";
 
+/// Said of a run that counted instructions and was not asked for a verdict.
+pub const ONLY_COUNTED: &str = "No verdict was asked for: this run only counted instructions.";
+
 /// Of all that was sent nothing was taken.
 pub const ACCEPTED_NOTHING: &str =
     "The server accepted nothing: no session of the run was completed as its scenario expects.";

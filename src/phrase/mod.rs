@@ -7,6 +7,7 @@ mod bisection;
 mod drivers;
 mod ending;
 mod growth;
+mod instructions;
 mod judgement;
 mod leak;
 mod ledger;
@@ -22,10 +23,15 @@ pub use amount::{bytes, duration, few_messages, grouped, millis, plural, profile
 pub use bisection::{grows_otherwise, runs_to_come, sought, step_keeps, waves_show};
 pub use drivers::drivers;
 pub use ending::{
-    ACCEPTED_NOTHING, NO_VERDICT_ASKED, ended_early, happened_in, interrupted, last_output, not_carried_to_its_end,
+    ACCEPTED_NOTHING, NO_VERDICT_ASKED, ONLY_COUNTED, ended_early, happened_in, interrupted, last_output,
+    not_carried_to_its_end,
 };
 pub use growth::{
     growth, growth_amount, growth_interval, growth_of, growth_per, limit_amount, limit_of, per_1000, per_one, work,
+};
+pub use instructions::{
+    change_share, count_difference, counted, counted_in_short, counted_per, exactness, instructions_per, not_counted,
+    other_load, spread, uncounted,
 };
 pub use judgement::{evidence, would_decide};
 pub use leak::{

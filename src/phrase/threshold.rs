@@ -36,6 +36,8 @@ fn without(why: Unmeasured) -> &'static str {
         Unmeasured::NothingDone => "not measured: nothing was accepted",
         Unmeasured::NoBaseline => "no baseline to hold it against",
         Unmeasured::NotInBaseline => "the baseline has no such figure",
+        Unmeasured::OtherConditions => "counted under other conditions than the baseline",
+        Unmeasured::Unsteady => "not measured: its tries differ by more than the limit",
         Unmeasured::IncompleteProfile => "not measured: the profile is incomplete",
     }
 }

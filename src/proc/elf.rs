@@ -1,4 +1,4 @@
-//! What an ELF file exports and how it wants to be loaded. Knows files, not processes.
+//! What an ELF file exports, how it wants to be loaded, and which build it is. Knows files, not processes.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -110,6 +110,29 @@ impl Image {
     }
 }
 
+/// Which build an ELF file is: its build id (`.note.gnu.build-id`) in hexadecimal, or where it has none, `content:` and a
+/// sum of its bytes (FNV-1a, 64 bits). `None` where it is no ELF file or cannot be read.
+pub fn build_of(file: &File) -> Option<String> {
+    let cache = ReadCache::new(file);
+    let elf = object::File::parse(&cache).ok()?;
+    match elf.build_id() {
+        Ok(Some(id)) => Some(id.iter().map(|byte| format!("{byte:02x}")).collect()),
+        _ => Some(format!("content:{:016x}", sum(file)?)),
+    }
+}
+
+fn sum(file: &File) -> Option<u64> {
+    let (mut sum, mut at, mut part) = (0xcbf2_9ce4_8422_2325_u64, 0, vec![0; 1 << 16]);
+    loop {
+        let read = file.read_at(&mut part, at).ok()?;
+        if read == 0 {
+            return Some(sum);
+        }
+        at += read as u64;
+        sum = part[..read].iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,6 +141,29 @@ mod tests {
     fn a_file_that_is_no_elf_is_none() {
         let file = File::open("Cargo.toml").unwrap();
         assert!(Image::open(file, &["main"]).is_none());
+    }
+
+    #[test]
+    fn a_build_is_told_by_its_note_and_without_one_by_its_bytes() {
+        assert_eq!(build_of(&File::open("Cargo.toml").unwrap()), None);
+        let own = std::fs::read("/proc/self/exe").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let of = |bytes: &[u8]| {
+            let path = folder.path().join("program");
+            std::fs::write(&path, bytes).unwrap();
+            build_of(&File::open(&path).unwrap()).unwrap()
+        };
+        let noted = of(&own);
+        assert!(noted.len() >= 16 && noted.bytes().all(|b| b.is_ascii_hexdigit()), "{noted}");
+        // The note's owner and kind stand before it; of another owner it is no build id.
+        let note = b"\x14\0\0\0\x03\0\0\0GNU\0";
+        let at = own.windows(note.len()).position(|part| part == note).expect("a build id");
+        let mut without = own.clone();
+        without[at + 8..at + 11].copy_from_slice(b"XYZ");
+        let summed = of(&without);
+        assert!(summed.starts_with("content:") && summed.len() == 24, "{summed}");
+        *without.last_mut().unwrap() ^= 1;
+        assert_ne!(of(&without), summed);
     }
 
     #[test]

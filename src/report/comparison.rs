@@ -5,7 +5,9 @@ use askama::Template;
 use super::page::{Assets, assets};
 use super::{Error, embed, markdown, words};
 use crate::analysis::Comparison;
-use crate::analysis::compare::{FunctionChange, GrowthChange, LEAST_MESSAGES, SpeedChange, TimeChange, Timed};
+use crate::analysis::compare::{
+    FunctionChange, GrowthChange, InstructionChange, LEAST_MESSAGES, SpeedChange, TimeChange, Timed,
+};
 use crate::analysis::result::RunResult;
 use crate::model::Change;
 use crate::phrase::{self, significant};
@@ -217,6 +219,18 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
             rows: comparison.changed_functions().map(calls).collect(),
         },
         Table {
+            title: "Instructions",
+            lead: "Counted one session at a time. Judged where both runs were counted under the same conditions: PHP, its extensions and libraries by their builds, valgrind, the processor's features.",
+            heads: &["Scenario", "Per", "Base", "New", "Change", "", "Most of it in"],
+            rows: comparison.instructions.iter().map(instructions).collect(),
+        },
+        Table {
+            title: "Conditions that differ between the counts",
+            lead: "No instructions are judged across them.",
+            heads: &["Condition"],
+            rows: comparison.count_differences.iter().map(|text| vec![Cell::new(text, Kind::Text)]).collect(),
+        },
+        Table {
             title: "New functions",
             lead: "In the profile of the new run alone. Times are shown, not judged.",
             heads: &["Function", "Calls per message", "Self per message", "Inclusive per message", ""],
@@ -277,6 +291,20 @@ fn tested(row: &TimeChange) -> Vec<Cell> {
 fn calls(row: &FunctionChange) -> Vec<Cell> {
     let [was, is] = row.calls_per_message.map(|calls| Cell::new(significant(calls), Kind::Figure));
     vec![Cell::new(&row.name, Kind::Code), was, is, change(row.change)]
+}
+
+fn instructions(row: &InstructionChange) -> Vec<Cell> {
+    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| phrase::grouped(value.round() as u64));
+    let first = row.functions.first().map_or(String::new(), |function| function.name.clone());
+    vec![
+        Cell::new(&row.scenario, Kind::Text),
+        Cell::new(phrase::counted_per(row.per), Kind::Text),
+        Cell::new(figure(row.values[0]), Kind::Figure),
+        Cell::new(figure(row.values[1]), Kind::Figure),
+        Cell::new(row.part().map_or("-".to_owned(), phrase::change_share), Kind::Figure),
+        change(row.change),
+        Cell::new(first.clone(), if first.is_empty() { Kind::Text } else { Kind::Code }),
+    ]
 }
 
 /// Time for each message.

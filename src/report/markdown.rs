@@ -20,6 +20,7 @@ pub fn markdown(view: &RunView) -> String {
         Some(Verdict::Inconclusive) => "inconclusive",
         Some(Verdict::Clean) => "clean",
         None if result.exit_code == ExitCode::CouldNotRun => "could not run",
+        None if result.profile.is_none() && result.instructions.is_some() => "count",
         None => "profile",
     };
     let _ = writeln!(out, "**{word}** · {}", sentence(&result.sentence));
@@ -44,6 +45,10 @@ pub fn markdown(view: &RunView) -> String {
     out.push('\n');
     for fact in facts::facts(result) {
         let _ = writeln!(out, "- {}: {}", fact.name, plain(&fact.text));
+    }
+    for (scenario, figure) in result.instructions.iter().flat_map(crate::phrase::counted) {
+        let place = if scenario.is_empty() { String::new() } else { format!(" {}", code(&scenario)) };
+        let _ = writeln!(out, "- Instructions{place}: {}", plain(&figure));
     }
     let rows = thresholds::thresholds(result);
     let broken = rows.iter().filter(|row| !row.held).count();

@@ -17,6 +17,7 @@ mod floors;
 mod functions;
 mod holders;
 mod how_it_ran;
+mod instructions;
 mod links;
 mod load;
 mod markdown;

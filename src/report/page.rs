@@ -7,8 +7,8 @@ use super::flame::{Flames, counted, flames};
 use super::functions::{Functions, functions};
 use super::links::Links;
 use super::{
-    Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, load, matrix, processes,
-    thresholds, timeline, words,
+    Error, censuses, comparison, embed, facts, figures, floors, holders, how_it_ran, instructions, load, matrix,
+    processes, thresholds, timeline, words,
 };
 use crate::analysis::flame::Cost;
 use crate::analysis::profile::Shown;
@@ -41,6 +41,7 @@ struct Report {
     floors: floors::Floors,
     timeline: Option<timeline::Timeline>,
     profile: Profile,
+    instructions: Option<instructions::Counted>,
     load: Vec<load::Row>,
     load_notes: Vec<Vec<words::Piece>>,
     setup: how_it_ran::Setup,
@@ -132,6 +133,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         floors: floors::floors(result)?,
         timeline: timeline::timeline(view)?,
         profile: profile(view)?,
+        instructions: result.instructions.as_ref().map(instructions::counted),
         load: load::load(view),
         load_notes: view.load_notes.iter().map(|note| words::pieces(note)).collect(),
         setup: how_it_ran::setup(view),
@@ -182,6 +184,7 @@ fn banner(view: &RunView, links: &Links) -> Banner {
         Some(Verdict::Inconclusive) => ("inconclusive", "inconclusive"),
         Some(Verdict::Clean) => ("clean", "clean"),
         None if result.exit_code == ExitCode::CouldNotRun => ("failed", "could not run"),
+        None if result.profile.is_none() && result.instructions.is_some() => ("inconclusive", "count only"),
         None => ("inconclusive", "profile only"),
     };
     let said = |text: &String| *text == result.sentence || result.evidence.contains(text);

@@ -14,6 +14,7 @@ pub mod ready;
 pub mod settings;
 pub mod stop;
 pub mod tree;
+pub mod valgrind;
 pub mod watchdog;
 
 pub use error::TargetError;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::command::{Invocation, typed_setting};
+use super::valgrind;
 use crate::model::plan::Pass;
 
 /// What is started in one pass.
@@ -40,6 +41,8 @@ pub struct Surroundings<'a> {
     pub environment: &'a BTreeMap<String, String>,
     /// A prepended file that php's own configuration names.
     pub configured_prepend: Option<&'a str>,
+    /// Where callgrind's files go in the count pass, absolute.
+    pub counts: &'a Path,
 }
 
 /// The recipe's settings, and what makes the file readable.
@@ -63,7 +66,16 @@ pub fn for_pass(pass: Pass, invocation: &Invocation, around: &Surroundings) -> S
     match pass {
         Pass::Measure => clean(invocation, around),
         Pass::Profile => profile(invocation, around),
+        Pass::Count => count(invocation, around),
     }
+}
+
+/// The server as the measure pass has it, below valgrind.
+fn count(invocation: &Invocation, around: &Surroundings) -> Settings {
+    let clean = clean(invocation, around);
+    let mut argv = valgrind::command(around.counts);
+    argv.extend(clean.argv);
+    Settings { argv, notes: Vec::new(), ..clean }
 }
 
 fn clean(invocation: &Invocation, around: &Surroundings) -> Settings {
@@ -172,6 +184,7 @@ mod tests {
             profiles: Path::new("/run/1/profile"),
             environment,
             configured_prepend: None,
+            counts: Path::new("/run/1/count"),
         }
     }
 
@@ -205,6 +218,15 @@ mod tests {
         assert!(settings.argv.contains(&"auto_prepend_file=/tmp/1/php/prepend.php".to_owned()));
         assert!(!settings.argv.contains(&"auto_prepend_file=boot.php".to_owned()));
         assert!(settings.files[1].1.contains("require 'boot.php';"));
+    }
+
+    #[test]
+    fn the_count_pass_is_the_measure_pass_below_valgrind() {
+        let none = BTreeMap::new();
+        let given = invocation("php -d xdebug.mode=profile x", Some(0));
+        let (count, clean) = (count(&given, &around(&none)), clean(&given, &around(&none)));
+        assert!(count.argv.ends_with(&clean.argv) && count.argv[0] == "valgrind", "{:?}", count.argv);
+        assert_eq!((count.set, count.remove), (clean.set, clean.remove));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod contents;
 mod counts;
 mod floor;
 mod garbage;
+pub mod instructions;
 pub mod ledger;
 mod looks;
 mod over_time;

@@ -877,6 +877,7 @@ pub fn empty() -> RunView {
             sentence: "It exited at once, with code 255.".into(),
             drivers: None,
             ledger: None,
+            instructions: None,
             evidence: Vec::new(),
             exit_code: ExitCode::TargetFailed,
             started: String::new(),
@@ -934,6 +935,7 @@ pub fn full() -> RunView {
         "not_parted": [{ "driver": "recipient", "from": "message" }] }))
     .expect("drivers");
     result.ledger = serde_json::from_value(ledger()).expect("a ledger");
+    result.instructions = Some(instructions());
     let row = &mut result.load[0];
     row.lateness_ms = Some(row.latency_ms);
     result.warnings = plateau().result.warnings;
@@ -943,6 +945,30 @@ pub fn full() -> RunView {
     let unmeasured = Some(Unmeasured::NoBaseline);
     result.thresholds = vec![ThresholdRow { unmeasured, ..threshold("p99 > +5%", "churn", 2.0, false) }];
     view
+}
+
+/// Instructions with all that may stand in them.
+fn instructions() -> Instructions {
+    let function = |name: &str, object: &str, instructions: f64| {
+        json!({ "name": name, "object": object,
+        "instructions": instructions })
+    };
+    serde_json::from_value(json!({
+        "status": "counted", "seconds": 41.5,
+        "scenarios": [{
+            "scenario": "sequential", "per": "message", "value": 162_414.0, "tries": [162_414.0, 162_419.0, 162_414.0],
+            "spread": 3.1e-5, "limit": 0.005, "loads": [50, 150], "bytes": 100, "processes": 1,
+            "functions": [function("execute_ex", "php8.2", 63_442.0), function("<b>|`", "libc.so.6", 4_819.0)],
+            "files": ["count/callgrind.out.sequential.150.4711"]
+        }, {
+            "scenario": "handshake", "per": "session", "value": null, "tries": [], "spread": null, "limit": null,
+            "unjudged": { "file_missing": 4711 }, "loads": [50, 150], "bytes": 0, "processes": 0, "functions": [],
+            "files": []
+        }],
+        "conditions": { "valgrind": "3.19.0", "php": "8.2.36", "features": ["amd64", "avx2"], "tunables": "x=y",
+            "mail": ["auth"], "builds": [{ "file": "libc.so.6", "build": "93ac61ec5a8eb139" }] }
+    }))
+    .expect("instructions")
 }
 
 /// A ledger with all that may stand in it.

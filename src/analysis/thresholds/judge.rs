@@ -1,8 +1,10 @@
 //! Conditions held against a run.
 
 use super::condition::{Condition, Figure, FunctionFigure, Quantile};
+use crate::analysis::instructions::{differences, is_per_message, is_same_load, judged};
 use crate::analysis::result::{Finding, LoadRow, ProfileSummary, RunResult, State};
-use crate::model::{Breaks, GrowthPer, ThresholdRow, ThresholdUnit, Unmeasured};
+use crate::model::{Breaks, GrowthPer, InstructionRow, ThresholdRow, ThresholdUnit, Unmeasured};
+use crate::verdict::instructions::SPREADS;
 
 /// A figure, or why there is none.
 type Measured = Result<f64, Unmeasured>;
@@ -39,6 +41,14 @@ fn scenarios(condition: &Condition, now: &RunResult) -> Vec<String> {
             .filter(|finding| finding.metric == metric && growth(condition.unit, finding).is_ok())
             .map(|finding| finding.scenario.clone())
             .collect(),
+        // Those that count sessions are held against the baseline alone.
+        Figure::Instructions => now
+            .instructions
+            .iter()
+            .flat_map(|counted| &counted.scenarios)
+            .filter(|row| condition.unit == ThresholdUnit::Change || is_per_message(row))
+            .map(|row| row.scenario.clone())
+            .collect(),
         _ => now.measured_load().map(|row| row.scenario.clone()).collect(),
     }
 }
@@ -70,6 +80,9 @@ fn against(
     if condition.figure == Figure::NewFunctions {
         return new_functions(now, baseline.ok_or(Unmeasured::NoBaseline)?);
     }
+    if condition.figure == Figure::Instructions && condition.unit == ThresholdUnit::Change {
+        return instructions_since(condition.limit, scenario, now, baseline.ok_or(Unmeasured::NoBaseline)?);
+    }
     let value = figure(condition, scenario, now)?;
     if condition.unit != ThresholdUnit::Change {
         return Ok(value);
@@ -99,12 +112,38 @@ fn figure(condition: &Condition, scenario: Option<&String>, of: &RunResult) -> M
             let finding = scenario.and_then(|scenario| of.finding(*metric, scenario)).ok_or(Unmeasured::NotMeasured)?;
             growth(condition.unit, finding)
         }
-        // Counted by no pass of this version.
-        Figure::Instructions | Figure::NewFunctions => Err(Unmeasured::NotMeasured),
+        Figure::Instructions => counted(of, scenario)
+            .filter(|row| is_per_message(row))
+            .and_then(judged)
+            .map(|(value, _)| value)
+            .ok_or(Unmeasured::NotMeasured),
+        // Told by `new_functions`.
+        Figure::NewFunctions => Err(Unmeasured::NotMeasured),
         Figure::Errors | Figure::Latency(_) | Figure::Throughput | Figure::Cpu => {
             let row = of.measured_load().find(|row| Some(&row.scenario) == scenario);
             of_load(condition, row.ok_or(Unmeasured::NotMeasured)?)
         }
+    }
+}
+
+fn counted<'a>(of: &'a RunResult, scenario: Option<&String>) -> Option<&'a InstructionRow> {
+    of.instructions.as_ref()?.row(scenario?)
+}
+
+/// By what part instructions changed: an exact figure, so that it is told only where both counts are of one kind, and where
+/// the limit is not below what the tries of one run differ by.
+fn instructions_since(limit: f64, scenario: Option<&String>, now: &RunResult, baseline: &RunResult) -> Measured {
+    let is = counted(now, scenario).ok_or(Unmeasured::NotMeasured)?;
+    let was = counted(baseline, scenario).ok_or(Unmeasured::NotInBaseline)?;
+    let (value, _) = judged(is).ok_or(Unmeasured::NotMeasured)?;
+    let (before, _) = judged(was).ok_or(Unmeasured::NotInBaseline)?;
+    if differences(baseline, now).is_none_or(|differ| !differ.is_empty()) || !is_same_load(was, is) {
+        return Err(Unmeasured::OtherConditions);
+    }
+    let spread = [was, is].into_iter().filter_map(|row| row.spread).fold(0.0, f64::max);
+    match SPREADS * spread > limit.abs() {
+        true => Err(Unmeasured::Unsteady),
+        false => Ok(value / before - 1.0),
     }
 }
 

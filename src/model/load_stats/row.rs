@@ -58,6 +58,8 @@ pub enum RowPass {
     Measure,
     /// The pass under the profiler.
     Profile,
+    /// The pass that counts instructions.
+    Count,
     /// The command `load`: no pass at all.
     Load,
 }
@@ -67,6 +69,7 @@ impl From<Pass> for RowPass {
         match pass {
             Pass::Measure => RowPass::Measure,
             Pass::Profile => RowPass::Profile,
+            Pass::Count => RowPass::Count,
         }
     }
 }

@@ -53,7 +53,7 @@ pub fn text(output: &Output) -> String {
 }
 
 /// Nothing that carries `mark` in its command line is left.
-fn nothing_is_left(mark: &str) -> bool {
+pub fn nothing_is_left(mark: &str) -> bool {
     let end = Instant::now() + Duration::from_secs(10);
     loop {
         let alive = fs::read_dir("/proc").unwrap().flatten().any(|entry| {

@@ -7,6 +7,7 @@ mod bisect;
 mod callbacks;
 mod compare;
 mod console;
+mod count;
 mod exports;
 mod first_contact;
 mod gate;

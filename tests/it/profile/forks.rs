@@ -11,7 +11,7 @@ use profile_run::profile::{Options, Profile, read_paths};
 /// Runs the fixture; gives back its profile, and the sum of what its `children` counted.
 fn run(folder: &Path, mode: &str, children: usize) -> (Profile, u64) {
     let php = PathBuf::from("php");
-    let library = Separate::prepare(&folder.join("php"), &php, None).expect("the library is built and loads");
+    let library = Separate::profiles(&folder.join("php"), &php, None).expect("the library is built and loads");
     let profiles = folder.join("profile");
     std::fs::create_dir(&profiles).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles/xdebug/forks.php");

@@ -8,7 +8,7 @@ use crate::support::views;
 use profile_run::analysis::flame::{Cost, Flame};
 use profile_run::analysis::profile::Shown;
 use profile_run::analysis::result::{Grows, Per, Reason, State, Unit, Verdict};
-use profile_run::model::{ThresholdUnit, Unmeasured};
+use profile_run::model::{CountStatus, ThresholdUnit, Uncounted, Unmeasured};
 use profile_run::report::{html, markdown, profile_html, read_result};
 use serde_json::Value;
 
@@ -131,6 +131,12 @@ fn the_document_names_every_key_and_no_other() {
         serde_json::to_value([Grows::CostPerCall, Grows::CallsPerMessage]).unwrap(),
         serde_json::to_value([Unit::Bytes, Unit::Descriptors, Unit::Sockets, Unit::Threads]).unwrap(),
     ];
+    let words = words.into_iter().chain([
+        serde_json::to_value([Unmeasured::OtherConditions, Unmeasured::Unsteady]).unwrap(),
+        serde_json::to_value([CountStatus::NoValgrind, CountStatus::NotReached, CountStatus::NothingToCount]).unwrap(),
+        serde_json::to_value([Uncounted::TimeUsed, Uncounted::NoFile, Uncounted::Forks, Uncounted::Probed]).unwrap(),
+    ]);
+    let words: Vec<Value> = words.collect();
     for word in words.iter().flat_map(|list| list.as_array().unwrap()).filter_map(Value::as_str) {
         assert!(document.contains(&format!("`{word}`")), "docs/result.md says nothing of {word}");
     }

@@ -8,11 +8,13 @@ mod builtin;
 mod catalog;
 mod config;
 mod seconds;
+mod single;
 mod value;
 
 pub use builtin::{BUILT_IN, RECIPE, built_in};
 pub use catalog::{Catalog, ScenarioError, nearest};
 pub use config::{AtMost, LengthConfig, ScenarioConfig};
+pub use single::{single, smaller_load};
 pub use value::{
     Delay, Depth, Ending, Expect, FEW, Greeting, LARGE, Length, Payload, PerConnection, Scenario, Slow, TlsMode, Unit,
 };
