@@ -1,9 +1,11 @@
 //! The functions of two profiles side by side: calls, which are exact, and times, which are shown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::places::Place;
 use super::result::{ProfileSummary, RunResult};
 use crate::model::Change;
 use crate::verdict::baseline;
@@ -76,7 +78,7 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
         return Functions { few_messages: Some(messages), ..Functions::default() };
     }
     let (before, after) = (by_name(was), by_name(is));
-    let names: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let names: BTreeSet<&str> = before.keys().chain(after.keys()).map(|name| &**name).collect();
     let mut found = Functions::default();
     for name in names {
         let [old, new] = [&before, &after].map(|of| of.get(name).copied());
@@ -118,10 +120,11 @@ fn scenarios(profile: &ProfileSummary) -> BTreeSet<&str> {
     profile.waves.iter().filter_map(|row| row.scenario.as_deref()).collect()
 }
 
-fn by_name(profile: &ProfileSummary) -> BTreeMap<&str, Cost> {
-    let mut all: BTreeMap<&str, Cost> = BTreeMap::new();
+fn by_name(profile: &ProfileSummary) -> BTreeMap<Cow<'_, str>, Cost> {
+    let mut all: BTreeMap<Cow<'_, str>, Cost> = BTreeMap::new();
+    let place = Place::of(profile.figures.functions.iter().map(|function| &*function.name));
     for function in &profile.figures.functions {
-        let cost = all.entry(&function.name).or_default();
+        let cost = all.entry(place.without(&function.name)).or_default();
         cost.calls += function.calls;
         cost.own += function.own;
         cost.inclusive += function.inclusive;

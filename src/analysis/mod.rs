@@ -21,6 +21,7 @@ mod holders;
 mod instructions;
 pub mod laid;
 mod load;
+mod places;
 mod processes;
 pub mod profile;
 pub mod profile_figures;
