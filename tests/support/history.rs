@@ -140,7 +140,7 @@ impl History {
     /// Searches in it, with further options.
     pub fn bisect(&self, good: &str, bad: &str, out: &Path, options: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
-        command.current_dir(self.root()).args(["bisect", good, bad, "--json", "--budget", "60s", "--out"]).arg(out);
+        command.current_dir(self.root()).args(["bisect", good, bad, "--json", "--budget", "100s", "--out"]).arg(out);
         command.args(options).args(["--", "php", "bin/console", "smtp:serve", "--port", "0"]);
         command
     }
