@@ -204,6 +204,9 @@ impl Lexer {
 
     /// The file has no more bytes.
     pub(crate) fn finish(&mut self, sink: &mut impl Sink) -> io::Result<()> {
+        // What a file was given room for and never written: no line of anybody's.
+        let written = self.partial.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        self.partial.truncate(written);
         if self.is_whole() {
             let line = std::mem::take(&mut self.partial);
             let place = (self.line + 1, self.offset);
