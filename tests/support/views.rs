@@ -923,7 +923,7 @@ pub fn full() -> RunView {
     result.findings[0].accepted = Some("known".into());
     let lines = ["// <b>", "$this->sessions[] = $session;", "}"];
     let line = json!([{ "role": "puts_in", "file": "/srv/app/src/Server.php", "line": 91, "function": "Server->accept",
-        "per_1000": 1000.0, "excerpt": { "first": 90, "lines": lines } }]);
+        "class": "App\\Session", "per_1000": 1000.0, "excerpt": { "first": 90, "lines": lines } }]);
     let locations: Vec<profile_run::analysis::result::Location> = serde_json::from_value(line).expect("a line");
     result.findings[0].locations.clone_from(&locations);
     let held = result.findings.iter_mut().find_map(|finding| finding.holders.first_mut());

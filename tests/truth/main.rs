@@ -8,6 +8,7 @@
 mod bisect;
 mod callbacks;
 mod cases;
+mod count;
 mod drivers;
 mod fibers;
 mod ledger;

@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use super::main_job::{Run, text};
+use super::recorded::{Recorded, profile_run};
 use crate::support::tools::missing;
 
 const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server");
@@ -208,4 +209,77 @@ fn an_interrupted_count_leaves_no_process_and_no_half_file() {
     assert!(!run.out().join("count").exists(), "no try was complete");
     assert_eq!(result["instructions"]["scenarios"], json!([]));
     assert_eq!(result["exit_code"], 130);
+}
+
+/// A recorded run that has counted: tries of `sequential` around `value` that differ by `part` of it, on a libc of `build`.
+fn recorded(value: f64, part: f64, build: &str, thresholds: &[&str]) -> Recorded {
+    let run = Recorded::run("clean").with_plan(|line| {
+        line["plan"]["passes"].as_array_mut().unwrap().push(json!("count"));
+        line["settings"]["thresholds"] = json!(thresholds);
+    });
+    let tries = [value, value * (1.0 + part), value].map(|try_| try_.round() as u64);
+    let mut added: Vec<Value> = vec![json!({ "event": "counter", "t": 40.0, "status": "counted", "conditions": {
+        "valgrind": "3.19.0", "php": "8.2.36", "features": ["amd64", "avx2"],
+        "builds": [{ "file": "libc.so.6", "build": build }] } })];
+    added.extend(tries.iter().zip(1..).map(|(cost, number)| {
+        json!({ "event": "counted", "t": 40.0, "scenario": "sequential", "number": number, "per": "message", "bytes": 100,
+            "loads": [50, 150], "instructions": [40_000_000, 40_000_000 + 100 * cost], "processes": [1, 1] })
+    }));
+    let path = run.folder.join("journal.jsonl");
+    let journal = fs::read_to_string(&path).unwrap();
+    let (before, end) = journal.trim_end().rsplit_once('\n').unwrap();
+    let added: Vec<String> = added.iter().map(Value::to_string).collect();
+    fs::write(&path, format!("{before}\n{}\n{end}\n", added.join("\n"))).unwrap();
+    run.report();
+    run
+}
+
+/// What became of the instructions between two runs, the exit code of `compare`, and what it said.
+fn compared(base: &Recorded, new: &Recorded) -> (Value, Option<i32>, String) {
+    let paths = [base.folder.as_path(), new.folder.as_path()];
+    let json: Value = serde_json::from_slice(&profile_run(&["compare", "--json"], &paths).stdout).unwrap();
+    let said = profile_run(&["compare"], &paths);
+    (json["instructions"][0]["change"].clone(), said.status.code(), text(&said))
+}
+
+#[test]
+fn another_build_is_named_and_nothing_is_judged() {
+    let base = recorded(160_000.0, 0.0, "aaaa", &[]);
+    for (value, part, build, change, code) in [
+        (160_500.0, 0.0, "aaaa", "same", 0),
+        (161_000.0, 0.0, "aaaa", "worse", 1),
+        (159_000.0, 0.0, "aaaa", "better", 0),
+        // A server that polls: three times its spread is 2.7%.
+        (163_000.0, 0.009, "aaaa", "same", 0),
+        (166_000.0, 0.009, "aaaa", "worse", 1),
+        (200_000.0, 0.0, "bbbb", "unknown", 0),
+    ] {
+        let (said, exit, text) = compared(&base, &recorded(value, part, build, &[]));
+        assert_eq!((said, exit), (json!(change), Some(code)), "{value} {part} {build}: {text}");
+        let named = text.contains("the build of libc.so.6: aaaa, now bbbb");
+        assert_eq!(named, build == "bbbb", "{text}");
+    }
+}
+
+#[test]
+fn thresholds_hold_what_was_counted_and_nothing_else() {
+    let base = recorded(160_000.0, 0.0, "aaaa", &[]);
+    let relative = "instructions > +0.5%";
+    for (value, part, build, condition, held, unmeasured) in [
+        (160_500.0, 0.0, "aaaa", relative, true, Value::Null),
+        (161_000.0, 0.0, "aaaa", relative, false, Value::Null),
+        (160_000.0, 0.009, "aaaa", relative, false, json!("unsteady")),
+        (160_000.0, 0.0, "bbbb", relative, false, json!("other_conditions")),
+        (160_000.0, 0.0, "bbbb", "instructions > 160000 per message", true, Value::Null),
+        (160_001.0, 0.0, "bbbb", "instructions > 160000 per message", false, Value::Null),
+        (160_000.0, 0.0, "aaaa", "instructions > 160000 per message in large", false, json!("not_measured")),
+    ] {
+        let run = recorded(value, part, build, &[condition]);
+        let output = profile_run(&["report", "--baseline"], &[&base.folder, &run.folder]);
+        assert!(output.status.success(), "{}", text(&output));
+        let row = run.result()["thresholds"][0].clone();
+        assert_eq!((&row["held"], &row["unmeasured"]), (&json!(held), &unmeasured), "{value} {part} {build}: {row}");
+    }
+    let alone = recorded(160_000.0, 0.0, "aaaa", &[relative]).result()["thresholds"][0].clone();
+    assert_eq!((&alone["held"], &alone["unmeasured"]), (&json!(false), &json!("no_baseline")));
 }
