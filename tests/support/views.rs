@@ -8,7 +8,7 @@ use profile_run::analysis::laid::Step;
 use profile_run::analysis::result::*;
 use profile_run::analysis::view::*;
 use profile_run::model::load_stats::LoadStats;
-use profile_run::model::{Breaks, ThresholdUnit, Unmeasured, WarningKind};
+use profile_run::model::{Breaks, NativeFunction, ThresholdUnit, Unmeasured, WarningKind};
 use profile_run::phrase::grouped;
 use serde_json::json;
 
@@ -1109,6 +1109,17 @@ pub fn hostile() -> RunView {
     for (n, track) in view.timeline.tracks.iter_mut().enumerate().skip(4) {
         track.name = at(n + 4);
     }
+    let mut counted = instructions();
+    for row in &mut counted.scenarios {
+        row.scenario = at(4);
+        row.files = (0..8).map(at).collect();
+    }
+    let function = |n: usize| NativeFunction { name: at(n), object: at(n + 1), instructions: 10_000.0 * (n + 1) as f64 };
+    counted.scenarios[0].functions = (0..8).map(function).collect();
+    if let Some(conditions) = &mut counted.conditions {
+        (conditions.valgrind, conditions.features) = (at(1), (0..8).map(at).collect());
+    }
+    result.instructions = Some(counted);
     view.timeline.tracks[0].points[10].1 = f64::NAN;
     result.warnings = (0..8).map(|n| Warning { kind: WarningKind::Other, text: at(n), advice: at(n + 1) }).collect();
     result.not_measured = (0..8).map(at).collect();
