@@ -60,7 +60,9 @@ fn row(tries: &[&Counted], folder: &Folder, not_measured: &mut Vec<String>) -> I
     let why = tries.iter().find_map(|counted| counted.why.clone());
     // The run was cut off where there is neither a reason nor enough of them.
     let short = || (figures.len() < TRIES).then_some(Uncounted::TimeUsed);
-    let unjudged = why.or_else(short);
+    let limit = limit(&figures);
+    let unsteady = || limit.is_none().then_some(Uncounted::Unsteady);
+    let unjudged = why.or_else(short).or_else(unsteady);
     let functions = functions(first, folder).unwrap_or_else(|why| {
         not_measured.push(format!("Instructions by native function of `{}`: {why}.", first.scenario));
         Vec::new()
@@ -70,7 +72,7 @@ fn row(tries: &[&Counted], folder: &Folder, not_measured: &mut Vec<String>) -> I
         per: first.per,
         value: known.map(|(value, _)| value),
         spread: known.map(|(_, spread)| spread),
-        limit: limit(&figures).filter(|_| unjudged.is_none()),
+        limit: limit.filter(|_| unjudged.is_none()),
         unjudged,
         tries: figures,
         loads: first.loads,

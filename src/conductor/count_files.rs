@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::context::Context;
 use super::disk;
+use super::profile_files;
 use super::stop_reason::Halt;
 use crate::capture::instructions;
 use crate::model::plan::scenario::Scenario;
@@ -39,7 +40,10 @@ pub(super) fn collect(
     let ours = run.folder.count();
     let folder = run.private.profiles(&ours);
     users.insert(nix::unistd::geteuid().as_raw());
-    let (found, refused) = dropped(&folder, &[], &users);
+    // What the profile pass dropped may still lie there.
+    let is_count = |path: &PathBuf| path.file_name().and_then(OsStr::to_str).and_then(valgrind::pid_of).is_some();
+    let others: Vec<PathBuf> = profile_files::list(&folder).into_iter().filter(|path| !is_count(path)).collect();
+    let (found, refused) = dropped(&folder, &others, &users);
     for why in refused {
         run.recorder.not_measured(format!("A file of the count pass: {why}, and was left out."))?;
     }

@@ -63,6 +63,8 @@ pub enum Uncounted {
     Forks,
     /// The server did not start, or stopped answering, under valgrind.
     Fell,
+    /// The tries differ by too much for any change to be told.
+    Unsteady,
     /// The load changed from launch to launch: another number of connections looked for its banner.
     Probed,
 }

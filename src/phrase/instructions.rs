@@ -64,6 +64,9 @@ pub fn uncounted(why: &Uncounted) -> String {
         Uncounted::NoFile => "no process of the server left a file".to_owned(),
         Uncounted::Forks => "the server forks under load, and what its processes cost cannot be told apart".to_owned(),
         Uncounted::Fell => "the server did not start, or stopped answering, under valgrind".to_owned(),
+        Uncounted::Unsteady => {
+            "its tries differ by too much, as those of a loop that polls on a short time-out do".to_owned()
+        }
         Uncounted::Probed => "the server was asked for its banner more often at one start than at the other".to_owned(),
     }
 }

@@ -8,13 +8,17 @@ pub const GATE: f64 = 0.005;
 /// Where tries differ more, so many times their spread is what no third run of the same build reaches.
 pub const SPREADS: f64 = 3.0;
 
-/// The part of the figure beyond which a change is one; none where there are too few tries to tell.
+/// Tries that differ by more than this say nothing of a build: what they count goes by the clock.
+pub const STEADY: f64 = 0.02;
+
+/// The part of the figure beyond which a change is one; none where there are too few tries to tell, or they differ by too
+/// much.
 pub fn limit(tries: &[f64]) -> Option<f64> {
     if tries.len() < TRIES {
         return None;
     }
     let (_, spread) = spread(tries)?;
-    Some((SPREADS * spread).max(GATE))
+    (spread <= STEADY).then(|| (SPREADS * spread).max(GATE))
 }
 
 /// What became of a figure; each has its value and its limit.
@@ -66,6 +70,7 @@ mod tests {
         let polls = limit(&[100_000.0, 100_900.0, 100_300.0]).unwrap();
         assert!((polls - 3.0 * 900.0 / 100_300.0).abs() < 1e-12, "{polls}");
         assert_eq!(limit(&[162_414.0, 162_419.0]), None);
+        assert_eq!(limit(&[180_000.0, 190_000.0, 181_000.0]), None, "it goes by the clock");
     }
 
     #[test]

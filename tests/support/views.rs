@@ -1114,7 +1114,8 @@ pub fn hostile() -> RunView {
         row.scenario = at(4);
         row.files = (0..8).map(at).collect();
     }
-    let function = |n: usize| NativeFunction { name: at(n), object: at(n + 1), instructions: 10_000.0 * (n + 1) as f64 };
+    let function =
+        |n: usize| NativeFunction { name: at(n), object: at(n + 1), instructions: 10_000.0 * (n + 1) as f64 };
     counted.scenarios[0].functions = (0..8).map(function).collect();
     if let Some(conditions) = &mut counted.conditions {
         (conditions.valgrind, conditions.features) = (at(1), (0..8).map(at).collect());

@@ -101,10 +101,16 @@ fn a_build_counts_the_same_and_one_more_match_is_found() {
     let changed = all("more", "changed");
     for run in quiet.iter().chain(&beside).chain(&changed) {
         let row = row(run);
-        println!("{:>9}: {} spread {}", run.file_name().unwrap_or_default().to_string_lossy(), row["value"], row["spread"]);
+        println!(
+            "{:>9}: {} spread {}",
+            run.file_name().unwrap_or_default().to_string_lossy(),
+            row["value"],
+            row["spread"]
+        );
         assert!(row["spread"].as_f64().expect("a spread") < SPREAD, "{row}");
     }
-    let values: Vec<f64> = quiet.iter().chain(&beside).map(|run| row(run)["value"].as_f64().expect("a value")).collect();
+    let values: Vec<f64> =
+        quiet.iter().chain(&beside).map(|run| row(run)["value"].as_f64().expect("a value")).collect();
     let (least, most) = values.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), value| (a.min(*value), b.max(*value)));
     println!("{} runs of one build: {least} to {most}, {:.4}%", values.len(), (most / least - 1.0) * 100.0);
     assert!(most / least - 1.0 < SPREAD, "{values:?}");

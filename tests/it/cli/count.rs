@@ -136,6 +136,37 @@ fn a_count_is_exact_and_one_more_match_is_found() {
 }
 
 #[test]
+fn beside_the_other_passes_it_changes_nothing_of_theirs() {
+    if !there() {
+        return;
+    }
+    let run = Run::new();
+    let server = server(&Path::new(FIXTURE).join("bin/console"));
+    let server: Vec<&str> = server.iter().map(String::as_str).collect();
+    let output = run.run(&["--load", "smoke", "--budget", "10s", "--count"], &server);
+    let result = run.result();
+    assert!(result["instructions"]["scenarios"][0]["limit"].is_number(), "{}", text(&output));
+    assert!(result["profile"].is_object(), "{}", text(&output));
+    let missing = result["not_measured"].to_string();
+    assert!(!missing.contains("count pass") && !missing.contains("Instructions"), "{missing}");
+    let passes = |list: &str| -> Vec<String> {
+        let rows = result[list].as_array().unwrap().iter();
+        let mut passes: Vec<String> = rows.map(|row| row["pass"].as_str().unwrap().to_owned()).collect();
+        passes.sort();
+        passes.dedup();
+        passes
+    };
+    assert_eq!((passes("waves"), passes("load")), (vec!["measure".to_owned(), "profile".to_owned()], passes("waves")));
+    // Under valgrind its memory is not its own.
+    let journal = fs::read_to_string(run.out().join("journal.jsonl")).unwrap();
+    let launched = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let counting = launched.into_iter().find(|line| line["event"] == "launch" && line["pass"] == "count").unwrap();
+    let samples = fs::read_to_string(run.out().join("samples.jsonl")).unwrap();
+    let last: Value = serde_json::from_str(samples.lines().last().unwrap()).unwrap();
+    assert!(last[0].as_f64().unwrap() < counting["t"].as_f64().unwrap(), "{last}");
+}
+
+#[test]
 fn forked_processes_begin_at_nothing_and_one_that_is_killed_is_missed() {
     if !there() {
         return;
@@ -252,6 +283,7 @@ fn another_build_is_named_and_nothing_is_judged() {
         // A server that polls: three times its spread is 2.7%.
         (163_000.0, 0.009, "aaaa", "same", 0),
         (166_000.0, 0.009, "aaaa", "worse", 1),
+        (300_000.0, 0.05, "aaaa", "unknown", 0),
         (200_000.0, 0.0, "bbbb", "unknown", 0),
     ] {
         let (said, exit, text) = compared(&base, &recorded(value, part, build, &[]));

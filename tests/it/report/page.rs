@@ -134,7 +134,7 @@ fn the_document_names_every_key_and_no_other() {
     let words = words.into_iter().chain([
         serde_json::to_value([Unmeasured::OtherConditions, Unmeasured::Unsteady]).unwrap(),
         serde_json::to_value([CountStatus::NoValgrind, CountStatus::NotReached, CountStatus::NothingToCount]).unwrap(),
-        serde_json::to_value([Uncounted::TimeUsed, Uncounted::NoFile, Uncounted::Forks, Uncounted::Probed]).unwrap(),
+        serde_json::to_value([Uncounted::TimeUsed, Uncounted::NoFile, Uncounted::Forks, Uncounted::Unsteady]).unwrap(),
     ]);
     let words: Vec<Value> = words.collect();
     for word in words.iter().flat_map(|list| list.as_array().unwrap()).filter_map(Value::as_str) {
