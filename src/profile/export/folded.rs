@@ -35,7 +35,7 @@ pub fn write(profile: &Profile, tree: &CallTree, metric: Metric, out: &mut impl 
     result
 }
 
-/// Bytes that [`write`] would write, at most: each path stands with all its callers, so a chain of calls twice as deep
+/// Bytes that [`write()`] would write, at most: each path stands with all its callers, so a chain of calls twice as deep
 /// takes four times as much.
 pub fn size(profile: &Profile, tree: &CallTree, metric: Metric) -> u64 {
     let name = |key: u64| profile.names.get(key as u32).name.len() as u64;

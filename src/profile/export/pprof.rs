@@ -76,7 +76,7 @@ pub fn write(profile: &Profile, metric: Metric, out: &mut impl Write) -> io::Res
     Ok(())
 }
 
-/// Bytes of the message that [`write`] would pack, without the names: what a reader unpacks. Each path stands with all its
+/// Bytes of the message that [`write()`] would pack, without the names: what a reader unpacks. Each path stands with all its
 /// callers, so a chain of calls twice as deep takes four times as much.
 pub fn size(profile: &Profile) -> u64 {
     let length = |value: u64| u64::from(value.max(1).ilog2() / 7 + 1);
