@@ -62,6 +62,7 @@ truth: tools-truth build
 	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
 	sh tests/truth/heap.sh
+	sh tests/truth/arm.sh
 
 faults: tools
 	PROFILE_RUN_FAULTS=1 $(CARGO) test --locked --test faults -- --nocapture --test-threads=1

@@ -193,16 +193,13 @@ JSON
     cd "$here"
 }
 
-# The program for 64-bit ARM is built, and reads profiles to the same bytes as this machine's own. A whole run cannot be
-# emulated: the emulator of single programs has no /proc of the processes that it runs.
+# The program for 64-bit ARM is built, and reads profiles to the same bytes as this machine's own. PHP's heap there is
+# tests/truth/arm.sh: the emulator of single programs has no /proc of the processes that it runs.
 arm64() {
-    if command -v rustup >/dev/null; then rustup target add aarch64-unknown-linux-gnu; fi
-    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_gnu=aarch64-linux-gnu-gcc \
-        "${CARGO:-cargo}" build --locked --bin profile-run --target aarch64-unknown-linux-gnu --target-dir target/arm64 ||
-        fail "a build for 64-bit ARM (it takes Rust's library for aarch64-unknown-linux-gnu)"
+    sh packaging/arm64.sh build --bin profile-run || fail "a build for 64-bit ARM"
     for file in $(find fixtures/profiles/xdebug fixtures/profiles/callgrind -type f -name '*.out*' | sort); do
         "$program" analyze --format json "$file" >"$scratch/own.json" 2>/dev/null && own=0 || own=$?
-        qemu-aarch64-static -L /usr/aarch64-linux-gnu target/arm64/aarch64-unknown-linux-gnu/debug/profile-run \
+        qemu-aarch64-static target/arm64/aarch64-unknown-linux-gnu/debug/profile-run \
             analyze --format json "$file" >"$scratch/arm64.json" 2>/dev/null && other=0 || other=$?
         [ "$own" = "$other" ] || fail "$file: exit code $other on ARM, $own here"
         cmp -s "$scratch/own.json" "$scratch/arm64.json" || fail "$file reads otherwise on ARM"

@@ -3,7 +3,7 @@
 #
 #   install-tools.sh demo      a C linker for cargo, php, Xdebug
 #   install-tools.sh test      these, and what the tests compare with, count or look through
-#   install-tools.sh truth     these, and Node, Java and Revolt for small servers in them
+#   install-tools.sh truth     these, and Node, Java and Revolt for small servers in them, and an emulated machine for 64-bit ARM
 #   install-tools.sh bench     these, and peers that only a bench runs
 #   install-tools.sh dist      these, and what makes and tries packages and other systems
 #
@@ -16,10 +16,17 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 has() { command -v "$1" >/dev/null 2>&1; }
 php_has() { has php && php -m 2>/dev/null | grep -qix "$1"; }
 
-# What builds for 64-bit ARM, and runs it.
-arm64() {
-    has aarch64-linux-gnu-gcc || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-    has qemu-aarch64-static || echo qemu-user-static
+cross() { has aarch64-linux-gnu-gcc || echo gcc-aarch64-linux-gnu libc6-dev-arm64-cross; }
+
+# What tests/truth/arm.sh runs: an emulated machine, what packs its system, what builds a kernel.
+emulated() {
+    has qemu-system-aarch64 || echo qemu-system-arm
+    has cpio || echo cpio
+    has make || echo make
+    has xz || echo xz-utils
+    has flex || echo flex
+    has bison || echo bison
+    has bc || echo bc
 }
 
 # One word a package that is missing.
@@ -41,8 +48,8 @@ missing() {
     has strace || echo strace
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
-    [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; }
-    [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; arm64; }
+    [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; }
+    [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; cross; has qemu-aarch64-static || echo qemu-user-static; }
     has groff || echo groff-base
     has npm || [ -d target/peers/package ] || echo npm
 }

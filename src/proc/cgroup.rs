@@ -37,9 +37,9 @@ pub struct Cgroup {
 
 impl Cgroup {
     /// Reads the group that governs the memory of `process`; `None` where there is none to be seen
-    /// (no controller mounted, or the group lies outside of this mount).
+    /// (no groups in this kernel, no controller mounted, or the group lies outside of this mount).
     pub fn of(process: &Process) -> Result<Option<Self>, Error> {
-        let groups = process.read("cgroup")?;
+        let Some(groups) = process.read_if_there("cgroup")? else { return Ok(None) };
         let mounts = process.read("mountinfo")?;
         Ok(locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&mounts))
             .into_iter()
@@ -76,7 +76,7 @@ impl Cgroup {
 /// The folder of the unified hierarchy's group that `process` is in, also where that hierarchy is mounted beside those of
 /// the first version; `None` where it is not mounted.
 pub fn unified_group(process: &Process) -> Result<Option<PathBuf>, Error> {
-    let groups = process.read("cgroup")?;
+    let Some(groups) = process.read_if_there("cgroup")? else { return Ok(None) };
     let mounts = process.read("mountinfo")?;
     let all = locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&mounts));
     Ok(all.into_iter().find(|(version, ..)| *version == Version::V2).map(|(_, _, path)| path))

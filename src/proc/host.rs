@@ -41,12 +41,16 @@ impl Host {
 }
 
 fn cpu_model(text: &str) -> Option<String> {
-    // x86 says "model name"; others "Model", "Hardware" or "cpu".
-    ["model name", "Model", "Hardware", "cpu"].iter().find_map(|key| {
+    let value = |key: &str| {
         text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            (name.trim() == *key).then(|| value.trim().to_owned())
+            (name.trim() == key).then(|| value.trim().to_owned())
         })
+    };
+    // x86 says "model name"; others "Model", "Hardware" or "cpu"; 64-bit ARM has numbers alone.
+    ["model name", "Model", "Hardware", "cpu"].into_iter().find_map(value).or_else(|| {
+        let (implementer, part) = (value("CPU implementer")?, value("CPU part")?);
+        Some(format!("CPU implementer {implementer}, part {part}"))
     })
 }
 
@@ -165,6 +169,9 @@ mod tests {
         let memory = Meminfo::parse("MemTotal:       8000 kB\nMemFree: 1 kB\nMemAvailable:   500 kB\n").unwrap();
         assert_eq!(memory, Meminfo { total: 8_192_000, available: 512_000 });
         assert_eq!(cpu_model("processor : 0\nmodel name\t: A (R) 9\n").as_deref(), Some("A (R) 9"));
+        let arm = "processor\t: 0\nCPU implementer\t: 0x41\nCPU architecture: 8\nCPU part\t: 0xd0b\n";
+        assert_eq!(cpu_model(arm).as_deref(), Some("CPU implementer 0x41, part 0xd0b"));
+        assert_eq!(cpu_model("CPU part\t: 0xd0b\n"), None);
     }
 
     #[test]

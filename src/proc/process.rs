@@ -109,6 +109,18 @@ impl Process {
         Ok(text)
     }
 
+    /// Reads a file that not every kernel has; `None` where the process is there and the file is not.
+    pub(super) fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>, Error> {
+        match self.read(file) {
+            Err(e) if e.is_gone() && self.is_there("stat") => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
+    fn is_there(&self, file: &str) -> bool {
+        fstatat(&self.folder, file, AtFlags::empty()).is_ok()
+    }
+
     fn link(&self, file: &str) -> Result<OsString, Error> {
         readlinkat(&self.folder, file).map_err(|e| self.failed(file, e))
     }
@@ -171,7 +183,7 @@ impl Process {
 
     /// The kernel function in which the main thread sleeps; `None` while it runs.
     pub fn wchan(&self) -> Result<Option<String>, Error> {
-        let text = self.read("wchan")?;
+        let text = self.read_if_there("wchan")?.unwrap_or_default();
         Ok(match text.as_slice() {
             b"" | b"0" => None,
             name => Some(String::from_utf8_lossy(name).into_owned()),
@@ -180,12 +192,13 @@ impl Process {
 
     /// The system call in which the main thread is (needs the right to trace the process).
     pub fn waiting(&self) -> Result<Option<Waiting>, Error> {
-        Ok(Waiting::parse(&self.read("syscall")?))
+        Ok(self.read_if_there("syscall")?.and_then(|text| Waiting::parse(&text)))
     }
 
-    /// Nanoseconds on a processor and nanoseconds ready but waiting for one, of the main thread.
+    /// Nanoseconds on a processor and nanoseconds ready but waiting for one, of the main thread; `None` where the kernel was
+    /// built without this file.
     pub fn schedstat(&self) -> Result<Option<(u64, u64)>, Error> {
-        let text = self.read("schedstat")?;
+        let Some(text) = self.read_if_there("schedstat")? else { return Ok(None) };
         let mut words = text.split(|b| b.is_ascii_whitespace()).map_while(super::stat::number);
         Ok(words.next().zip(words.next()).map(|(on, waited)| (on as u64, waited as u64)))
     }
@@ -209,7 +222,7 @@ impl Process {
                     .extend(text.split(|b| b.is_ascii_whitespace()).filter_map(super::stat::number).map(|n| n as i32)),
                 // The thread ended, or the kernel has no such file at all.
                 Err(e) if e.is_gone() => {
-                    if fstatat(&self.folder, format!("task/{thread}/stat").as_str(), AtFlags::empty()).is_ok() {
+                    if self.is_there(&format!("task/{thread}/stat")) {
                         return Ok(None);
                     }
                 }
@@ -339,6 +352,19 @@ mod tests {
         assert_eq!(me.cmdline().unwrap(), std::env::args_os().collect::<Vec<_>>());
         assert!(me.limits().unwrap().nofile.soft.is_some());
         assert!(me.schedstat().unwrap().is_some());
+    }
+
+    #[test]
+    fn a_file_that_the_kernel_lacks_is_no_process_that_ended() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let process = Process::open(child.id() as i32).unwrap();
+        assert!(process.read("no_such_file").unwrap_err().is_gone());
+        assert_eq!(process.read_if_there("no_such_file").unwrap(), None);
+        assert!(process.read_if_there("stat").unwrap().is_some());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(process.read_if_there("no_such_file").unwrap_err().is_gone());
+        assert!(process.schedstat().unwrap_err().is_gone());
     }
 
     #[test]

@@ -19,38 +19,9 @@ if [ -x "$launcher" ]; then
     exit 0
 fi
 
-mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' 2>/dev/null |
-    awk '$2 ~ /^(bullseye|bookworm|trixie|forky|sid|oldoldstable|oldstable|stable|testing|unstable)$/ { print $1; exit }')
-[ -n "$mirror" ] || { echo "no Debian mirror among this machine's apt sources" >&2; exit 3; }
-
 apt=$root/apt
-mkdir -p "$apt/etc/apt.conf.d" "$apt/etc/preferences.d" "$apt/etc/sources.list.d" \
-    "$apt/state/lists/partial" "$apt/cache/archives/partial" "$apt/log"
-: > "$apt/status"
-keys=/usr/share/keyrings/debian-archive-keyring.gpg
-{
-    echo "deb [signed-by=$keys] $mirror $suite main"
-    case $suite in
-    sid | forky) ;;
-    experimental) echo "deb [signed-by=$keys] $mirror sid main" ;;
-    *) echo "deb [signed-by=$keys] $mirror-security $suite-security main" ;;
-    esac
-} > "$apt/etc/sources.list"
-cat > "$apt/apt.conf" <<CONF
-Dir::Etc "$apt/etc";
-Dir::State "$apt/state";
-Dir::State::status "$apt/status";
-Dir::Cache "$apt/cache";
-Dir::Log "$apt/log";
-APT::Architecture "amd64";
-APT::Install-Recommends "false";
-APT::Sandbox::User "root";
-Acquire::Languages "none";
-Acquire::Check-Valid-Until "false";
-CONF
-APT_CONFIG=$apt/apt.conf
+APT_CONFIG=$(sh "$(dirname "$0")/suite-apt.sh" "$suite" "$apt" amd64) || exit 3
 export APT_CONFIG
-apt-get -qq update >&2 || { echo "apt cannot read $suite" >&2; exit 3; }
 case " $*" in
 *-cli*) ;;
 *)

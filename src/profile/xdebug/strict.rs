@@ -131,6 +131,8 @@ impl<C: Call> Batch<C> {
                 Vectors::None => {}
             }
         }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = vectors;
         self.lex_with::<Portable>(text, begin, end)
     }
 

@@ -96,7 +96,6 @@ fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
         }
         assert!(found.locations.iter().all(|at| at.file.ends_with("lines.php")), "{found:#?}");
         assert!(code.functions > 20 && code.opcodes > 300, "{} {}", code.functions, code.opcodes);
-        assert!(code.milliseconds < 300.0, "{}", code.milliseconds);
     }
 }
 
