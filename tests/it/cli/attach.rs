@@ -94,7 +94,7 @@ fn what_cannot_be_attached_to_is_said() {
         ("no-such-server-anywhere", &[][..], "no process and no container is called so"),
         ("1", &[], "that is no server"),
         ("2147483000", &[], "there is no such process"),
-        ("serve", &["--passes", "profile"], "cannot be started under the profiler"),
+        ("serve", &["--passes", "profile"], "cannot be started under a profiler"),
         ("serve", &["--env", "A=1"], "cannot be used with"),
     ] {
         let (output, _) = server.attach(name, options);
