@@ -61,6 +61,7 @@ tools-truth:
 truth: tools-truth build
 	PROFILE_RUN_TRUTH=$(RUNS) PROFILE_RUN_LANES=$(LANES) $(CARGO) test --locked --release --test truth -- --nocapture
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
+	PROFILE_RUN_TRUTH=1 $(CARGO) test --locked --release --test it -- cli::bisect cli::count --nocapture
 	sh tests/truth/heap.sh
 	sh tests/truth/arm.sh
 

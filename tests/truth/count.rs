@@ -1,5 +1,5 @@
 //! Instructions per message of one build and of a build that does one `preg_match` more for each message, on a quiet machine
-//! and beside hogs. The short form has one run of each; `PROFILE_RUN_TRUTH` ten, and twenty pairs of the same build.
+//! and beside hogs; twenty pairs of the same build. Only with `PROFILE_RUN_TRUTH`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,11 @@ fn compared(base: &Path, new: &Path) -> (Option<i32>, String) {
 
 #[test]
 fn a_build_counts_the_same_and_one_more_match_is_found() {
-    let runs = if std::env::var_os("PROFILE_RUN_TRUTH").is_some() { 10 } else { 1 };
+    // What is short stands in tests/it.
+    if std::env::var_os("PROFILE_RUN_TRUTH").is_none() {
+        return;
+    }
+    let runs = 10;
     let place = tempfile::tempdir().expect("a folder");
     // Paths of one length: a longer one costs instructions, too.
     for server in ["base", "more"] {
