@@ -27,7 +27,7 @@ fn a_build_is_compared_with_another_commit() {
         command.current_dir(root).args(options).args(["--out"]).arg(&run);
         command.args(["--", "php", "bin/console", "smtp:serve", "--port", "0"]).output().unwrap()
     };
-    let options = ["--against", "HEAD", "--prepare", "touch prepared", "--budget", "50s", "--load", "sequential"];
+    let options = ["--against", "HEAD", "--prepare", "touch prepared", "--budget", "80s", "--load", "sequential"];
     let output = command(&[&options[..], &["--rest", "3s"]].concat());
     // A leak, or too short to say so.
     assert!(matches!(output.status.code(), Some(1 | 4)), "{}", text(&output));
