@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::result::{FloorRow, LoadRow, Metric, Pass, RowPass, RunResult, WaveRow};
 use crate::model::plan::Plan;
 use crate::model::{Driven, Driver, Drivers, NotParted, median};
+use crate::verdict::student::quantile_975;
 
 /// Waves more than there are figures to be told, at least.
 const SPARE: usize = 4;
@@ -15,8 +16,6 @@ const APART: f64 = 0.1;
 /// more than one in five.
 const OFF: f64 = 6.0;
 const MOST_OFF: f64 = 0.2;
-/// The 97.5% quantiles of Student's t for 4 to 10 degrees of freedom; beyond, the normal's is near enough.
-const T975: [f64; 7] = [2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
 /// What was done in a wave, by driver, and the bytes that it left.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -153,7 +152,7 @@ fn fit(rows: &[Row], chosen: &[usize]) -> Fit {
     let left: Vec<f64> = rows.iter().map(|row| row.grown - told(row)).collect();
     let freedom = rows.len().saturating_sub(many).max(1);
     let variance = dot(&left, &left) / freedom as f64;
-    let reach = freedom.checked_sub(4).map_or(4.0, |at| T975.get(at).copied().unwrap_or(1.96));
+    let reach = quantile_975(freedom as f64);
     // The inverse of the triangle, a column at a time: its rows tell how far each value may be off.
     let mut spread = vec![0.0; many];
     for at in 0..many {

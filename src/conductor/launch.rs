@@ -174,22 +174,23 @@ async fn become_ready(
     run.greeted = true;
     let seconds = target.started.elapsed().as_secs_f64();
     let mut session = Session::new(target, pass, greeted, sampler, profiles);
+    let seen = Ready {
+        pass,
+        address: session.address.to_string(),
+        pid: session.server,
+        seconds,
+        banner,
+        others: Vec::new(),
+        descriptor_limit: None,
+        runtime: None,
+        versions: None,
+        memory_limit: None,
+        backlog: None,
+        editor: None,
+    };
     if counted {
         // What can be seen of the process is valgrind.
-        run.recorder.write(Event::Ready(Ready {
-            pass,
-            address: session.address.to_string(),
-            pid: session.server,
-            seconds,
-            banner,
-            others: Vec::new(),
-            descriptor_limit: None,
-            runtime: None,
-            versions: None,
-            memory_limit: None,
-            backlog: None,
-            editor: None,
-        }))?;
+        run.recorder.write(Event::Ready(seen))?;
         return Ok(session);
     }
     session.descriptor_limit =
@@ -201,11 +202,6 @@ async fn become_ready(
         .filter(|l| l.port != session.address.port())
         .map(|l| SocketAddr::new(l.address, l.port).to_string());
     run.recorder.write(Event::Ready(Ready {
-        pass,
-        address: session.address.to_string(),
-        pid: session.server,
-        seconds,
-        banner,
         others: others.collect(),
         descriptor_limit: session.descriptor_limit,
         runtime: run.runtime,
@@ -213,6 +209,7 @@ async fn become_ready(
         editor: run.php.as_ref().map(|php| php.editor.clone()).filter(|form| !form.is_empty()),
         memory_limit: memory_limit(session.server),
         backlog: other_side(session.address).map(|side| side.backlog),
+        ..seen
     }))?;
     watch_idle(run, &mut session).await?;
     session.safe_descriptors = session.descriptor_limit;

@@ -24,6 +24,7 @@ mod rule;
 mod series;
 mod slope;
 mod sparse;
+pub mod student;
 mod thresholds;
 mod time_to_limit;
 

@@ -3,14 +3,12 @@
 
 use super::floor::Case;
 use super::series::Series;
+use super::student::quantile_975;
 use super::thresholds::Bounds;
 use crate::model::{Decides, Growth, Judgement, Reason, State, Why};
 
 /// Floors with work that are needed: three parameters are fitted, and an interval wants a few degrees of freedom.
 const LEAST: usize = 6;
-
-/// The 97.5% quantiles of Student's t for 1 to 10 degrees of freedom; the normal's is near enough beyond.
-const T975: [f64; 10] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];
 
 /// Whether the work at least doubles from each to the next.
 pub fn is_sparse(case: &Case) -> bool {
@@ -27,7 +25,7 @@ pub fn judge_sparse(case: &Case, bounds: &Bounds) -> Judgement {
     let Some((linear, error)) = linear_part(&series.x, &series.y) else {
         return Judgement::not_judged(Reason::TooShort, Why::FarApart);
     };
-    let reach = error * T975.get(series.len() - 4).copied().unwrap_or(1.96);
+    let reach = error * quantile_975((series.len() - 3) as f64);
     let (low, high) = (linear - reach, linear + reach);
     let grew = linear > 0.0 && high > limits.leak;
     Judgement {
