@@ -50,7 +50,7 @@ impl TimeChange {
     pub fn subject(&self) -> String {
         match self.what {
             Timed::Cpu => format!("the server's CPU time in {}", self.name),
-            Timed::Wall => format!("the time in {}", self.name),
+            Timed::Wall => format!("the time from first to last message in {}", self.name),
             Timed::Function => format!("`{}` itself", self.name),
         }
     }

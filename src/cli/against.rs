@@ -156,7 +156,7 @@ pub fn run(
         }
         say(&format!(
             "{}, {} under the profiler",
-            phrase::plural(against.loads.len() as u64, "launch").replace("launchs", "launches"),
+            phrase::plural(against.loads.len() as u64, "launch"),
             against.profiles.len()
         ));
     }

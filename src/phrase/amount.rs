@@ -107,7 +107,12 @@ pub fn rate(per_second: f64, what: &str) -> String {
 
 /// A count with its noun: `1 message`, `12,000 messages`.
 pub fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(n), if n == 1 { "" } else { "s" })
+    let ending = match n {
+        1 => "",
+        _ if noun.ends_with("ch") || noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{} {noun}{ending}", grouped(n))
 }
 
 /// Why functions of two profiles are not compared: there are fewer messages than it takes.
