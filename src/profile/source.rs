@@ -131,7 +131,15 @@ pub(crate) fn files(paths: &[PathBuf]) -> Result<Found, Error> {
             continue;
         }
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            let entry = entry.map_err(|e| Error::io(path, e.into()))?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A folder in it that cannot be looked into is passed over as a file is: its error comes when it is opened.
+                Err(error) if error.depth() > 0 && error.path().is_some() => {
+                    found.add(error.path().map(Path::to_path_buf).unwrap_or_default(), false);
+                    continue;
+                }
+                Err(error) => return Err(Error::io(path, error.into())),
+            };
             // What stands beside a forked process's profile is read with that.
             if entry.file_type().is_file() && entry.path().extension().is_none_or(|kind| kind != FORK) {
                 found.add(entry.into_path(), false);

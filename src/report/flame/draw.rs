@@ -66,14 +66,18 @@ pub(super) fn picture(
     restyle(&String::from_utf8_lossy(&svg))
 }
 
-/// A name as inferno may read it: a figure at its end, after a space, would be taken for its cost, and a dash
-/// alone for a gap.
+/// A name as inferno may read it: a figure at its end, after a space, would be taken for its cost, a dash alone for a
+/// gap, and white space at either end, or nothing at all, would be cut off.
 fn frame_text(name: &str) -> String {
     match words::visible(name).replace(' ', "\u{a0}").replace(';', ":") {
         dashes if dashes == "-" || dashes == "--" => dashes.replace('-', "\u{2010}"),
+        blank if blank.trim() != blank || blank.is_empty() => format!("{JOINER}{blank}{JOINER}"),
         text => text,
     }
 }
+
+/// No white space, and nothing to see.
+const JOINER: char = '\u{2060}';
 
 fn marker(kind: Kind) -> Color {
     let at = Kind::all().iter().position(|known| *known == kind).unwrap_or(0) as u8;

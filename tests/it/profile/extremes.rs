@@ -316,3 +316,40 @@ fn messages_of_the_whole_recording_are_not_those_of_a_part() {
     assert_eq!((&part["functions"][0]["calls_per_message"], &part["messages"]), (&Value::Null, &0.into()));
     assert!(told.contains("calls per message are left out"), "{told}");
 }
+
+#[test]
+fn a_name_of_white_space_costs_no_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["work\u{a0}", "\u{3000}work\u{3000}", "work ", "work\t", " ", "\u{a0}\u{a0}"] {
+        let text = format!(
+            "{HEADER}fl=(1) /srv/a.php\nfn=(1) {name}\n3 1000 8\n\nfl=(1)\nfn=(2) {{main}}\n1 50 0\ncfl=(1)\ncfn=(1)\n\
+             calls=1 0 0\n3 1000 0\n\nsummary: 1050 0\n\n"
+        );
+        let path = put(&folder, &text);
+        let page = folder.path().join("page.html");
+        let output = analyze(&path, &["--format", "html", "-o", page.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{name:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(std::fs::read_to_string(&page).unwrap().contains("flame-static"), "{name:?}");
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_looked_into_takes_nothing_from_its_neighbours() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, &recursion(3));
+    let closed = folder.path().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+    command.args(["analyze", "--format", "json"]).arg(folder.path());
+    if nix::unistd::geteuid().is_root() {
+        use std::os::unix::process::CommandExt;
+        command.uid(65_534).gid(65_534);
+    }
+    let output = command.output();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
