@@ -60,7 +60,7 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
     let holder = |growing: crate::heap::Growing| {
         let path = growing.path;
         let code = code_of(history, scenario, &path);
-        let locations = code.map(|code| code.lines_of(&growing.keeps)).unwrap_or_default();
+        let locations = code.map(|code| code.lines_of(&growing.keeps, &growing.what)).unwrap_or_default();
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
         let what = if growing.unit == "bytes" { HolderKind::String } else { HolderKind::Container };

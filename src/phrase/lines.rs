@@ -25,7 +25,7 @@ fn list(places: &[String]) -> String {
 /// "nowhere" is more than is known. Empty where nothing is known.
 pub fn filled_and_emptied(filled: &[String], called: &[String], emptied: &[String], by_reference: bool) -> String {
     if filled.is_empty() {
-        let unnamed = "no line that names it fills it: it is filled by reference, or by a name that is computed";
+        let unnamed = "filled by no line that names it, so by reference or by a name that is computed";
         return if by_reference { unnamed.to_owned() } else { String::new() };
     }
     let through = match called.is_empty() {
@@ -83,7 +83,7 @@ mod tests {
             "{all}"
         );
         assert_eq!(filled_and_emptied(&[], &[], &[at(7)], false), "");
-        assert!(filled_and_emptied(&[], &[], &[], true).starts_with("no line that names it fills it"));
+        assert!(filled_and_emptied(&[], &[], &[], true).starts_with("filled by no line that names it"));
     }
 
     fn holder(rates: &[Option<f64>]) -> Holder {

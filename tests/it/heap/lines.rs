@@ -78,14 +78,14 @@ fn grown_by(mut php: Php, case: &str) -> (ContainerCode, Code) {
     let paths: Vec<&str> = growth.growing.iter().map(|growing| growing.path.as_str()).collect();
     let [path] = paths[..] else { panic!("{case}: {paths:?}") };
     let found = code.container(path).unwrap_or_else(|| panic!("{case}: no code names {path}"));
-    let locations = found.lines_of(&growth.growing[0].keeps);
+    let locations = found.lines_of(&growth.growing[0].keeps, &growth.growing[0].what);
     (ContainerCode { locations, ..found.clone() }, code)
 }
 
 #[test]
 fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
     let by_hand = ["static", "storage", "closure", "generator", "enum", "access", "trait", "private", "reference"];
-    let lists = ["asked", "joined", "passed", "cut", "otherwise", "late", "shared", "given", "loose"];
+    let lists = ["asked", "joined", "passed", "cut", "otherwise", "late", "shared", "given", "loose", "texts"];
     for case in by_hand.into_iter().chain(["nested", "queue", "string", "kinds", "objects"]).chain(lists) {
         let (found, code) = grown(SCRIPT, case);
         let puts = told(SCRIPT, &format!("{case} puts"));
@@ -94,7 +94,7 @@ fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
         assert_eq!(lines(&found, Role::TakesOut), told(SCRIPT, &format!("{case} takes")), "{case}: {found:#?}");
         // What an element is replaced by is not followed: there "nowhere" is more than is known.
         assert_eq!(found.by_reference, case == "given", "{case}: {found:#?}");
-        if !["string", "kinds", "objects"].contains(&case) {
+        if !["string", "kinds", "objects", "texts"].contains(&case) {
             assert_eq!(lines(&found, Role::Creates), told(SCRIPT, "creates"), "{case}: {found:#?}");
         }
         assert!(found.locations.iter().all(|at| at.file.ends_with("lines.php")), "{found:#?}");
