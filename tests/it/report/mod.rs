@@ -4,3 +4,4 @@ mod compared;
 mod links;
 mod page;
 mod runs;
+mod schema;
