@@ -10,6 +10,7 @@ use super::forks;
 use super::kept;
 use super::lexer::WRITE_BLOCK;
 use super::mapped::{self, Mapped};
+use super::processes::by_process;
 use super::record::{Recorded, Recorder};
 use super::spill::Spill;
 use crate::profile::contents::{Dialect, FileSummary, LEFT_OUT_NAME, STILL_RUNNING_NAME, Units};
@@ -61,25 +62,22 @@ pub(crate) fn read(
     refuse_others(path, &recorded.found.header)?;
     // What a damaged archive unpacks to tells nothing of who wrote it.
     let writers = if cut_compression { 1 } else { writers(&recorded) };
-    if (recorded.found.behind_summary > 0 || writers > 1)
+    if (writers > 1 || recorded.found.torn && !cut_compression)
         && let Ok(Source::Mapped(map)) = files.open()
-        && let Some(file) = one_after_another(path, &map, room, look, names)?
+        && let Some(file) = by_process(path, &map, writers, room, look, names)?
     {
         return Ok(file);
     }
     if writers < 2 {
-        let behind = recorded.found.behind_summary;
-        let mut file = xdebug_profile(path, recorded, cut_compression, look, room, names)?;
-        if behind > 0 && !cut_compression {
-            // Nobody's that can be told: it is shown, and the file is not as it was written.
-            file.summary.complete = false;
-            file.summary.warnings.push(format!("{behind} records stand behind its end"));
-        }
-        return Ok(file);
+        return xdebug_profile(path, recorded, cut_compression, look, room, names);
     }
-    // Behind the first place where the writers' blocks mix, an id may mean another process's name.
+    // Behind the first place where the writers' blocks mix, an id may mean another process's name; behind the first
+    // process's end, a record may be one that it has written already.
     let first = recorded.found.first_defect.clone();
-    let certain = first.as_ref().map_or(0, |defect| defect.offset / WRITE_BLOCK * WRITE_BLOCK);
+    let body = recorded.found.body.unwrap_or(0);
+    let block = |offset: u64| body + offset.saturating_sub(body) / WRITE_BLOCK * WRITE_BLOCK;
+    let mixed = first.as_ref().map_or(u64::MAX, |defect| block(defect.offset));
+    let certain = mixed.min(recorded.found.first_end.unwrap_or(u64::MAX)).min(recorded.found.bytes);
     let (all, defects) = (recorded.found.bytes, recorded.found.defects);
     if !twice {
         let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
@@ -97,7 +95,7 @@ pub(crate) fn read(
     file.summary.recovered_share = certain as f64 / all as f64;
     (file.summary.first_defect, file.summary.defects) = (first, defects);
     file.summary.warnings.push(format!(
-        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix, are credited to functions"
+        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix or one of them has ended, are credited to functions"
     ));
     Ok(file)
 }
@@ -121,7 +119,7 @@ fn followed(
     let mut recorded = kept::open(path, map).map_err(damaged)?;
     refuse_others(path, &recorded.found.header)?;
     // Which process wrote what would be told by the file itself, which is gone.
-    if recorded.found.behind_summary > 0 || writers(&recorded) > 1 {
+    if writers(&recorded) > 1 {
         let reason = "written by several processes, and no longer there as it was written: run again with --keep-raw, \
                       or with one worker";
         return Err(Error::NoProfile { path: path.to_owned(), reason: reason.to_owned() });
@@ -173,7 +171,7 @@ fn forked(
     let length: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
     let offset = length - in_hand as u64;
     let marks_within: Vec<u64> = look.marks.unwrap_or(&[]).iter().map(|mark| mark.saturating_add(offset)).collect();
-    let recorder = Recorder::forked(Spill::new(), pieces, false, marks_within, until_fork).map_err(sink_error)?;
+    let recorder = Recorder::forked(Spill::new(), pieces, marks_within, until_fork).map_err(sink_error)?;
     let mut recorded = push_all(recorder, &text[in_hand..])?;
     // It counts from the parent's start.
     recorded.found.summary = None;
@@ -186,94 +184,20 @@ fn forked(
     Ok(file)
 }
 
-/// Reads the parts of a file into which processes wrote one after the other, or gives none where the first of them has
-/// no part of its own. What mixes behind the last one that is whole is left out.
-fn one_after_another(
-    path: &Path,
-    text: &[u8],
-    room: Room,
-    look: Look<'_>,
-    names: &mut Functions,
-) -> Result<Option<FileProfile>, Error> {
-    let parts = forks::parts(text);
-    if parts.len() < 2 {
-        return Ok(None);
-    }
-    let mut whole: Option<FileProfile> = None;
-    let (mut read, mut processes) = (0, 0);
-    // How long each process's script ran, from its first ancestor's start: a parent that ended with the fork tells when
-    // that was.
-    let mut lasted: Vec<u64> = Vec::new();
-    for part in &parts {
-        let before = part.before.iter().map(|range| &text[range.clone()]);
-        let until_fork = part.ended.and_then(|parent| lasted.get(parent).copied());
-        let recorded = match part.before.is_empty() {
-            true => Recorder::marked(Spill::new(), look.marks.unwrap_or(&[]).to_vec()),
-            false => {
-                Recorder::forked(Spill::new(), before, part.renames, Vec::new(), until_fork).map_err(sink_error)?
-            }
-        };
-        let mut recorded = push_all(recorded, &text[part.own.clone()])?;
-        let torn = recorded.found.torn || recorded.found.records == 0;
-        if torn || recorded.found.redefined > 0 {
-            break;
-        }
-        let tick = recorded.found.header.nanoseconds_per_tick();
-        let own = recorded.own.time.max(0) as u64;
-        let ticks = match part.before.is_empty() {
-            true => Some(own),
-            // Its summary counts from the first ancestor's start.
-            false => recorded.found.summary.map(|declared| declared.time.max(0) as u64),
-        };
-        lasted.push(ticks.unwrap_or(0).saturating_mul(tick));
-        recorded.found.summary = recorded.found.summary.filter(|_| part.before.is_empty());
-        let mut file = xdebug_profile(path, recorded, false, look, room, names)?;
-        if let Some(defect) = &mut file.summary.first_defect {
-            // As the file has it, not as the process would have it in a file of its own.
-            let before: usize = part.before.iter().map(|range| range.len()).sum();
-            let offset = (defect.offset as usize).saturating_sub(before) + part.own.start;
-            let lines = memchr::memchr_iter(b'\n', &text[..offset.min(text.len())]).count();
-            (defect.offset, defect.line) = (offset as u64, lines as u64 + 1);
-        }
-        (read, processes) = (part.own.end, processes + 1);
-        match &mut whole {
-            None => whole = Some(file),
-            Some(sum) => sum.join(&mut file)?,
-        }
-    }
-    let Some(mut file) = whole else { return Ok(None) };
-    let summary = &mut file.summary;
-    summary.writers = parts.len() as u64;
-    if read < text.len() {
-        summary.complete = false;
-        summary.recovered_share = summary.recovered_share.min(read as f64 / text.len() as f64);
-        summary.warnings.push(format!(
-            "written by {} processes: the first {read} of {} bytes, {processes} processes one after another, are \
-             credited to functions; behind them their records mix",
-            parts.len(),
-            text.len(),
-        ));
-    } else {
-        summary.warnings.push(format!(
-            "written by {processes} processes, one after another: calls from before a fork are counted once"
-        ));
-    }
-    Ok(Some(file))
-}
-
 /// Takes the rest of a file, whole in memory.
 fn push_all(mut recorder: Recorder<Spill>, text: &[u8]) -> Result<Recorded<Spill>, Error> {
     text.chunks(1 << 20).try_for_each(|part| recorder.push(part)).map_err(sink_error)?;
     recorder.finish().map_err(sink_error)
 }
 
-fn sink_error(error: std::io::Error) -> Error {
+pub(super) fn sink_error(error: std::io::Error) -> Error {
     Error::Compact { offset: 0, reason: error.to_string() }
 }
 
 /// Processes that wrote into the file, as far as can be told.
 fn writers(recorded: &Recorded<Spill>) -> u64 {
-    1 + recorded.found.second_summaries.max(u64::from(recorded.found.redefined > 0))
+    let found = &recorded.found;
+    1 + found.second_summaries.max(u64::from(found.redefined > 0 || found.behind_summary > 0))
 }
 
 /// Files of other programs have the same grammar but another meaning: their edges are no calls in order.
@@ -396,7 +320,7 @@ fn xdebug_units(header: &Header) -> Units {
 }
 
 /// What an Xdebug file amounts to.
-fn xdebug_profile(
+pub(super) fn xdebug_profile(
     path: &Path,
     mut recorded: Recorded<Spill>,
     cut_compression: bool,

@@ -1,168 +1,128 @@
-//! A file into which several processes wrote, one after the other: a parent that forked and ended, then its child. Each
-//! wrote its end, and each child began with what its parent had in hand at the fork and had not written yet.
-//!
-//! If P is how much the parent had written at the fork, then the parent's first P bytes with all that the child wrote
-//! behind them are a whole file of the child's. P is not written anywhere, but the parent goes on with the same bytes
-//! in hand: where the child's beginning stands in the parent's part, there is P. Both write in blocks, so few places
-//! come into question.
+//! A file into which several processes wrote, in parts: what each of them wrote itself, and what came before in a file of
+//! its own, had it one. What they had in common at a fork is the part of whoever wrote it first.
 
 use std::ops::Range;
 
-use super::lexer::WRITE_BLOCK;
+use super::blocks::{self, Block, Blocks};
 
-/// Places at which a child's beginning is looked for, in all.
-const MOST_LOOKS: usize = 1 << 22;
 /// Records of a process that has no more to do than to end: the frames that are open, and a handler or two.
-const FEW: usize = 64;
-/// Bytes at the beginning of a part that decide whether a place is looked at more closely.
-const PROBE: usize = 16;
+const FEW: u64 = 64;
 
 /// What one process wrote, by its places in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
-    /// What came before in its own file, had it one: of its parent and what both had in hand. Empty for the first.
-    pub before: Vec<Range<usize>>,
-    /// It is not known exactly where in its parent's part it was forked.
-    pub renames: bool,
-    /// Its parent's part, where that ended with the fork, but for a few calls.
+    /// The part that it goes on behind, and how many of its places come before. None for the first.
+    behind: Option<(usize, usize)>,
+    /// What it has in common with another part.
+    common: Range<usize>,
+    /// A part that ended with the fork, but for a few calls.
     pub ended: Option<usize>,
     /// What it wrote itself.
-    pub own: Range<usize>,
+    pub own: Vec<Range<usize>>,
 }
 
-/// The file in parts, if it is one run in Xdebug 3's form that ends and goes on behind its end. Else one part.
-pub(crate) fn parts(text: &[u8]) -> Vec<Part> {
-    let ends = ends(text);
+/// A file in parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub parts: Vec<Part>,
+    /// Places at which the file goes on as more than one of them would.
+    pub doubtful: usize,
+}
+
+/// The file in parts, where it is one run in Xdebug 3's form.
+pub(crate) fn parts(text: &[u8]) -> Parts {
     let begin = body(text);
-    let mut streams: Vec<Vec<Range<usize>>> = Vec::new();
-    let mut parts = Vec::new();
-    let (mut from, mut looks) = (0, 0);
-    for end in ends {
-        let own = from..end;
-        let found = match from {
-            0 => Some(Found::default()),
-            _ => parent(text, &streams, begin, own.clone(), &mut looks),
+    let Blocks { blocks, doubtful } = blocks::tell(text, begin);
+    let mut parts: Vec<Part> = Vec::new();
+    // Of which part each block is, and how many places this one has with it.
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    let mut last: Vec<&Block> = Vec::new();
+    for block in &blocks {
+        let behind = block.behind.map(|behind| places[behind]);
+        let Range { start, end } = block.range;
+        let part = match (block.fork, behind) {
+            (None, Some((part, _))) => part,
+            (None, None) => {
+                let header = 0..begin;
+                parts.push(Part { behind: None, common: 0..0, ended: None, own: vec![header] });
+                0
+            }
+            (Some(fork), _) => {
+                // Where nothing was written before the fork, the header is all that came before.
+                let behind = Some(behind.unwrap_or((0, 1)));
+                let common = start..start + fork.common;
+                parts.push(Part { behind, common, ended: Some(fork.beside), own: Vec::new() });
+                parts.len() - 1
+            }
         };
-        let Some(Found { before, renames, ended, inherited }) = found else { break };
-        let mut stream = before.clone();
-        stream.push(own.clone());
-        streams.push(stream);
-        let mut before = before;
-        before.push(own.start..own.start + inherited);
-        before.retain(|range| !range.is_empty());
-        parts.push(Part { before, renames, ended, own: own.start + inherited..own.end });
-        from = end;
+        let own = parts[part].common.end.max(start)..end;
+        parts[part].own.push(own);
+        places.push((part, parts[part].own.len()));
+        last.truncate(parts.len());
+        match last.get_mut(part) {
+            Some(last) => *last = block,
+            None => last.push(block),
+        }
     }
-    parts
+    for number in 0..parts.len() {
+        let beside = parts[number].ended.map(|block| (block, places[block].0));
+        let before = |block: usize| blocks[block].behind.map_or(0, |behind| blocks[behind].state.records());
+        let common = || memchr::memmem::find_iter(&text[parts[number].common.clone()], b"\nfn=").count() as u64;
+        let few = |block, part: usize| last[part].state.records() - before(block) <= FEW + common();
+        parts[number].ended =
+            beside.filter(|&(block, part)| last[part].state.ended() && few(block, part)).map(|(_, part)| part);
+    }
+    Parts { parts, doubtful }
 }
 
-/// Where each `summary:` ends, with the blank lines behind it, and the end of the file.
-fn ends(text: &[u8]) -> Vec<usize> {
-    let mut ends = Vec::new();
-    for at in memchr::memmem::find_iter(text, b"\nsummary: ") {
-        let line = memchr::memchr2(b'\n', b'\n', &text[at + 1..]).map_or(text.len(), |length| at + 2 + length);
-        let blank = text[line..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count().min(2);
-        ends.push(line + blank);
+impl Part {
+    /// How much of it stands before a place of the file.
+    pub(crate) fn written_until(&self, place: u64) -> usize {
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        self.own.iter().map(|range| place.clamp(range.start, range.end) - range.start).sum()
     }
-    if ends.last() != Some(&text.len()) {
-        ends.push(text.len());
+
+    /// Where in the file a byte of it stands.
+    pub(crate) fn place(&self, mut offset: usize) -> usize {
+        for range in &self.own {
+            match offset < range.len() {
+                true => return range.start + offset,
+                false => offset -= range.len(),
+            }
+        }
+        self.own.last().map_or(0, |range| range.end)
     }
-    ends
+}
+
+impl Parts {
+    /// Bytes of the file that are a part's, with what it has in common with another.
+    pub(crate) fn bytes(&self, number: usize) -> usize {
+        let part = &self.parts[number];
+        part.common.len() + part.own.iter().map(|range| range.len()).sum::<usize>()
+    }
+
+    /// What came before a part in the file of its own.
+    pub(crate) fn before(&self, number: usize) -> Vec<Range<usize>> {
+        let mut before = Vec::new();
+        let mut next = (number, 0);
+        loop {
+            let part = &self.parts[next.0];
+            before.extend(part.own[..next.1].iter().rev().cloned());
+            before.push(part.common.clone());
+            match part.behind {
+                Some(behind) => next = behind,
+                None => break,
+            }
+        }
+        before.retain(|range| !range.is_empty());
+        before.reverse();
+        before
+    }
 }
 
 /// Where the first record begins: what stands before is written at once.
 fn body(text: &[u8]) -> usize {
     memchr::memmem::find(text, b"\nfl=").map_or(text.len(), |at| at + 1)
-}
-
-/// The stream that a part continues.
-#[derive(Default)]
-struct Found {
-    /// What of it came before.
-    before: Vec<Range<usize>>,
-    /// That is only supposed.
-    renames: bool,
-    /// The parent's part, if it ended with the fork.
-    ended: Option<usize>,
-    /// Bytes of the part that are its parent's.
-    inherited: usize,
-}
-
-/// Finds the stream that a part continues.
-fn parent(
-    text: &[u8],
-    streams: &[Vec<Range<usize>>],
-    begin: usize,
-    own: Range<usize>,
-    looks: &mut usize,
-) -> Option<Found> {
-    let mut best: Option<(usize, usize, usize)> = None;
-    let probe = &text[own.start..own.end.min(own.start + PROBE)];
-    for (number, stream) in streams.iter().enumerate().rev() {
-        let length: usize = stream.iter().map(|range| range.len()).sum();
-        for place in (begin..length).step_by(WRITE_BLOCK as usize) {
-            *looks += 1;
-            if *looks > MOST_LOOKS {
-                return None;
-            }
-            if !begins_with(text, stream, place, probe) {
-                continue;
-            }
-            let inherited = common(text, stream, place, own.clone());
-            if inherited > 0 && best.is_none_or(|(most, _, _)| inherited > most) {
-                best = Some((inherited, number, place));
-            }
-        }
-    }
-    if let Some((inherited, number, place)) = best {
-        let mut records = tail(&streams[number], place + inherited)
-            .map(|range| memchr::memmem::find_iter(&text[range], b"\nfn=").count());
-        let ended = records.try_fold(0, |sum, more| Some(sum + more).filter(|sum| *sum <= FEW)).map(|_| number);
-        return Some(Found { before: head(&streams[number], place), renames: false, ended, inherited });
-    }
-    // Nothing was in hand: it begins with a record, and the names are those of whoever wrote before.
-    let before = streams.last().cloned().unwrap_or_default();
-    text[own].starts_with(b"fl=").then_some(Found { before, renames: true, ..Found::default() })
-}
-
-/// The first bytes of a stream.
-fn head(stream: &[Range<usize>], mut length: usize) -> Vec<Range<usize>> {
-    let mut head = Vec::new();
-    for range in stream {
-        let part = range.len().min(length);
-        head.push(range.start..range.start + part);
-        length -= part;
-    }
-    head
-}
-
-/// The pieces of a stream from a place on.
-fn tail(stream: &[Range<usize>], mut place: usize) -> impl Iterator<Item = Range<usize>> {
-    stream.iter().map(move |range| {
-        let skipped = range.len().min(place);
-        place -= skipped;
-        range.start + skipped..range.end
-    })
-}
-
-fn begins_with(text: &[u8], stream: &[Range<usize>], place: usize, probe: &[u8]) -> bool {
-    let found = tail(stream, place).flat_map(|range| &text[range]).take(probe.len());
-    found.eq(probe)
-}
-
-/// How much a stream from a place on, and a part, have in common: whole records.
-fn common(text: &[u8], stream: &[Range<usize>], place: usize, own: Range<usize>) -> usize {
-    let mut length = 0;
-    for range in tail(stream, place) {
-        let theirs = &text[range];
-        let ours = &text[own.start + length..own.end];
-        let same = theirs.iter().zip(ours).take_while(|(a, b)| a == b).count();
-        length += same;
-        if same < theirs.len() {
-            break;
-        }
-    }
-    memchr::memmem::rfind(&text[own.start..own.start + length], b"\n\n").map_or(0, |at| at + 2)
 }
 
 /// How much of what a parent wrote after a fork its child's file begins with: whole records.
@@ -177,27 +137,62 @@ mod tests {
 
     const HEAD: &str = "version: 1\ncreator: xdebug 3.2.0\nevents: Time_(10ns) Memory_(bytes)\n\n";
 
-    fn record(id: u32, name: &str) -> String {
-        format!("fl=(1)\nfn=({id}){name}\n1 5 0\n\n")
+    /// A call of a function, and the calls that it made.
+    fn record(name: &str, time: u32, calls: &[(u32, u32)]) -> String {
+        let calls = calls.iter().map(|(id, time)| format!("cfl=(1)\ncfn=({id})\ncalls=1 0 0\n1 {time} 0\n"));
+        format!("fl=(1)\nfn=({name}\n1 {time} 0\n{}\n", calls.collect::<String>())
+    }
+
+    fn fork(time: u32) -> String {
+        record("2) php::pcntl_fork", time, &[])
+    }
+
+    const END: &str = "summary: 99 9\n\n";
+
+    /// What each part wrote itself.
+    fn own(text: &str) -> Vec<String> {
+        let parts = parts(text.as_bytes()).parts;
+        parts.iter().map(|part| part.own.iter().map(|range| &text[range.clone()]).collect()).collect()
     }
 
     #[test]
     fn a_child_begins_with_what_its_parent_had_in_hand() {
-        let (boot, rest) = (record(1, " boot"), record(2, " main"));
-        let parent = format!("{HEAD}{boot}{boot}{rest}summary: 9 9\n\n");
-        let child = format!("{boot}{boot}{}summary: 10 9\n\n", record(3, " serve"));
-        let text = format!("{parent}{child}");
-        let parts = parts(text.as_bytes());
-        assert_eq!(parts[0], Part { before: vec![], renames: false, ended: None, own: 0..parent.len() });
-        let own = parent.len() + 2 * boot.len();
-        let before = vec![0..HEAD.len(), parent.len()..own];
-        assert_eq!(parts[1..], [Part { before, renames: false, ended: Some(0), own: own..text.len() }]);
+        let boot = record("1) boot", 5, &[]) + &record("1)", 5, &[]);
+        let parent = fork(7) + &record("3) main", 9, &[(1, 5), (1, 5), (2, 7)]) + END;
+        let child =
+            fork(8) + &record("3) serve", 5, &[]) + &record("4) main", 9, &[(1, 5), (1, 5), (2, 8), (3, 5)]) + END;
+        for (first, then, ended) in [(&parent, &child, Some(0)), (&child, &parent, Some(0))] {
+            let text = format!("{HEAD}{boot}{first}{boot}{then}");
+            assert_eq!(own(&text), [format!("{HEAD}{boot}{first}"), then.clone()]);
+            let parts = parts(text.as_bytes());
+            let begin = HEAD.len() + boot.len() + first.len();
+            assert_eq!(parts.before(1), [0..HEAD.len(), begin..begin + boot.len()]);
+            assert_eq!((parts.parts[1].ended, parts.doubtful), (ended, 0));
+        }
     }
 
     #[test]
-    fn a_child_of_nothing_in_hand_has_the_names_of_the_part_before() {
-        let text = format!("{HEAD}{}summary: 9 9\n\n{}", record(1, " boot"), record(3, " serve"));
-        let parts = parts(text.as_bytes());
-        assert!(parts[1].renames && parts[1].own.end == text.len());
+    fn forks_that_took_the_same_time_are_two_calls() {
+        let boot = record("1) boot", 5, &[]);
+        let child = fork(7) + &record("3) main", 9, &[(1, 5), (2, 7)]) + END;
+        let parent = fork(7) + &record("3) wait", 4, &[]) + &record("4) main", 9, &[(1, 5), (2, 7), (3, 4)]) + END;
+        assert_eq!(own(&format!("{HEAD}{boot}{child}{boot}{parent}"))[1], parent);
+    }
+
+    #[test]
+    fn a_child_of_nothing_in_hand_begins_with_the_fork() {
+        let fork = |time| record("1) php::pcntl_fork", time, &[]);
+        let parent = fork(7) + &record("2) main", 9, &[(1, 7)]) + END;
+        let child = fork(8) + &record("2) main", 9, &[(1, 8)]) + END;
+        assert_eq!(own(&format!("{HEAD}{parent}{child}")), [format!("{HEAD}{parent}"), child]);
+    }
+
+    #[test]
+    fn what_no_process_can_have_written_is_no_part() {
+        let boot = record("1) boot", 5, &[]);
+        let parent = fork(7) + &record("3) main", 9, &[(1, 5), (2, 7)]) + END;
+        // Its last record claims a call that took another time.
+        let child = fork(8) + &record("3) main", 9, &[(1, 9), (2, 8)]) + END;
+        assert_eq!(own(&format!("{HEAD}{boot}{parent}{boot}{child}")).len(), 1);
     }
 }

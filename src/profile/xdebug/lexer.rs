@@ -84,6 +84,12 @@ pub(crate) struct Found {
     /// Ids that mean several names in one run: several processes wrote the file.
     pub redefined: u64,
     pub second_summaries: u64,
+    /// Where the first record begins.
+    #[serde(default)]
+    pub body: Option<u64>,
+    /// Where the first summary of Xdebug 3 ends: what a process of the file has written stands before.
+    #[serde(default)]
+    pub first_end: Option<u64>,
     /// Records behind the summary that ends a file of Xdebug 3: another process goes on in it.
     pub behind_summary: u64,
     /// A line was met that belongs to no profile, or an id without a name: bytes are missing, or another's are between.
@@ -121,8 +127,8 @@ pub(crate) struct Lexer {
     /// Costs of a line.
     events: usize,
     modern: bool,
-    /// Ids may be given other names: by a process that goes on where another one has ended.
-    renames: bool,
+    /// The run is that of a forked process.
+    forked: bool,
     /// Self times of the run's records.
     run_time: i64,
     fibers: bool,
@@ -149,13 +155,13 @@ impl Lexer {
     }
 
     /// What comes was written by a process that was forked here: it has the names so far, and what was found so far
-    /// is another's. `renames`: the place is not known well, so ids may get other names.
-    pub(crate) fn fork(&mut self, renames: bool) {
+    /// is another's.
+    pub(crate) fn fork(&mut self) {
         let found = std::mem::take(&mut self.found);
         self.found =
             Found { header: found.header, strings: found.strings, pairs: found.pairs, runs: 1, ..Found::default() };
         (self.run_records, self.run_summaries, self.run_time, self.run_damaged) = (0, 0, 0, false);
-        (self.in_run, self.renames) = (true, renames);
+        (self.in_run, self.forked) = (true, true);
     }
 
     /// Takes the next bytes of the file, cut anywhere.
@@ -227,6 +233,10 @@ impl Lexer {
             // Nothing but the blank line behind it is missing, or some of its calls.
             unfinished = self.call_begun;
             (self.callee, self.callee_file, self.call_count) = (None, None, None);
+            if self.forked {
+                // These would tell whether its parent has counted it already.
+                unfinished = self.open.take().map(|open| open.record.place);
+            }
             self.close_record(sink)?;
         }
         unfinished = unfinished.or(self.open.take().map(|open| open.record.place)).or(self.begun.take());
@@ -287,6 +297,7 @@ impl Lexer {
             [b'f', b'l', b'=', name @ ..] => {
                 self.close_record(sink)?;
                 self.found.behind_summary += u64::from(self.modern && self.run_summaries > 0);
+                self.found.body.get_or_insert(self.offset);
                 self.begun = Some((self.line, self.offset));
                 self.file = Some(self.name(name, true));
             }
@@ -403,10 +414,8 @@ impl Lexer {
         let name = self.found.strings.intern(text);
         if table.define(id, name).is_err() {
             self.many.forget();
-            if !self.renames {
-                self.found.redefined += 1;
-                self.damage(DefectKind::RedefinedId(id));
-            }
+            self.found.redefined += 1;
+            self.damage(DefectKind::RedefinedId(id));
         }
         if !is_file && Role::of(text).is_switch() {
             self.fibers = true;
@@ -444,6 +453,9 @@ impl Lexer {
         self.blank(sink)?;
         self.begin_run();
         self.run_summaries += 1;
+        if self.modern {
+            self.found.first_end.get_or_insert(self.offset + (b"summary:".len() + costs.len()) as u64 + 1);
+        }
         if self.run_summaries > 1 && self.modern {
             self.found.second_summaries += 1;
             self.damage(DefectKind::SecondSummary);

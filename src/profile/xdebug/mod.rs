@@ -4,6 +4,7 @@
 //! file, in post-order. The [`Recorder`] takes the bytes as they come and keeps four to five bytes a
 //! record; read from its end that is pre-order, and the tree is built with each parent known.
 
+mod blocks;
 mod build;
 mod callers;
 mod claims;
@@ -17,8 +18,10 @@ mod kept;
 mod lexer;
 mod mapped;
 mod order;
+mod processes;
 mod record;
 mod spill;
+mod stream;
 mod strict;
 mod window;
 

@@ -163,19 +163,17 @@ impl<S: Write> Recorder<S> {
     }
 
     /// A recorder of what a forked process wrote: `before` is what its parent had written until then, in pieces, and
-    /// what both had in hand. `renames`: it is not known exactly how much that was. `until_fork`: nanoseconds from the
-    /// script's start to the fork.
+    /// what both had in hand. `until_fork`: nanoseconds from the script's start to the fork.
     /// Marks count from the beginning of `before`.
     pub(crate) fn forked<'a>(
         sink: S,
         before: impl IntoIterator<Item = &'a [u8]>,
-        renames: bool,
         marks: Vec<u64>,
         until_fork: Option<u64>,
     ) -> io::Result<Self> {
         let mut recorder = Self::marked(sink, marks);
         before.into_iter().try_for_each(|part| recorder.lexer.push(part, &mut Nobody))?;
-        recorder.lexer.fork(renames);
+        recorder.lexer.fork();
         recorder.recording.unclaimed.forked = true;
         let ticks = |time: u64| i64::try_from(time / recorder.lexer.found.header.nanoseconds_per_tick()).ok();
         recorder.recording.unclaimed.before_fork.until_fork = until_fork.and_then(ticks);

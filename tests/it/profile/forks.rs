@@ -1,6 +1,7 @@
 //! Real processes that fork under Xdebug, with the library that gives each a profile of its own: every function has as
 //! many calls as the processes counted themselves, and what happened before a fork is counted once.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,20 +9,25 @@ use std::time::{Duration, Instant};
 use profile_run::capture::Separate;
 use profile_run::profile::{Options, Profile, read_paths};
 
-/// Runs the fixture; gives back its profile, and the sum of what its `children` counted.
+/// Runs the fixture with the library; gives back its profile, and the sum of what its `children` counted.
 fn run(folder: &Path, mode: &str, children: usize) -> (Profile, u64) {
-    let php = PathBuf::from("php");
-    let library = Separate::profiles(&folder.join("php"), &php, None).expect("the library is built and loads");
+    let library = Separate::profiles(&folder.join("php"), Path::new("php"), None);
+    let library = library.expect("the library is built and loads");
+    run_with(folder, mode, children, Some(library.preload.into()))
+}
+
+/// The same with a library or without.
+fn run_with(folder: &Path, mode: &str, children: usize, preload: Option<OsString>) -> (Profile, u64) {
     let profiles = folder.join("profile");
     std::fs::create_dir(&profiles).unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles/xdebug/forks.php");
-    let status = Command::new(&php)
+    let status = Command::new("php")
         .args(["-d", "xdebug.mode=profile", "-d", "xdebug.start_with_request=yes", "-d", "xdebug.use_compression=0"])
         .args(["-d", &format!("xdebug.output_dir={}", profiles.display())])
         .args(["-d", "xdebug.profiler_output_name=cachegrind.out.%p"])
         .arg(script)
         .args([mode, folder.to_str().unwrap()])
-        .env("LD_PRELOAD", library.preload)
+        .envs(preload.map(|library| ("LD_PRELOAD", library)))
         .status()
         .unwrap();
     assert!(status.success());
@@ -58,6 +64,23 @@ fn each_process_has_its_calls_and_what_was_before_a_fork_is_counted_once() {
         assert_eq!((calls("boot"), calls("{main}"), calls("child")), (boots, 1, children as u64), "{mode}");
         let forks = if mode == "daemon" { 2 } else { children as u64 };
         assert_eq!(calls("php::pcntl_fork"), forks, "{mode}");
+    }
+}
+
+/// Without the library they all write into one file, at the same time or in turn.
+#[test]
+fn processes_that_wrote_into_one_file_have_each_their_calls() {
+    for (mode, children, boots) in [("workers", 12, 137), ("daemon", 1, 137), ("connections", 60, 137 + 60)] {
+        let folder = tempfile::tempdir().unwrap();
+        let (profile, counted) = run_with(folder.path(), mode, children, None);
+        let calls = |name: &str| {
+            let all = profile.functions.iter().filter(|function| function.name == name);
+            all.map(|function| function.calls).sum::<u64>()
+        };
+        assert_eq!((calls("work"), calls("leaf"), calls("php::md5")), (counted, 2 * counted, 2 * counted), "{mode}");
+        assert_eq!((calls("boot"), calls("{main}"), calls("child")), (boots, 1, children as u64), "{mode}");
+        let forks = if mode == "daemon" { 2 } else { children as u64 };
+        assert_eq!((calls("php::pcntl_fork"), profile.files[0].writers), (forks, forks + 1), "{mode}");
     }
 }
 
@@ -139,6 +162,8 @@ fn a_daemons_parent_ends_with_the_fork_and_has_what_was_before_it() {
     let folder = tempfile::tempdir().unwrap();
     let (parent, child, written) = parent_and_child();
     let in_hand = record(1, "", 20, &[]);
+    let claimed = |text: String| text.replace("2 300 0\n", "2 300 0\ncfl=(1)\ncfn=(1)\ncalls=1 0 0\n2 20 0\n");
+    let (parent, child) = (claimed(parent), claimed(child));
     // Both write what the parent had in hand, at a place where blocks end.
     let padding = "x".repeat(4096 - (written - HEADER.len()));
     let parent = parent.replacen("/srv/a.php\nfn", &format!("/srv/a.php{padding}\nfn"), 1);

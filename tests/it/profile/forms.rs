@@ -50,6 +50,47 @@ fn a_daemons_child_goes_on_behind_its_parents_end() {
     }
 }
 
+#[test]
+fn children_that_were_waited_for_are_told_from_their_parent() {
+    let profile = read("xdebug/waited.out");
+    assert!(profile.complete(), "{:?}", profile.files[0]);
+    assert_eq!((profile.files[0].writers, profile.recovered_share()), (6, 1.0));
+    let rounds = 2 + (3 + 200 + 5) + 3 * 4 + 20 + 2 * 7;
+    let forks = [("php::pcntl_fork", 5), ("php::pcntl_waitpid", 5), ("start", 1), ("serve", 4), ("{main}", 1)];
+    for (name, calls) in forks.into_iter().chain([("work", 1 + 3 + 3 + 1 + 2), ("php::abs", rounds)]) {
+        assert_eq!(figures(&profile, name).2, calls, "{name}");
+    }
+    let said = profile.files[0].warnings.join("; ");
+    assert!(said.contains("written by 6 processes") && !said.contains("not certain"), "{said}");
+    // Whatever is cut off, nothing is counted that was not there.
+    let text = std::fs::read(fixture("xdebug/waited.out")).unwrap();
+    for end in (0..text.len()).step_by(211) {
+        let Ok(cut) = read_bytes(Path::new("cut"), &text[..end], &Options::default()) else { continue };
+        assert!(!cut.complete());
+        for function in &cut.functions {
+            let whole = profile.functions.iter().find(|whole| whole.name == function.name);
+            assert!(whole.map_or(1, |whole| whole.calls) >= function.calls, "cut at {end}: {function:?}");
+        }
+    }
+}
+
+/// Where the bytes do not tell the processes apart, what stands behind the first one's end is not counted.
+#[test]
+fn what_is_no_processes_is_left_out_and_said() {
+    let text = std::fs::read_to_string(fixture("xdebug/waited.out")).unwrap();
+    // What a call costs is not what its caller claims: no block fits.
+    let strange = text.replacen("\ncalls=1 0 0\n27 ", "\ncalls=1 0 0\n27 9", 1);
+    assert_ne!(strange, text);
+    let profile = read_bytes(Path::new("w"), strange.as_bytes(), &Options::default()).unwrap();
+    assert!(!profile.complete() && profile.recovered_share() < 0.7, "{:?}", profile.files[0]);
+    let whole = read("xdebug/waited.out");
+    for function in &profile.functions {
+        let whole = whole.functions.iter().find(|whole| whole.name == function.name);
+        assert!(whole.map_or(1, |whole| whole.calls) >= function.calls, "{function:?}");
+    }
+    assert!(profile.files[0].warnings.iter().any(|said| said.contains("are credited to functions")));
+}
+
 /// The parts of the daemon's file, however many children went on in it.
 #[test]
 fn several_processes_one_behind_the_other_are_told_apart() {

@@ -50,7 +50,7 @@ impl Lexer {
             && self.begun.is_none()
             && self.modern
             && self.in_run
-            && !(self.in_header || self.fibers || self.renames || self.skipping)
+            && !(self.in_header || self.fibers || self.skipping)
             && self.partial.is_empty()
             && self.run_summaries == 0
             && self.events == 2
