@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::places::Place;
+use super::places::{Place, is_called_after_lines};
 use super::result::{ProfileSummary, RunResult};
 use crate::model::Change;
 use crate::verdict::baseline;
@@ -77,13 +77,15 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
     if messages.iter().any(|messages| *messages < baseline::LEAST_MESSAGES) {
         return Functions { few_messages: Some(messages), ..Functions::default() };
     }
-    let (before, after) = (by_name(was), by_name(is));
+    let [was_names, is_names] =
+        [was, is].map(|profile| profile.figures.functions.iter().map(|function| &*function.name));
+    let [was_place, is_place] = Place::of_both(was_names, is_names);
+    let (before, after) = (by_name(was, &was_place), by_name(is, &is_place));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).map(|name| &**name).collect();
     let mut found = Functions::default();
     for name in names {
         let [old, new] = [&before, &after].map(|of| of.get(name).copied());
-        // A closure is called after its lines: one that moved is not new.
-        if name.contains("{closure") && (old.is_none() || new.is_none()) {
+        if is_called_after_lines(name) && (old.is_none() || new.is_none()) {
             continue;
         }
         let [was_cost, is_cost] = [old, new].map(Option::unwrap_or_default);
@@ -120,9 +122,8 @@ fn scenarios(profile: &ProfileSummary) -> BTreeSet<&str> {
     profile.waves.iter().filter_map(|row| row.scenario.as_deref()).collect()
 }
 
-fn by_name(profile: &ProfileSummary) -> BTreeMap<Cow<'_, str>, Cost> {
-    let mut all: BTreeMap<Cow<'_, str>, Cost> = BTreeMap::new();
-    let place = Place::of(profile.figures.functions.iter().map(|function| &*function.name));
+fn by_name<'a>(profile: &'a ProfileSummary, place: &Place) -> BTreeMap<Cow<'a, str>, Cost> {
+    let mut all: BTreeMap<Cow<'a, str>, Cost> = BTreeMap::new();
     for function in &profile.figures.functions {
         let cost = all.entry(place.without(&function.name)).or_default();
         cost.calls += function.calls;
