@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::censuses::censuses;
 use super::compare::{self, Comparison};
 use super::conclusion::{Worse, conclude};
+use super::difference::NotDrawn;
+use super::earlier::Earlier;
 use super::findings::findings;
 use super::history::{LaunchAt, RunHistory};
 use super::profile::Recording;
@@ -19,7 +21,7 @@ use super::waiting::Waiting;
 use super::{callers, drivers, instructions, load, profile, thresholds, timeline};
 use crate::journal::{Event, Folder, Journal, JournalError, ProcessFloor, Profiled, Scene, Warning, read_samples};
 use crate::matrix::judged;
-use crate::model::{Editor, ExitCode, Metric, Pass, Verdict, WarningKind};
+use crate::model::{Editor, ExitCode, Metric, Pass, Side, Verdict, WarningKind};
 use crate::phrase;
 use crate::phrase::Redactor;
 use crate::profile::Sought;
@@ -43,11 +45,12 @@ pub enum AnalysisError {
     },
 }
 
-/// Reads a run's folder, whole or cut off, and comes to its result. `baseline` is the run to judge against.
+/// Reads a run's folder, whole or cut off, and comes to its result. `earlier` is the run to judge against.
 ///
 /// # Errors
 /// There is no journal, or it ends before the plan.
-pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) -> Result<RunView, AnalysisError> {
+pub fn analyse(folder: &Folder, earlier: Option<&Earlier>, show_all: bool) -> Result<RunView, AnalysisError> {
+    let baseline = earlier.map(|earlier| &earlier.result);
     let mut journal = Journal::of(folder)?;
     let redactor = redactor(&journal, show_all);
     for line in journal.lines.iter_mut().filter(|line| has_text(&line.event)) {
@@ -140,7 +143,14 @@ pub fn analyse(folder: &Folder, baseline: Option<&RunResult>, show_all: bool) ->
     }
     result.baseline = comparison.and_then(|comparison| serde_json::to_value(comparison).ok());
     let errors = all_errors(&history);
+    let paths = shown.as_mut().and_then(|shown| shown.paths.take());
     Ok(RunView {
+        difference: earlier.map(|earlier| {
+            let unreadable = || NotDrawn::Unreadable(Side::New, "none of its files".to_owned());
+            let none = || if history.profiled.is_some() { unreadable() } else { NotDrawn::NoProfile(Side::New) };
+            earlier.difference(paths.as_ref().ok_or_else(none))
+        }),
+        paths,
         timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &history) },
         flames: shown.as_mut().map(|shown| std::mem::take(&mut shown.flames)).unwrap_or_default(),
         busy: shown.as_mut().and_then(|shown| shown.busy.take()),
@@ -182,6 +192,9 @@ fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
     }
     for flame in &mut shown.flames {
         flame.names = Arc::new(flame.names.iter().map(|name| redactor.text(name)).collect());
+    }
+    for name in shown.paths.iter_mut().flat_map(|paths| &mut paths.names) {
+        *name = redactor.text(name);
     }
 }
 

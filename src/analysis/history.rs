@@ -74,10 +74,8 @@ pub struct CensusAt {
 /// What code does to the containers of a process.
 #[derive(Debug, Clone)]
 pub struct CodeAt {
-    /// Where.
-    pub scene: Scene,
-    /// Process.
-    pub pid: i32,
+    /// Scenario.
+    pub scenario: String,
     /// What was read.
     pub code: Code,
 }
@@ -242,7 +240,7 @@ impl RunHistory {
             }
             Event::Code(read) => {
                 if let Ok(code) = serde_json::from_value(read.code) {
-                    self.codes.push(CodeAt { scene: read.scene, pid: read.pid, code });
+                    self.codes.push(CodeAt { scenario: read.scene.scenario, code });
                 }
             }
             Event::Warning(warning) => self.warnings.push(warning),

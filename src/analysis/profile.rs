@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::call_paths::CallPaths;
 use super::flame::{self, Busy, Cost, Flame};
 use super::processes;
 use super::profile_figures::ProfileFigures;
@@ -36,6 +37,8 @@ pub struct Shown {
     pub notes: Vec<String>,
     /// Who called the functions whose callers were looked for.
     pub callers: Vec<Caller>,
+    /// Its calls by their paths, where they were kept to be compared with those of another.
+    pub paths: Option<CallPaths>,
 }
 
 /// What is known of a recording beside its files.
@@ -69,7 +72,9 @@ pub fn show(
     let wanted = Wanted { marks: recording.marks.clone(), places, callers };
     let mut profile = profile::read_sliced(paths, &options, &wanted)?;
     let callers = std::mem::take(&mut profile.callers);
-    Ok(Shown { callers, ..ready(&profile, recording, waiting) })
+    let shown = ready(&profile, recording, waiting);
+    let waits = waiting.of(&profile);
+    Ok(Shown { callers, paths: CallPaths::of(profile, waits, recording), ..shown })
 }
 
 /// Makes a profile ready to be shown.
@@ -105,6 +110,7 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         busy: flame::busy(profile, &waits, tick.unsigned_abs()),
         notes: notes(profile),
         callers: Vec::new(),
+        paths: None,
         summary,
         waiting,
     }

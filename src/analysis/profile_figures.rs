@@ -1,7 +1,6 @@
 //! A profile in figures, its times in one unit: what the `profile` of result.json (nanoseconds) and that of
 //! `analyze --format json` (ticks of the file) have in common.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::DriftRow;
@@ -9,7 +8,7 @@ use super::slices::{self, PartRow, WaveAt};
 use crate::profile::{FunctionCost, Part, Profile};
 
 /// One function. Times in the unit of the object, memory in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FunctionRow {
     /// As the profile names it.
     pub name: String,
@@ -47,7 +46,7 @@ pub struct FunctionRow {
 }
 
 /// Self costs of a function in one file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourcePart {
     /// The file that holds the code.
     pub file: String,
@@ -59,7 +58,7 @@ pub struct SourcePart {
 }
 
 /// Costs of one line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LineCosts {
     /// The line; 0 where it is not known.
     pub line: i64,
@@ -68,7 +67,7 @@ pub struct LineCosts {
 }
 
 /// The figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProfileFigures {
     /// Records: one for each finished call.
     pub records: u64,

@@ -1,5 +1,7 @@
 //! What the report draws beside the result: series of samples, trees, censuses.
 
+use super::call_paths::CallPaths;
+use super::difference::{Difference, NotDrawn};
 use super::flame::{Busy, Flame};
 use super::result::RunResult;
 use crate::model::{Editor, Library};
@@ -119,6 +121,11 @@ pub struct RunView {
     pub flames: Vec<Flame>,
     /// Busy time by function, in the order of the profile's functions.
     pub busy: Option<Busy>,
+    /// The profile's calls by their paths.
+    pub paths: Option<CallPaths>,
+    /// What differs between the profile of the run that this one was judged against and its own, or why nothing is drawn;
+    /// none where there is no such run.
+    pub difference: Option<Result<Difference, NotDrawn>>,
     /// Functions that wait rather than work, as the profile names them.
     pub waiting: Vec<String>,
     /// Censuses of the measure pass.

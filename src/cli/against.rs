@@ -10,6 +10,7 @@ use super::run::{self, Show};
 use super::stdout::errln;
 use super::worktree::{Project, Worktree};
 use crate::analysis;
+use crate::analysis::Earlier;
 use crate::analysis::result::RunResult;
 use crate::conductor::Interrupt;
 use crate::journal::{Event, Folder, Journal};
@@ -74,7 +75,7 @@ impl Other {
 /// What is known when both were run.
 pub struct Compared {
     /// The run of the other revision, to judge growth and calls against.
-    pub base: RunResult,
+    pub base: Earlier,
     /// The launches in turn.
     pub against: Against,
 }
@@ -122,7 +123,7 @@ pub fn run(
     if interrupt.came().is_some() {
         return Ok(None);
     }
-    let base = view.map(|view| view.result).filter(analysis::bisection::started);
+    let base = view.filter(|view| analysis::bisection::started(&view.result)).map(|view| Earlier::of(view, Side::Base));
     let Some(base) = base else {
         bail!(
             "--against {}: {title} cannot be loaded; its report is {}",
@@ -137,7 +138,7 @@ pub fn run(
         loads: Vec::new(),
         profiles: Vec::new(),
     };
-    if let Some((scenario, count)) = to_compare(plan, &base) {
+    if let Some((scenario, count)) = to_compare(plan, &base.result) {
         against.scenario.clone_from(&scenario.name);
         let end = began + whole.map_or(WITHOUT_BUDGET, |budget| budget.mul_f64(BASE_PART + TURNS_PART));
         say(&format!("{} in turn, {}", phrase::plural(count, "message"), scenario.name));
@@ -145,7 +146,7 @@ pub fn run(
             plan: Plan { scenarios: vec![scenario.clone()], ledger: false, baseline: None, ..plan.clone() },
             below: &below,
             count,
-            profiled: base.profile.is_some() && plan.passes.contains(&Pass::Profile),
+            profiled: base.result.profile.is_some() && plan.passes.contains(&Pass::Profile),
             config,
             interrupt,
             show: &quiet,

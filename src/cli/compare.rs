@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use super::exit::Exit;
-use super::outputs::read_result;
+use super::outputs::{read_result, read_run};
 use super::stdout::is_stdout;
 use super::stdout::out;
 use crate::analysis::compare::compare;
+use crate::model::Side;
 use crate::report;
 
 /// Arguments of `profile-run compare`.
@@ -45,11 +46,14 @@ enum Format {
 /// # Errors
 /// One of them is no run, or the comparison cannot be written.
 pub fn run(args: Args) -> anyhow::Result<Exit> {
-    let (base, new) = (read_result(&args.base)?, read_result(&args.new)?);
-    let comparison = compare(&base, &new);
+    let comparison = compare(&read_result(&args.base)?, &read_result(&args.new)?);
     let text = match if args.json { Format::Json } else { args.format } {
         Format::Text => comparison.text(),
-        Format::Html => report::comparison_html(&comparison)?,
+        Format::Html => {
+            let base = read_run(&args.base, Side::Base, false)?;
+            let new = read_run(&args.new, Side::New, false)?;
+            report::comparison_html(&comparison, &base.difference(new.paths.as_ref().map_err(Clone::clone)))?
+        }
         Format::Markdown => report::comparison_markdown(&comparison),
         Format::Json => serde_json::to_string_pretty(&comparison)? + "\n",
     };

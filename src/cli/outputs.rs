@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+use crate::analysis::Earlier;
+use crate::analysis::difference::NotDrawn;
 use crate::analysis::result::{RunResult, SCHEMA};
 use crate::analysis::view::RunView;
 use crate::journal::{Event, Folder, Journal, Readers};
+use crate::model::Side;
 use crate::report;
 
 /// What was written of a run's results, and what could not be.
@@ -61,6 +64,28 @@ fn elsewhere(page: &[u8]) -> Option<PathBuf> {
         // Ours alone, and new: others may write where it is made.
         std::fs::DirBuilder::new().mode(0o700).create(&folder).ok()?;
         Folder::for_reports(&folder).ok()?.write_whole("report.html", page, Readers::Umask).ok()
+    })
+}
+
+/// Reads a run with its profile, as a `side` of a comparison: from its folder, or from the result alone.
+///
+/// # Errors
+/// It is none.
+pub fn read_run(path: &Path, side: Side, show_all: bool) -> anyhow::Result<Earlier> {
+    let result = read_result(path)?;
+    // The folder that a result lies in is its run's, unless that was moved there.
+    let view = Folder::open(path).ok().map(|folder| crate::analysis::analyse(&folder, None, show_all));
+    Ok(match view {
+        Some(Ok(view)) if view.result.started == result.started => match Earlier::of(view, side).paths {
+            Err(NotDrawn::NoProfile(_)) if result.profile.is_some() => {
+                Earlier { result, paths: Err(NotDrawn::Unreadable(side, "its files are not there".to_owned())) }
+            }
+            paths => Earlier { result, paths },
+        },
+        Some(Err(_)) => {
+            Earlier { result, paths: Err(NotDrawn::Unreadable(side, "its journal cannot be understood".to_owned())) }
+        }
+        _ => Earlier::alone(result, side),
     })
 }
 

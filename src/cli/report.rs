@@ -1,6 +1,6 @@
 //! `profile-run report`: the reports of a run, written anew; also of one that was cut off.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::against;
 use super::exit::Exit;
@@ -9,6 +9,7 @@ use super::outputs;
 use super::stdout::{errln, outln};
 use crate::analysis;
 use crate::journal::Folder;
+use crate::model::Side;
 
 /// Arguments of `profile-run report`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +44,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     // What it was compared with when it was run lies in its folder.
     let beside = folder.root().join(against::FOLDER).join(against::BASE);
     let baseline = args.baseline.clone().or_else(|| beside.join("result.json").is_file().then_some(beside));
-    let baseline = baseline.as_deref().map(outputs::read_result).transpose()?;
+    let read = |path: &Path| outputs::read_run(path, Side::Base, args.no_redact);
+    let baseline = baseline.as_deref().map(read).transpose()?;
     let mut view = analysis::analyse(&folder, baseline.as_ref(), args.no_redact)?;
     if args.no_source {
         view.result.leave_out_source();

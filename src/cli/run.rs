@@ -12,15 +12,14 @@ use super::export::{self, Wanted};
 use super::hidden::hidden;
 use super::outputs;
 use super::stdout::{errln, outln};
-use crate::analysis::result::RunResult;
 use crate::analysis::view::RunView;
-use crate::analysis::{self, Comparison};
+use crate::analysis::{self, Comparison, Earlier};
 use crate::conductor::{self, Halt, Interrupt, Order};
 use crate::console::{Closing, Console, Detail, JsonLines, Redacting, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
 use crate::model::load_stats::LoadRow;
 use crate::model::plan::Plan;
-use crate::model::{Against, Clock, Hidden};
+use crate::model::{Against, Clock, Hidden, Side};
 use crate::phrase::{self, Redactor};
 
 /// Where runs lie whose folder was not given.
@@ -64,7 +63,7 @@ pub fn run(
     // What cannot be run at all is said before anything else is tried.
     let (_, cwd) = conductor::understand(&plan)?;
     plan.library = plan.library.within(conductor::project(&cwd));
-    let given = given_baseline(&plan)?;
+    let given = given_baseline(&plan, show)?;
     let folder = new_folder(show)?;
     let compared = against::run(&other, &mut plan, prepare, config, show, (&folder, &interrupt))?;
     let Some(compared) = compared else { return Ok(Exit::Interrupted) };
@@ -84,14 +83,15 @@ pub fn judged(
 ) -> anyhow::Result<(Exit, Option<RunView>)> {
     let (_, cwd) = conductor::understand(&plan)?;
     plan.library = plan.library.within(conductor::project(&cwd));
-    let given = given_baseline(&plan)?;
+    let given = given_baseline(&plan, show)?;
     let folder = new_folder(show)?;
     finished(&plan, config, show, interrupt, folder, (given, None))
 }
 
 /// The earlier run that was named.
-fn given_baseline(plan: &Plan) -> anyhow::Result<Option<RunResult>> {
-    plan.baseline.as_deref().map(outputs::read_result).transpose().context("--baseline")
+fn given_baseline(plan: &Plan, show: &Show) -> anyhow::Result<Option<Earlier>> {
+    let read = |path: &Path| outputs::read_run(path, Side::Base, show.no_redact);
+    plan.baseline.as_deref().map(read).transpose().context("--baseline")
 }
 
 /// Carries a plan out and leaves its journal alone.
@@ -164,7 +164,7 @@ fn finished(
     show: &Show,
     interrupt: &Interrupt,
     folder: Folder,
-    (baseline, against): (Option<RunResult>, Option<Against>),
+    (baseline, against): (Option<Earlier>, Option<Against>),
 ) -> anyhow::Result<(Exit, Option<RunView>)> {
     let hidden = hidden(show.no_redact);
     let redactor = Redactor::new(&hidden, Some(plan));

@@ -299,7 +299,6 @@ mod tests {
             classes: Vec::new(),
             within,
             shared: 0,
-            weak: false,
         }
     }
 

@@ -1,12 +1,11 @@
 //! What makes memory grow, over all waves of a run: values.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 
 /// Something that a server does more or less of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Driver {
     /// A session.
@@ -27,7 +26,7 @@ impl Driver {
 }
 
 /// How much grows with one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Driven {
     /// With which.
     pub driver: Driver,
@@ -45,7 +44,7 @@ impl Driven {
 }
 
 /// Two that came alike in all waves, so that what grows with either is told of the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotParted {
     /// This one
     pub driver: Driver,
@@ -54,7 +53,7 @@ pub struct NotParted {
 }
 
 /// Growth by what drives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Drivers {
     /// What grows.
     pub metric: Metric,

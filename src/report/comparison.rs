@@ -2,12 +2,14 @@
 
 use askama::Template;
 
+use super::flame::{Differential, differential};
 use super::page::{Assets, assets};
 use super::{Error, embed, markdown, words};
 use crate::analysis::Comparison;
 use crate::analysis::compare::{
     FunctionChange, GrowthChange, InstructionChange, LEAST_MESSAGES, SpeedChange, TimeChange, Timed,
 };
+use crate::analysis::difference::{Difference, NotDrawn};
 use crate::analysis::result::RunResult;
 use crate::model::Change;
 use crate::phrase::{self, significant};
@@ -93,23 +95,27 @@ struct Page {
     facts: Vec<(&'static str, String)>,
     differences: Vec<String>,
     tables: Vec<Table>,
+    difference: Differential,
     version: &'static str,
 }
 
-/// The comparison as one file that asks nothing of the network.
+/// The comparison as one file that asks nothing of the network, with both profiles as one graph.
 ///
 /// # Errors
 /// Only faults of this program: the template or the JSON could not be made.
-pub fn comparison_html(comparison: &Comparison) -> Result<String, Error> {
+pub fn comparison_html(comparison: &Comparison, profiles: &Result<Difference, NotDrawn>) -> Result<String, Error> {
     let (class, sentence, rest) = conclusion(comparison);
+    let difference = differential(profiles)?;
+    let graph = difference.flames.as_ref().map_or("", |graph| graph.data.as_str());
     let page = Page {
-        assets: assets(&embed::script_json(comparison)?),
+        assets: assets(&format!("{}{graph}", embed::script_json(comparison)?)),
         class,
         sentence: words::pieces(&sentence),
         evidence: rest.iter().map(|text| words::pieces(text)).collect(),
         facts: facts(comparison),
         differences: comparison.differences.iter().map(|text| words::visible(text)).collect(),
         tables: tables(comparison),
+        difference,
         version: env!("CARGO_PKG_VERSION"),
     };
     Ok(page.render()?)

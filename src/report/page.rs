@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::drift::{Drift, drift};
-use super::flame::{Flames, counted, flames};
+use super::flame::{Differential, Flames, counted, differential, flames};
 use super::functions::{Functions, functions};
 use super::links::Links;
 use super::{
@@ -33,6 +33,7 @@ struct Report {
     warnings: Vec<[String; 2]>,
     thresholds: Vec<thresholds::Row>,
     tables: Vec<comparison::Table>,
+    difference: Option<Differential>,
     ledger: Vec<Vec<words::Piece>>,
     drivers: Vec<Vec<words::Piece>>,
     matrix: matrix::Matrix,
@@ -125,6 +126,7 @@ pub fn html(view: &RunView) -> Result<String, Error> {
         warnings: result.warnings.iter().map(|w| [words::visible(&w.text), words::visible(&w.advice)]).collect(),
         thresholds: thresholds::thresholds(result),
         tables: comparison::of_baseline(result),
+        difference: view.difference.as_ref().map(differential).transpose()?,
         ledger: result.ledger.iter().flat_map(crate::phrase::ledger).map(|line| words::pieces(&line)).collect(),
         drivers: words::driven(result).iter().map(|line| words::pieces(line)).collect(),
         matrix: matrix::matrix(view),

@@ -903,6 +903,8 @@ pub fn empty() -> RunView {
         timeline: Timeline::default(),
         flames: Vec::new(),
         busy: None,
+        paths: None,
+        difference: None,
         waiting: Vec::new(),
         censuses: Censuses::default(),
         asked: Vec::new(),

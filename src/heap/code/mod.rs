@@ -3,7 +3,6 @@
 
 mod accesses;
 mod calls;
-mod conditions;
 mod containers;
 mod functions;
 mod opcodes;

@@ -2,7 +2,6 @@
 //! exchanged for style classes, its page frame is left off.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
@@ -22,14 +21,23 @@ const LEFT_OUT: &str = "[not drawn one by one]";
 /// Levels of a picture that nobody can move in. inferno takes time for each frame above each frame.
 const LEVELS: usize = 100;
 
-/// The static picture of `laid` for a screen of about `width` pixels, frames below `share` left out.
+/// What a picture's figures count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// So much of it is one of the tree's.
+    pub factor: f64,
+}
+
+/// The static picture of `laid` for a screen of about `width` pixels, frames below `share` left out. Each of the names
+/// has its kind.
 pub(super) fn picture(
     laid: &Laid,
-    names: &[String],
-    waiting: &HashSet<&str>,
+    (names, kinds): (&[String], &[Kind]),
     width: usize,
     share: f64,
-    unit: &str,
+    unit: Unit<'_>,
 ) -> Result<String, Error> {
     let laid = laid.pruned(share, LEVELS);
     let name = |step: Step| match step {
@@ -37,13 +45,17 @@ pub(super) fn picture(
         Step::LeftOut => LEFT_OUT.into(),
         Step::Deeper(levels) => format!("[{}]", words::deeper(levels)).into(),
     };
+    let kind = |step: Step| match step {
+        Step::Function(name) => kinds[name as usize].look(),
+        Step::LeftOut | Step::Deeper(_) => Kind::Note,
+    };
     // The one place where stacks become text: inferno reads nothing else.
     let mut lines = Vec::new();
     let mut palette = PaletteMap::default();
     laid.stacks(|stack, cost| {
         let frames: Vec<String> = stack.iter().map(|step| frame_text(&name(*step))).collect();
         for (step, text) in stack.iter().zip(&frames) {
-            palette.insert(text.clone(), marker(Kind::of(&name(*step), waiting)));
+            palette.insert(text.clone(), marker(kind(*step)));
         }
         lines.push(format!("{} {cost}", frames.join(";")));
     });
@@ -58,7 +70,8 @@ pub(super) fn picture(
     options.frame_height = ROW;
     options.font_size = 11;
     options.font_width = 0.62;
-    options.count_name = unit.to_owned();
+    options.count_name = unit.name.to_owned();
+    options.factor = unit.factor;
     options.palette_map = Some(&mut palette);
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
@@ -144,13 +157,17 @@ fn rows(body: &str) -> Result<(String, Vec<f64>), Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
     use crate::analysis::flame::{Flame, Slice};
 
     fn drawn(tiny: u64) -> String {
         let stacks = [(vec!["main", "read"], 60), (vec!["main", "php::fread"], 40), (vec!["main", "tiny"], tiny)];
         let flame = Flame::of_stacks(Slice::All, stacks);
-        picture(&flame.stacks, &flame.names, &HashSet::from(["php::fread"]), 1000, 0.02, "ns").unwrap()
+        let waiting = HashSet::from(["php::fread"]);
+        let kinds: Vec<Kind> = flame.names.iter().map(|name| Kind::of(name, &waiting)).collect();
+        picture(&flame.stacks, (&flame.names, &kinds), 1000, 0.02, Unit { name: "ns", factor: 1.0 }).unwrap()
     }
 
     /// As inferno writes it, the two lines of figures that depend on its fonts left as they are.

@@ -1,6 +1,8 @@
-//! What kind of function a frame is: it decides the colour and nothing else.
+//! What kind of function a frame is, or what became of it since an earlier run: it decides the colour and nothing else.
 
 use std::collections::HashSet;
+
+use crate::analysis::difference::FrameChange;
 
 /// Kinds of frames, each with a colour family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +15,8 @@ pub(super) enum Kind {
     Waiting,
     /// Not a function: frames that were still running, what was left out.
     Note,
+    /// What became of it.
+    Changed(FrameChange),
 }
 
 impl Kind {
@@ -35,24 +39,33 @@ impl Kind {
         match self {
             Kind::User(n) => ["a", "b", "c", "d"][n as usize % 4],
             Kind::Internal(n) => ["p", "q", "r"][n as usize % 3],
-            Kind::Waiting => "w",
-            Kind::Note => "x",
+            Kind::Waiting | Kind::Changed(FrameChange::Waits) => "w",
+            Kind::Note | Kind::Changed(FrameChange::Note) => "x",
+            Kind::Changed(FrameChange::More(shade)) => ["1", "2", "3"][shade as usize % 3],
+            Kind::Changed(FrameChange::Less(shade)) => ["4", "5", "6"][shade as usize % 3],
+            Kind::Changed(FrameChange::Same) => "0",
+            Kind::Changed(FrameChange::New) => "n",
+            Kind::Changed(FrameChange::Gone) => "g",
+            Kind::Changed(FrameChange::Unknown) => "u",
         }
     }
 
-    /// All kinds.
-    pub fn all() -> [Kind; 9] {
-        [
-            Kind::User(0),
-            Kind::User(1),
-            Kind::User(2),
-            Kind::User(3),
-            Kind::Internal(0),
-            Kind::Internal(1),
-            Kind::Internal(2),
-            Kind::Waiting,
-            Kind::Note,
-        ]
+    /// All kinds that have a look of their own.
+    pub fn all() -> Vec<Kind> {
+        let shades = || 0..3;
+        let more = shades().map(FrameChange::More).chain(shades().map(FrameChange::Less));
+        let changes = more.chain([FrameChange::Same, FrameChange::New, FrameChange::Gone, FrameChange::Unknown]);
+        let functions = (0..4).map(Kind::User).chain(shades().map(Kind::Internal));
+        functions.chain([Kind::Waiting, Kind::Note]).chain(changes.map(Kind::Changed)).collect()
+    }
+
+    /// Of two kinds that look alike, one.
+    pub fn look(self) -> Kind {
+        match self {
+            Kind::Changed(FrameChange::Waits) => Kind::Waiting,
+            Kind::Changed(FrameChange::Note) => Kind::Note,
+            kind => kind,
+        }
     }
 }
 

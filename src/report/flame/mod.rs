@@ -1,8 +1,11 @@
 //! Flamegraphs: a call tree that was laid out becomes inferno's picture and the figures in which the page's script
 //! moves.
 
+mod data;
+mod differential;
 mod draw;
 mod kind;
 mod part;
 
+pub(super) use differential::{Differential, differential};
 pub(super) use part::{Flames, counted, flames};

@@ -2,17 +2,17 @@
 //! the script, and one picture for readers without it.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use serde::Serialize;
-
-use super::draw::picture;
+use super::data::{BY_FUNCTION, Data, Graph, Names, STACKS, cost_word};
+use super::draw::{Unit, picture};
 use super::kind::Kind;
 use crate::analysis::flame::{Cost, Flame, Slice};
+use crate::analysis::laid::Laid;
 use crate::report::{Error, embed, words};
 
 /// Most functions without a frame that a graph knows by name: of the whole recording, and of a part of it.
-const MOST_SMALL: (usize, usize) = (2400, 250);
+pub(super) const MOST_SMALL: (usize, usize) = (2400, 250);
 
 /// The flamegraphs of a profile.
 #[derive(Debug, Default)]
@@ -39,93 +39,31 @@ pub(in crate::report) struct Flames {
     pub levels: Option<usize>,
     /// By function, how many calls deep the graphs go at least where there were too many paths to go on.
     pub deepest: Option<usize>,
+    /// It is of two profiles.
+    pub difference: bool,
     /// Share of the wall time that was spent waiting.
     pub waiting_share: Option<f64>,
-}
-
-#[derive(Serialize)]
-struct Data<'a> {
-    names: Vec<String>,
-    kinds: String,
-    /// What is counted in the place of time.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<String>,
-    /// The cost that is shown first.
-    first: &'a str,
-    graphs: Vec<Graph<'a>>,
-}
-
-#[derive(Serialize)]
-struct Graph<'a> {
-    cost: &'a str,
-    busy: bool,
-    slice: Cow<'a, str>,
-    order: &'a str,
-    total: u64,
-    /// Depth, name, value of each frame, and what of its value lies in frames that are left out, one after another.
-    frames: Vec<u64>,
-    /// Frames below which there are levels that are not drawn, by number, and how many levels, one after another.
-    deeper: Vec<u64>,
-    /// Functions that have no frame in the graph, and their self cost: a search finds them all the same.
-    small: Vec<u64>,
-    /// Such functions that are not even named: a search says that it does not know them.
-    unknown: u64,
 }
 
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
 pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost) -> Result<Option<Flames>, Error> {
     let waiting: HashSet<&str> = waiting.iter().copied().collect();
     let allocation = *first == Cost::Allocation && flames.iter().any(|flame| flame.cost == Cost::Allocation);
-    let mut data = Data {
-        names: Vec::new(),
-        kinds: String::new(),
-        events: counted(flames),
-        first: if allocation { "allocation" } else { "time" },
-        graphs: Vec::new(),
-    };
-    let mut known: HashMap<&str, u64> = HashMap::new();
+    let mut names = Names::new(&waiting);
+    let mut graphs = Vec::new();
     let mut part = Flames::default();
     let mut least: f64 = 0.0;
     for flame in flames {
-        for (order, laid) in [("stacks", &flame.stacks), ("function", &flame.by_function)] {
+        for (order, laid) in [(STACKS, &flame.stacks), (BY_FUNCTION, &flame.by_function)] {
             if laid.total == 0 {
                 continue;
             }
             least = laid.least.max(least);
-            part.deepest = [part.deepest, laid.deepest].into_iter().flatten().min();
-            part.levels = [part.levels, laid.levels].into_iter().flatten().max();
-            let mut of = |name: u32| {
-                let name = flame.names[name as usize].as_str();
-                *known.entry(name).or_insert_with(|| {
-                    data.names.push(words::visible(name));
-                    data.kinds.push_str(Kind::of(name, &waiting).code());
-                    data.names.len() as u64 - 1
-                })
-            };
-            let mut frames = Vec::with_capacity(laid.frames.len() * 4);
-            let mut deeper = Vec::new();
-            for (at, (frame, rest)) in laid.frames.iter().zip(laid.rests()).enumerate() {
-                frames.extend([frame.depth as u64, of(frame.name), frame.value, rest]);
-                if frame.deeper > 0 {
-                    deeper.extend([at as u64, frame.deeper as u64]);
-                }
-            }
+            part.take_limits(laid);
             let most = if flame.slice == Slice::All { MOST_SMALL.0 } else { MOST_SMALL.1 };
-            let drawn: HashSet<u32> = laid.frames.iter().map(|frame| frame.name).collect();
-            let small = || flame.own.iter().filter(|(name, _)| !drawn.contains(name));
-            let unknown = small().skip(most).count() as u64;
-            let small = small().take(most).flat_map(|(name, own)| [of(*name), *own]).collect();
-            data.graphs.push(Graph {
-                cost: if flame.cost == Cost::Allocation { "allocation" } else { "time" },
-                busy: flame.busy,
-                slice: key(&flame.slice),
-                order,
-                total: laid.total,
-                frames,
-                deeper,
-                small,
-                unknown,
-            });
+            let graph = Graph::of(laid, &flame.names, (&flame.own, most), &mut names);
+            let (cost, slice) = (cost_word(&flame.cost), key(&flame.slice));
+            graphs.push(Graph { cost, busy: flame.busy, slice, order, ..graph });
         }
     }
     let drawn = flames.iter().filter(|flame| flame.stacks.total > 0);
@@ -137,9 +75,9 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost
         Cost::Allocation => "bytes",
         Cost::Events(event) => event,
     };
-    part.wide = picture(&flame.stacks, &flame.names, &waiting, 1000, 0.001, unit)?;
-    part.narrow = picture(&flame.stacks, &flame.names, &waiting, 340, 0.004, unit)?;
-    let has = |test: &dyn Fn(&Graph<'_>) -> bool| data.graphs.iter().any(test);
+    let kinds: Vec<Kind> = flame.names.iter().map(|name| Kind::of(name, &waiting)).collect();
+    part.take_pictures(&flame.stacks, (&flame.names, &kinds), Unit { name: unit, factor: 1.0 })?;
+    let has = |test: &dyn Fn(&Graph<'_>) -> bool| graphs.iter().any(test);
     part.allocation = has(&|graph| graph.cost == "allocation");
     part.busy = has(&|graph| graph.busy);
     part.slices = has(&|graph| graph.slice != "all");
@@ -153,8 +91,31 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost
     part.estimated = flames.iter().any(|flame| flame.estimated);
     part.left_out = words::percent(least);
     part.waiting_share = waiting_share(flames, &waiting);
+    let first = if allocation { "allocation" } else { "time" };
+    let (names, kinds) = names.taken();
+    let data = Data { names, kinds, events: counted(flames), first, graphs, difference: None };
     part.data = embed::script_json(&data)?;
     Ok(Some(part))
+}
+
+impl Flames {
+    /// Takes note of what a graph leaves out.
+    pub(super) fn take_limits(&mut self, laid: &Laid) {
+        self.deepest = [self.deepest, laid.deepest].into_iter().flatten().min();
+        self.levels = [self.levels, laid.levels].into_iter().flatten().max();
+    }
+
+    /// Draws for readers without script.
+    pub(super) fn take_pictures(
+        &mut self,
+        laid: &Laid,
+        names: (&[String], &[Kind]),
+        unit: Unit<'_>,
+    ) -> Result<(), Error> {
+        self.wide = picture(laid, names, 1000, 0.001, unit)?;
+        self.narrow = picture(laid, names, 340, 0.004, unit)?;
+        Ok(())
+    }
 }
 
 /// What the script calls a part. A scenario may be called as a part is.

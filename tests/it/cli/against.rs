@@ -51,11 +51,17 @@ fn a_build_is_compared_with_another_commit() {
     let times = baseline["times"].as_array().cloned().unwrap_or_default();
     assert!(times.iter().all(|time| time["change"] != "better"), "{times:?}");
     assert!(text(&output).contains("launches in turn"), "{}", text(&output));
+    // Both profiles as one picture: what is new is marked as such.
+    let drawn = |run: &Path| {
+        std::fs::read_to_string(run.join("report.html")).unwrap().contains("new:\u{a0}SmtpServer\\Mailbox-&gt;costs")
+    };
+    assert!(drawn(&run));
     // Written anew it is the same.
     let again = std::process::Command::new(env!("CARGO_BIN_EXE_profile-run")).arg("report").arg(&run).output().unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", text(&again));
     assert_eq!(result(&run)["baseline"]["times"], baseline["times"]);
     assert_eq!(result(&run)["exit_code"], found["exit_code"]);
+    assert!(drawn(&run));
     assert!(std::fs::read_to_string(run.join("summary.md")).unwrap().contains("costs"));
     // No other work tree is left, and the user's own is as it was.
     assert!(history.other_trees().is_empty());

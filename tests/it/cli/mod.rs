@@ -8,6 +8,7 @@ mod callbacks;
 mod compare;
 mod console;
 mod count;
+mod differential;
 mod exports;
 mod first_contact;
 mod gate;

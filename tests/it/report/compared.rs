@@ -8,6 +8,7 @@ use profile_run::analysis::compare::compare;
 use profile_run::analysis::view::RunView;
 use profile_run::report::{Export, comparison_html, comparison_markdown, export, html};
 
+use super::differential::hostile_profiles;
 use super::page::quiet;
 
 fn view(name: &str) -> RunView {
@@ -75,7 +76,8 @@ fn a_hostile_comparison_is_silent_and_fits_its_screens() {
     assert!(!bare.contains("<script") && !bare.contains("<img"), "{bare}");
     let mut with_baseline = new.clone();
     with_baseline.result.baseline = serde_json::to_value(&comparison).ok();
-    let page = file("comparison.html", &comparison_html(&comparison).expect("a page"));
+    with_baseline.difference = Some(hostile_profiles());
+    let page = file("comparison.html", &comparison_html(&comparison, &hostile_profiles()).expect("a page"));
     let report = file("report-compared.html", &html(&with_baseline).expect("a page"));
     let Some(mut browser) = Browser::start() else { return };
     for (name, path) in [("comparison", page), ("report", report)] {

@@ -1,7 +1,7 @@
 //! The report in a browser.
 
 mod compared;
+mod differential;
 mod links;
 mod page;
 mod runs;
-mod schema;
