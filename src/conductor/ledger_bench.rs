@@ -9,13 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::heap::{CopyMode, Error, GcCounters, Inspector};
-use crate::load::{self, Address, Control, Job, Mechanism, Recording, SessionOptions, Speaker};
+use crate::load::{self, Address, Control, Job, Mechanism, Once, Recording, SessionOptions, Speaker};
 use crate::model::load_stats::{LoadStats, Step};
 use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::{Act, Conversation, LEDGER};
 use crate::proc::Process;
 use crate::server::listeners::other_side;
-use crate::verdict::ledger::{Bench, Played, Reading, Stop};
+use crate::verdict::ledger::{Bench, Played, Reading, Stop, Whole};
 
 /// A step that is not answered by then never is.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -187,13 +187,11 @@ impl ServerBench {
 
     /// The script of a conversation, as it is played.
     pub fn script(&self, conversation: &Conversation) -> Option<Vec<u8>> {
-        let speaker = Speaker {
-            options: &self.given.options,
-            ehlo: self.given.ehlo,
-            mechanism: self.given.mechanism,
-            now: self.now,
-        };
-        load::written(conversation, &speaker).ok()
+        load::written(conversation, &self.speaker()).ok()
+    }
+
+    fn speaker(&self) -> Speaker<'_> {
+        Speaker { options: &self.given.options, ehlo: self.given.ehlo, mechanism: self.given.mechanism, now: self.now }
     }
 
     /// Seconds since it began.
@@ -329,7 +327,7 @@ impl Bench for ServerBench {
             return Err(Stop::Time);
         }
         let script = self.ready(conversation)?;
-        let Ok((stats, cut_off)) = load::once(&self.job, &script.recording, &self.given.control) else {
+        let Ok(Once { stats, cut_off, replies }) = load::once(&self.job, &script.recording, &self.given.control) else {
             return Err(Stop::Silent);
         };
         self.seconds_each = stats.seconds;
@@ -346,7 +344,8 @@ impl Bench for ServerBench {
             if counted {
                 self.scripts.insert(key(conversation), Script { left: Some(reading), ..script });
             }
-            return Ok(Played::Whole(reading, refusals));
+            let answers = load::answers(&conversation.acts, self.given.mechanism, &replies);
+            return Ok(Played::Whole(Whole { reading, refusals, answers }));
         };
         match act(cut_off.step, conversation) {
             Some(act) if cut_off.silent => Ok(Played::Unanswered(act)),
@@ -401,6 +400,10 @@ impl Bench for ServerBench {
 
     fn used(&self) -> f64 {
         self.seconds() / self.given.time.as_secs_f64().max(1e-3)
+    }
+
+    fn headers(&self) -> u64 {
+        load::headers(&self.speaker()).unwrap_or(0) as u64
     }
 
     fn until_collector(&self, roots_each: i64) -> Option<u64> {

@@ -33,7 +33,7 @@ pub use engine::run;
 pub use error::{LoadError, PlanError, TlsError};
 pub use external::{Tool, run_external};
 pub use job::{AskKernel, Auth, Control, HANDSHAKES, Job, Live, Mechanism, Rate, SessionOptions, Sources};
-pub use play::{CutOff, Move, Recording, Speaker, once, run as play, written};
+pub use play::{CutOff, Move, Once, Recording, Speaker, answers, headers, once, run as play, written};
 pub use preflight::{Preflight, PreflightError, PreflightTimes, Refused, preflight};
 pub use run::run_with;
 pub use wire::probe_banner;

@@ -118,6 +118,32 @@ pub enum KeptAt {
     Step(Act),
 }
 
+/// Why neither each time nor once a connection is said of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Neither {
+    /// Each time that the steps before it come again as well; not when it alone does.
+    WithStepsBefore,
+    /// The server did not take it again within a connection.
+    Refused,
+    /// Repetitions keep something else.
+    Differs,
+    /// It was not repeated: there is no way to, or no time.
+    NotTried,
+}
+
+/// Bytes that a message keeps whatever the length of its body. The allocator rounds what it hands out, so that they lie
+/// between two figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    /// At least; below 0 where it is nothing, or less is kept than comes in.
+    pub least: i64,
+    /// At most.
+    pub most: i64,
+    /// Bytes of the headers that were sent with each message: they may be among them.
+    pub headers: u64,
+}
+
 /// A step that keeps bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Kept {
@@ -127,11 +153,17 @@ pub struct Kept {
     pub nth: u64,
     /// Bytes, as PHP's allocator counts them.
     pub bytes: i64,
-    /// Each time that the step comes; otherwise once a connection.
-    pub each: bool,
+    /// Each time that the step comes, or once a connection: as repetitions that the server took have shown.
+    pub each: Option<bool>,
+    /// Why it is neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub neither: Option<Neither>,
     /// Bytes more for each byte of a message, where it depends on the length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_byte: Option<f64>,
+    /// What a message keeps beside those, where its lengths tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// The shortest conversation that keeps them.
     pub shortest: Conversation,
     /// How often that was played, all in all.

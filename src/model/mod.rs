@@ -48,8 +48,8 @@ pub use instructions::{
 pub use judgement::{Decides, Judgement, Missed, Why};
 pub use kinds::{FailureKind, WarningKind};
 pub use ledger::{
-    Act, Conversation, Kept, KeptAt, LEDGER, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, REPRODUCE,
-    Regularity,
+    Act, Beside, Conversation, Kept, KeptAt, LEDGER, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, Neither,
+    REPRODUCE, Regularity,
 };
 pub use library::Library;
 pub use median::median;

@@ -77,8 +77,10 @@ mod tests {
             at: KeptAt::Step(*act),
             nth: 1,
             bytes: *bytes,
-            each: true,
+            each: Some(true),
+            neither: None,
             per_byte: None,
+            beside: None,
             shortest: Conversation::default(),
             played: 4,
         });

@@ -1,6 +1,6 @@
 //! The ledger in two lines.
 
-use crate::model::{Act, Conversation, Kept, KeptAt, Ledger, LedgerStatus, Regularity};
+use crate::model::{Act, Beside, Conversation, Kept, KeptAt, Ledger, LedgerStatus, Neither, Regularity};
 
 use super::amount::{bytes, grouped, significant};
 
@@ -87,13 +87,46 @@ fn one(kept: &Kept, refused: bool) -> String {
         KeptAt::Step(Act::RefusedRcpt) if refused => format!("at {}", the("refused RCPT")),
         KeptAt::Step(step) => format!("at {}", the(&act(step))),
     };
-    let per_byte = kept.per_byte.map_or(String::new(), |each| format!(" and {} B for each byte", significant(each)));
-    let often = match (kept.each, kept.at) {
-        (_, KeptAt::Connection | KeptAt::Vanishing) => "",
-        (true, _) => " each time",
-        (false, _) => " once a connection",
+    let further = if kept.nth > 1 && kept.each == Some(true) { " and each further one" } else { "" };
+    format!("{at}{further}: {} B{}{}", grouped(kept.bytes.unsigned_abs()), often(kept), of_length(kept))
+}
+
+fn often(kept: &Kept) -> &'static str {
+    if matches!(kept.at, KeptAt::Connection | KeptAt::Vanishing) {
+        return "";
+    }
+    match (kept.each, kept.neither) {
+        (Some(true), _) => " each time",
+        (Some(false), _) => " once a connection",
+        (None, Some(Neither::WithStepsBefore)) => " each time that the steps before it come again as well",
+        (None, Some(Neither::Refused)) => {
+            " (each time or once a connection is not known: the server did not take it again)"
+        }
+        (None, Some(Neither::Differs)) => " the first time, other amounts when it comes again",
+        (None, Some(Neither::NotTried) | None) => {
+            " (each time or once a connection is not known: it was not repeated, or not in time)"
+        }
+    }
+}
+
+/// ` for a body of 100 B: 1 B for each byte of it and 200 to 232 B whatever its length (blocks are rounded)`
+fn of_length(kept: &Kept) -> String {
+    let Some(per_byte) = kept.per_byte else { return String::new() };
+    let each = format!(" for a body of 100 B: {} B for each byte of it", significant(per_byte));
+    let Some(Beside { least, most, headers }) = kept.beside.filter(|beside| beside.most > 0) else { return each };
+    let most_of_them = per_byte * headers as f64;
+    let headers = if headers > 0 && most as f64 >= most_of_them {
+        format!("; {} B of headers are part of it where they are kept", grouped(headers))
+    } else {
+        String::new()
     };
-    format!("{at}: {} B{often}{per_byte}", grouped(kept.bytes.unsigned_abs()))
+    let most = grouped(most.unsigned_abs());
+    match u64::try_from(least) {
+        Ok(least) if least > 0 => {
+            format!("{each} and {} to {most} B whatever its length (blocks are rounded{headers})", grouped(least))
+        }
+        _ => format!("{each}, at most {most} B whatever its length (it may be the rounding of blocks alone{headers})"),
+    }
 }
 
 /// What was tried, and keeps nothing.
@@ -152,4 +185,55 @@ fn act(act: Act) -> String {
         Act::Quit => "QUIT",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Act::{Data, Message, Rcpt};
+
+    fn said(kept: Kept) -> String {
+        one(&kept, true)
+    }
+
+    fn kept(acts: &[Act], each: Option<bool>, neither: Option<Neither>) -> Kept {
+        let last = *acts.last().unwrap();
+        let nth = acts.iter().filter(|act| **act == last).count() as u64;
+        let shortest = Conversation::of(acts);
+        let at = KeptAt::Step(last);
+        Kept { at, nth, bytes: 1024, each, neither, per_byte: None, beside: None, shortest, played: 4 }
+    }
+
+    #[test]
+    fn once_is_said_of_what_was_seen_to_be_once() {
+        let message = [Data, Message(100)];
+        assert_eq!(said(kept(&message, Some(true), None)), "at the final dot: 1,024 B each time");
+        assert_eq!(said(kept(&message, Some(false), None)), "at the final dot: 1,024 B once a connection");
+        let twice = [Data, Message(100), Data, Message(100)];
+        let further = "at the second final dot and each further one: 1,024 B each time";
+        assert_eq!(said(kept(&twice, Some(true), None)), further);
+        for why in [Neither::Refused, Neither::NotTried] {
+            let text = said(kept(&message, None, Some(why)));
+            assert!(text.contains("1,024 B (each time or once a connection is not known: "), "{text}");
+        }
+        let envelope = said(kept(&[Rcpt, Rcpt], None, Some(Neither::WithStepsBefore)));
+        assert!(envelope.ends_with("1,024 B each time that the steps before it come again as well"), "{envelope}");
+        let differs = said(kept(&message, None, Some(Neither::Differs)));
+        assert!(differs.ends_with("1,024 B the first time, other amounts when it comes again"), "{differs}");
+    }
+
+    #[test]
+    fn what_rounding_leaves_open_is_said() {
+        let of = |least, most, headers| {
+            let beside = Some(Beside { least, most, headers });
+            said(Kept { per_byte: Some(0.5), beside, ..kept(&[Data, Message(100)], Some(true), None) })
+        };
+        let known = "at the final dot: 1,024 B each time for a body of 100 B: 0.5 B for each byte of it";
+        assert_eq!(of(20, 51, 0), format!("{known} and 20 to 51 B whatever its length (blocks are rounded)"));
+        let headers = "blocks are rounded; 80 B of headers are part of it where they are kept";
+        assert_eq!(of(20, 51, 80), format!("{known} and 20 to 51 B whatever its length ({headers})"));
+        let alone = "at most 51 B whatever its length (it may be the rounding of blocks alone)";
+        assert_eq!(of(-3, 51, 0), format!("{known}, {alone}"));
+        assert_eq!(of(-90, -3, 80), known);
+    }
 }

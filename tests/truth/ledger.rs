@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
+const STEPS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/steps.php");
 const CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server/bin/console");
 
 /// A block of 1,024 bytes holds the default payload.
@@ -101,6 +102,9 @@ fn certificate(folder: &Path) -> String {
 
 /// The server's command with what the case gives it.
 fn server(case: &Case, folder: &Path) -> Vec<String> {
+    if let [STEPS, kind] = case.server {
+        return ["php", STEPS, "0", kind].map(str::to_owned).into();
+    }
     let mut words: Vec<String> = ["php", CONSOLE, "smtp:serve", "--port", "0"].map(str::to_owned).into();
     words.extend(case.server.iter().map(|word| (*word).to_owned()));
     if case.server == ["--certificate"] {
@@ -188,7 +192,7 @@ fn reproduces(case: &Case, server: &[String], script: &Path, bytes: i64) {
     let before = heap();
     play("20");
     let grown = heap() - before;
-    assert_eq!(grown, 20 * bytes, "{}: 20 times {bytes} bytes", case.fault);
+    assert_eq!(grown, 20 * bytes, "{} {:?}: 20 times {bytes} bytes", case.fault, case.server);
 }
 
 fn check(case: &Case) -> Option<String> {
@@ -230,4 +234,58 @@ fn the_ledger_names_the_step() {
     let cases = cases();
     let wrong: Vec<String> = cases.iter().filter(chosen).filter_map(check).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The kinds of fixtures/servers/steps.php: whether bytes are kept each time, as its own table has it, and at what.
+#[test]
+fn each_time_or_once_is_told_by_what_the_server_took() {
+    let all = std::env::var("PROFILE_RUN_TRUTH").is_ok();
+    let dot = json!({"step": {"message": 100}});
+    let cases: [(&[&str], Value, Value, Value); 7] = [
+        (&[STEPS, "bare"], dot.clone(), json!(true), Value::Null),
+        (&[STEPS, "buffer"], dot.clone(), json!(false), Value::Null),
+        (&[STEPS, "one"], dot.clone(), Value::Null, json!("refused")),
+        (&[STEPS, "closes"], dot.clone(), Value::Null, json!("refused")),
+        (&[STEPS, "rset"], dot.clone(), json!(true), Value::Null),
+        (&[STEPS, "further"], dot, json!(true), Value::Null),
+        (&[STEPS, "refused"], json!({"step": "refused_rcpt"}), json!(true), Value::Null),
+    ];
+    for (server, at, each, neither) in cases.into_iter().take(if all { 7 } else { 2 }) {
+        let case = steps(server);
+        let mut again = 0;
+        loop {
+            let (ledger, said) = ledger(&case, tempfile::tempdir().expect("a folder").path());
+            let kept = &ledger["kept"][0];
+            println!("{:<10} each: {} {}, {} s", server[1], kept["each"], kept["neither"], ledger["seconds"]);
+            // On a busy machine not all ways are tried in time; once is never said of what was not tried.
+            again += 1;
+            if kept["neither"] == "not_tried" && again < 4 {
+                continue;
+            }
+            assert_eq!((&kept["at"], &kept["bytes"]), (&at, &json!(BLOCK)), "{ledger:#}\n{said}");
+            assert_eq!((&kept["each"], &kept["neither"]), (&each, &neither), "{ledger:#}\n{said}");
+            break;
+        }
+    }
+}
+
+/// A string's own 24 bytes and its end stand beside its content; of the headers as much as of the body is kept.
+#[test]
+fn what_rounding_leaves_open_holds_what_is_kept_beside_the_content() {
+    let cases: [(&[&str], f64, f64); 2] = [(&[STEPS, "half"], 0.5, 25.0), (&[STEPS, "block"], 1.0, 25.0 + 640.0)];
+    for (server, per_byte, own) in cases {
+        let (ledger, said) = ledger(&steps(server), tempfile::tempdir().expect("a folder").path());
+        let kept = &ledger["kept"][0];
+        let figure = |name: &str| kept["beside"][name].as_f64().unwrap_or(f64::NAN);
+        let truth = own + per_byte * figure("headers");
+        println!("{:<10} {} B a byte, beside {}: {truth}", server[1], kept["per_byte"], kept["beside"]);
+        assert!((kept["per_byte"].as_f64().expect("a figure") - per_byte).abs() < 0.05, "{ledger:#}\n{said}");
+        assert!(figure("least") <= truth && truth <= figure("most") + 1.0, "{ledger:#}\n{said}");
+        assert!(figure("most") - figure("least") < 256.0, "{ledger:#}\n{said}");
+        assert_eq!(ledger["kept"].as_array().map(Vec::len), Some(1), "rounding is named: {ledger:#}\n{said}");
+    }
+}
+
+fn steps(server: &'static [&'static str]) -> Case {
+    Case { fault: "", options: &[], server, says: Says::Nothing(&[]), short: false }
 }

@@ -5,6 +5,6 @@ mod player;
 pub mod script;
 mod words;
 
-pub use player::{CutOff, once, run};
+pub use player::{CutOff, Once, once, run};
 pub use script::{Move, Recording};
-pub use words::{Speaker, written};
+pub use words::{Speaker, answers, headers, written};

@@ -60,16 +60,30 @@ pub struct CutOff {
     pub silent: bool,
 }
 
-/// Plays `recording` once; where it was cut off, if it was.
+/// The codes of replies, each with the step that it answers.
+type Replies = Vec<(Step, u16)>;
+
+/// A conversation that was played once.
+#[derive(Debug)]
+pub struct Once {
+    /// What was counted.
+    pub stats: LoadStats,
+    /// Where it was cut off, if it was.
+    pub cut_off: Option<CutOff>,
+    /// All replies.
+    pub replies: Replies,
+}
+
+/// Plays `recording` once.
 ///
 /// # Errors
 /// An address that may not be loaded.
-pub fn once(job: &Job, recording: &Recording, control: &Control) -> Result<(LoadStats, Option<CutOff>), LoadError> {
+pub fn once(job: &Job, recording: &Recording, control: &Control) -> Result<Once, LoadError> {
     let endpoint = job.target.resolve(job.options.family, job.options.allow_remote)?.endpoint;
     let shared = Shared::new(1);
-    let ended = play(job, recording, &endpoint, &shared, control);
+    let (replies, ended) = play(job, recording, &endpoint, &shared, control);
     let cut_off = ended.err().map(|(step, cause)| CutOff { step, silent: cause == Cause::Timeout });
-    Ok((shared.stats(1, control), cut_off))
+    Ok(Once { stats: shared.stats(1, control), cut_off, replies })
 }
 
 struct Shared {
@@ -101,14 +115,14 @@ impl Shared {
     }
 }
 
-/// One conversation, counted; where and why it was cut off.
+/// One conversation, counted: the codes of its replies; where and why it was cut off.
 fn play(
     job: &Job,
     recording: &Recording,
     endpoint: &Endpoint,
     shared: &Shared,
     control: &Control,
-) -> Result<(), (Step, Cause)> {
+) -> (Replies, Result<(), (Step, Cause)>) {
     let began = Instant::now();
     let number = shared.with(|stats| {
         stats.asked.not_started -= 1;
@@ -123,6 +137,7 @@ fn play(
         said: Vec::new(),
         kept: number < job.options.transcribed,
         step: Step::Connect,
+        replies: Vec::new(),
     };
     let outcome = conversation.hold(recording, endpoint);
     let (step, now) = (conversation.step, shared.began.elapsed());
@@ -156,7 +171,7 @@ fn play(
         }
     });
     control.publish(live);
-    outcome.map_err(|cause| (step, cause))
+    (conversation.replies, outcome.map_err(|cause| (step, cause)))
 }
 
 struct Conversation<'a> {
@@ -169,6 +184,8 @@ struct Conversation<'a> {
     /// Its words are kept.
     kept: bool,
     step: Step,
+    /// All replies so far.
+    replies: Replies,
 }
 
 impl Conversation<'_> {
@@ -253,6 +270,7 @@ impl Conversation<'_> {
         }
         self.said = text.into_bytes();
         let step = self.step;
+        self.replies.push((step, code));
         self.shared.with(|stats| {
             stats.steps.entry(step).or_default().record(nanos(began.elapsed()));
             if code >= 400 {

@@ -3,6 +3,7 @@
 use crate::load::error::LoadError;
 use crate::load::job::{Mechanism, SessionOptions};
 use crate::load::script::{Command, Numbers, Script};
+use crate::model::load_stats::Step;
 use crate::model::plan::scenario::{Greeting, Scenario};
 use crate::model::{Act, Conversation};
 
@@ -30,9 +31,7 @@ pub struct Speaker<'a> {
 /// # Errors
 /// Addresses and names that would break out of their line.
 pub fn written(conversation: &Conversation, speaker: &Speaker) -> Result<Vec<u8>, LoadError> {
-    let greeting = if speaker.ehlo { Greeting::Ehlo } else { Greeting::Helo };
-    let scenario = Scenario { greeting, ..Scenario::plain("ledger", 1, 1) };
-    let script = Script::new(&scenario, speaker.options, speaker.now)?;
+    let script = script(speaker)?;
     let mut numbers = Numbers::default();
     let mut out = Vec::new();
     let mut acts = conversation.acts.as_slice();
@@ -50,6 +49,57 @@ pub fn written(conversation: &Conversation, speaker: &Speaker) -> Result<Vec<u8>
     }
     out.extend_from_slice(b"#! close\r\n");
     Ok(out)
+}
+
+/// Bytes of the headers that stand before the body of each message.
+///
+/// # Errors
+/// Those of [`written`].
+pub fn headers(speaker: &Speaker) -> Result<usize, LoadError> {
+    let mut out = Vec::new();
+    script(speaker)?.headers(&mut Numbers::default(), &mut out);
+    Ok(out.len())
+}
+
+fn script(speaker: &Speaker) -> Result<Script, LoadError> {
+    let greeting = if speaker.ehlo { Greeting::Ehlo } else { Greeting::Helo };
+    let scenario = Scenario { greeting, ..Scenario::plain("ledger", 1, 1) };
+    Script::new(&scenario, speaker.options, speaker.now)
+}
+
+/// The last reply to each act, out of all replies in their order; none to what was not sent, or needs none.
+pub fn answers(acts: &[Act], mechanism: Mechanism, replies: &[(Step, u16)]) -> Vec<Option<u16>> {
+    let mut rest = replies.iter().skip_while(|(step, _)| *step == Step::Banner).peekable();
+    let mut answer = |act: &Act| {
+        let (_, mut code) = *rest.next_if(|(step, _)| Some(*step) == answered_as(*act))?;
+        let more = match (act, mechanism) {
+            (Act::Auth, Mechanism::Login) => 2,
+            (Act::Auth, Mechanism::CramMd5) if code == 334 => 1,
+            _ => 0,
+        };
+        for _ in 0..more {
+            code = rest.next()?.1;
+        }
+        Some(code)
+    };
+    acts.iter().map(&mut answer).collect()
+}
+
+/// The step of the reply to an act; none where it has no reply.
+fn answered_as(act: Act) -> Option<Step> {
+    Some(match act {
+        Act::Ehlo => Step::Helo,
+        Act::Starttls => Step::Starttls,
+        Act::Auth => Step::Auth,
+        Act::Mail => Step::Mail,
+        Act::Rcpt | Act::RefusedRcpt => Step::Rcpt,
+        Act::Data => Step::Data,
+        Act::Message(_) => Step::Message,
+        Act::HalfMessage => return None,
+        Act::Rset => Step::Rset,
+        Act::Noop => Step::Command,
+        Act::Quit => Step::Quit,
+    })
 }
 
 /// Commands that RFC 2920 lets a client send without waiting.
@@ -105,8 +155,8 @@ fn body(length: usize, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::Auth;
     use crate::load::play::{Move, Recording};
-    use crate::load::{Auth, Step};
     use Act::{Data, Ehlo, HalfMessage, Mail, Message, Noop, Quit, Rcpt, RefusedRcpt};
 
     fn script(acts: &[Act], pipelined: bool, mechanism: Mechanism) -> String {
@@ -154,6 +204,35 @@ mod tests {
         let text = script(&[Ehlo, Mail, Rcpt, Data, Message(100), Quit], true, Mechanism::Plain);
         assert!(text.contains("EHLO localhost\r\n#! together 3\r\nMAIL FROM"), "{text}");
         assert!(!script(&[Ehlo, Mail, Quit], true, Mechanism::Plain).contains("together"));
+    }
+
+    #[test]
+    fn each_act_has_the_reply_to_it() {
+        let told = |acts: &[Act], mechanism, replies: &[(Step, u16)]| {
+            answers(acts, mechanism, &[&[(Step::Banner, 220)][..], replies].concat())
+        };
+        // A refused DATA has no message behind it.
+        let acts = [Mail, Data, Message(100), Mail, Data, Message(100), Quit];
+        let replies =
+            [(Step::Mail, 250), (Step::Data, 503), (Step::Mail, 250), (Step::Data, 354), (Step::Message, 250)];
+        let all = told(&acts, Mechanism::Plain, &replies);
+        assert_eq!(all, [Some(250), Some(503), None, Some(250), Some(354), Some(250), None]);
+        let login = [(Step::Auth, 334), (Step::Command, 334), (Step::Command, 235), (Step::Command, 250)];
+        assert_eq!(told(&[Act::Auth, Noop], Mechanism::Login, &login), [Some(235), Some(250)]);
+        let cram = [(Step::Auth, 334), (Step::Auth, 235), (Step::Auth, 503)];
+        assert_eq!(told(&[Act::Auth, Act::Auth], Mechanism::CramMd5, &cram), [Some(235), Some(503)]);
+        assert_eq!(told(&[Data, HalfMessage], Mechanism::Plain, &[(Step::Data, 354)]), [Some(354), None]);
+    }
+
+    #[test]
+    fn the_headers_stand_before_the_body() {
+        let options = SessionOptions::default();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let speaker = Speaker { options: &options, ehlo: true, mechanism: Mechanism::Plain, now };
+        let text = written(&Conversation::of(&[Data, Message(0)]), &speaker).unwrap();
+        let message = String::from_utf8(text).unwrap();
+        let message = message.strip_prefix("DATA\r\n").and_then(|rest| rest.split(".\r\n#! close").next()).unwrap();
+        assert_eq!(headers(&speaker).unwrap(), message.len());
     }
 
     #[test]

@@ -26,11 +26,22 @@ pub struct Reading {
     pub roots: i64,
 }
 
+/// A conversation that went to its end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Whole {
+    /// What it left.
+    pub reading: Reading,
+    /// Refusals by step and code.
+    pub refusals: Vec<String>,
+    /// The last reply's code to each act; none to what was not sent, or needs none.
+    pub answers: Vec<Option<u16>>,
+}
+
 /// What became of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Played {
-    /// It went to its end; refusals by step and code.
-    Whole(Reading, Vec<String>),
+    /// It went to its end.
+    Whole(Whole),
     /// This step was never answered.
     Unanswered(Act),
     /// The connection broke at this step.
@@ -60,6 +71,9 @@ pub trait Bench {
 
     /// Which part of the time is used, 0 to 1.
     fn used(&self) -> f64;
+
+    /// Bytes of a message's headers, beside its length.
+    fn headers(&self) -> u64;
 
     /// Conversations that are left until the collector runs, where each brings so many roots.
     fn until_collector(&self, roots_each: i64) -> Option<u64>;

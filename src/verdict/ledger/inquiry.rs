@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Act, Conversation, Kept, KeptAt, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, Regularity,
+    Act, Beside, Conversation, Kept, KeptAt, Ledger, LedgerGarbage, LedgerStatus, LedgerStep, LeftOut, Regularity,
 };
 
 use super::conversations::{LARGE, LONG, Offers, SHORT, all, contains, is_same, opening};
+use super::often::{self, Step};
 use super::readings::{Readings, is_alike};
-use super::shortest::{once_more, shortest};
-use super::{Bench, Played, Stop};
+use super::rounding::{self, Line};
+use super::shortest::shortest;
+use super::{Bench, Played, Stop, Whole};
 
 /// Pauses before the first conversation; a server that moves in each of them moves by itself.
 const PAUSES: u32 = 3;
@@ -168,7 +170,7 @@ impl Inquiry<'_> {
             }
             *self.played.entry(conversation.acts.clone()).or_default() += 1;
             match self.bench.play(conversation)? {
-                Played::Whole(reading, refusals) => {
+                Played::Whole(Whole { reading, refusals, .. }) => {
                     readings.push(reading);
                     all_refusals = refusals;
                 }
@@ -223,7 +225,7 @@ impl Inquiry<'_> {
         let open = rows.filter_map(|row| {
             let explained = explained(found, &row.step.conversation);
             let more = row.step.kept - explained;
-            let small = more < LEAST || is_alike(row.step.kept, explained);
+            let small = more < LEAST || is_alike(row.step.kept, explained) || more <= rounded(found, row);
             (!small && !tried.contains(&row.step.conversation)).then(|| (row.step.conversation.clone(), more))
         });
         open.min_by_key(|(conversation, _)| (conversation.pipelined, conversation.acts.len(), length(conversation)))
@@ -260,12 +262,8 @@ impl Inquiry<'_> {
         if readings.regularity() != Regularity::EachTime || own < LEAST {
             return Ok(Err(LedgerStatus::NotSteady));
         }
-        let polite = Conversation { acts: [&shortest.acts[..], &[Act::Quit]].concat(), ..shortest.clone() };
+        let polite = politely(&shortest);
         let vanishing = !shortest.is_polite() && !self.keeps(&polite, |kept| enough(&polite, kept))?;
-        let each = match once_more(&shortest).filter(|_| !vanishing) {
-            Some(twice) => self.keeps(&twice, |kept| 2 * (kept - explained(found, &twice)) >= 3 * own)?,
-            None => false,
-        };
         let at = match shortest.acts.last() {
             _ if vanishing => KeptAt::Vanishing,
             _ if shortest.pipelined => KeptAt::Pipelining,
@@ -276,9 +274,20 @@ impl Inquiry<'_> {
         if let Some(status) = self.keeps_less(&shortest, readings.kept())? {
             return Ok(Err(status));
         }
-        let per_byte = self.per_byte(found, &shortest);
+        let each = if vanishing {
+            Ok(false)
+        } else {
+            let others = |conversation: &Conversation| explained(found, conversation);
+            let step = Step { shortest: &shortest, kept: readings.kept(), own, others: &others };
+            often::each(self.bench, &step)?
+        };
+        let line = self.line(found, &shortest);
+        let per_byte = line.map(|line| line.per_byte);
+        let headers = self.bench.headers();
+        let beside = line.and_then(|line| line.beside).map(|(least, most)| Beside { least, most, headers });
         let played = self.played.get(&shortest.acts).copied().unwrap_or(0);
-        Ok(Ok(Kept { at, nth, bytes: own, each, per_byte, shortest, played }))
+        let (each, neither) = (each.ok(), each.err());
+        Ok(Ok(Kept { at, nth, bytes: own, each, neither, per_byte, beside, shortest, played }))
     }
 
     /// What some readings of a conversation come to, where it can be played at all.
@@ -324,8 +333,8 @@ impl Inquiry<'_> {
         if all < FILLED { Err(Stop::Time) } else { Ok(None) }
     }
 
-    /// Bytes kept for each byte of a message, where the three lengths lie on one line.
-    fn per_byte(&self, found: &[Kept], shortest: &Conversation) -> Option<f64> {
+    /// What is kept of messages of the three lengths, where it depends on them.
+    fn line(&self, found: &[Kept], shortest: &Conversation) -> Option<Line> {
         if !matches!(shortest.acts.last(), Some(Act::Message(SHORT))) {
             return None;
         }
@@ -333,11 +342,9 @@ impl Inquiry<'_> {
             let opening = opening(self.offers);
             let acts = [&opening[..], &[Act::Mail, Act::Rcpt, Act::Data, Act::Message(length), Act::Quit]].concat();
             let row = self.rows.iter().find(|row| row.step.conversation == Conversation::of(&acts))?;
-            Some((row.step.kept - explained(found, &row.step.conversation)) as f64)
+            Some((length, row.step.kept - explained(found, &row.step.conversation)))
         };
-        let first = (of(LONG)? - of(SHORT)?) / (LONG - SHORT) as f64;
-        let second = (of(LARGE)? - of(LONG)?) / (LARGE - LONG) as f64;
-        (first > 0.25 && second > 0.25 && (0.5..2.0).contains(&(first / second))).then_some(second)
+        rounding::line([of(SHORT)?, of(LONG)?, of(LARGE)?])
     }
 
     /// Garbage of a whole conversation with a message.
@@ -354,13 +361,37 @@ fn explained(found: &[Kept], conversation: &Conversation) -> i64 {
         if !contains(conversation, &kept.shortest, kept.at == KeptAt::Vanishing) {
             return 0;
         }
-        let Some(last) = kept.shortest.acts.last() else { return kept.bytes };
-        let count = |of: &Conversation| of.acts.iter().filter(|act| is_same(**act, *last)).count() as i64;
-        let times = if kept.each { (count(conversation) - count(&kept.shortest) + 1).max(1) } else { 1 };
-        let longer = length(conversation).saturating_sub(length(&kept.shortest)) as f64;
+        let times = times(kept, conversation);
+        let longer = length(conversation).saturating_sub(times as u64 * length(&kept.shortest)) as f64;
         times * kept.bytes + kept.per_byte.map_or(0, |each| (each * longer) as i64)
     };
     found.iter().map(of).sum()
+}
+
+/// How often a conversation keeps what a step keeps; at most, where that is not known.
+fn times(kept: &Kept, conversation: &Conversation) -> i64 {
+    let Some(last) = kept.shortest.acts.last() else { return 1 };
+    let count = |of: &Conversation| of.acts.iter().filter(|act| is_same(**act, *last)).count() as i64;
+    match kept.each {
+        Some(false) => 1,
+        Some(true) | None => (count(conversation) - count(&kept.shortest) + 1).max(1),
+    }
+}
+
+/// Bytes that the allocator may have added where what was found depends on the length.
+fn rounded(found: &[Kept], row: &Row) -> i64 {
+    let within = found.iter().filter(|kept| contains(&row.step.conversation, &kept.shortest, false));
+    within.filter_map(|kept| Some(rounding::rounded(row.step.kept, rounding::blocks(kept.per_byte?)))).sum()
+}
+
+/// The same with QUIT; what stands within a message is brought to its end first.
+fn politely(conversation: &Conversation) -> Conversation {
+    let (acts, end): (&[Act], &[Act]) = match conversation.acts.as_slice() {
+        [acts @ .., Act::HalfMessage] => (acts, &[Act::Message(SHORT), Act::Quit]),
+        acts @ [.., Act::Data] => (acts, &[Act::Message(SHORT), Act::Quit]),
+        acts => (acts, &[Act::Quit]),
+    };
+    Conversation { acts: [acts, end].concat(), ..conversation.clone() }
 }
 
 /// Bytes of the messages.

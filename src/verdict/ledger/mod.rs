@@ -4,9 +4,11 @@
 mod bench;
 mod conversations;
 mod inquiry;
+mod often;
 mod readings;
+mod rounding;
 mod shortest;
 
-pub use bench::{Bench, Played, Reading, Stop};
+pub use bench::{Bench, Played, Reading, Stop, Whole};
 pub use conversations::Offers;
 pub use inquiry::inquire;

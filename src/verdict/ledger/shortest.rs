@@ -76,22 +76,6 @@ fn shorter_ones(conversation: &Conversation) -> Vec<Conversation> {
     all
 }
 
-/// The conversation with its last step once more, where that can be said.
-pub(super) fn once_more(conversation: &Conversation) -> Option<Conversation> {
-    let acts = &conversation.acts;
-    let last = *acts.last()?;
-    let repeated = match last {
-        Act::Message(_) => {
-            let begin = acts.iter().rposition(|act| *act == Act::Mail)?;
-            acts[begin..].to_vec()
-        }
-        Act::Mail => vec![Act::Rset, Act::Mail],
-        Act::Ehlo | Act::Rcpt | Act::RefusedRcpt | Act::Rset | Act::Noop => vec![last],
-        Act::Starttls | Act::Auth | Act::Data | Act::HalfMessage | Act::Quit => return None,
-    };
-    Some(Conversation { acts: [&acts[..], &repeated].concat(), pipelined: conversation.pipelined })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
