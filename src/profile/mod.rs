@@ -17,6 +17,7 @@ mod names;
 mod number;
 mod read;
 mod select;
+mod sizes;
 mod slices;
 mod source;
 mod tree;

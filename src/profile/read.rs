@@ -11,6 +11,7 @@ use super::error::Error;
 use super::files::Files;
 use super::groups::{Groups, Places as GroupPlaces};
 use super::names::Functions;
+use super::sizes::Sizes;
 use super::slices::{Place, Slices, Time};
 use super::source;
 use super::tree::{CallTree, Cost};
@@ -46,6 +47,8 @@ pub(crate) struct FileProfile {
     pub dialect: Dialect,
     pub units: Units,
     pub tree: CallTree,
+    /// How large all costs that were summed are.
+    pub sizes: Sizes,
     pub slices: Slices,
     /// Who called what was looked for.
     pub callers: Vec<Caller>,
@@ -91,7 +94,8 @@ pub fn read_sliced(paths: &[PathBuf], options: &Options, wanted: &Wanted<'_>) ->
 /// Reads the bytes of one file, whole in memory, under a name for what is said of it.
 pub fn read_bytes(name: &Path, bytes: &[u8], options: &Options) -> Result<Profile, Error> {
     let mut names = Functions::default();
-    let file = read_source(name, &Files::of_bytes(name, bytes), options, Look::default(), &mut names)?;
+    let mut file = read_source(name, &Files::of_bytes(name, bytes), options, Look::default(), &mut names)?;
+    file.summary.warnings.extend(file.sizes.beyond(&Sizes::default()));
     Ok(profile(vec![file.summary.clone()], file, names))
 }
 
@@ -120,13 +124,17 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Re
         if let Some(place) = wanted.and_then(|wanted| wanted.places.get(&path)) {
             groups.take(files.len(), &file, *place, &names);
         }
+        file.summary.warnings.extend(file.sizes.beyond(&Sizes::default()));
         match &mut merged {
             None => {
                 files.push(file.summary.clone());
                 merged = Some(file);
             }
             Some(sum) => {
+                let before = sum.sizes.clone();
                 sum.absorb(&mut file)?;
+                let with = sum.sizes.beyond(&before).into_iter();
+                file.summary.warnings.extend(with.map(|said| format!("with the files before it, {said}")));
                 sum.make_room(options.max_tree, &mut names);
                 files.push(file.summary);
             }
@@ -231,6 +239,7 @@ impl FileProfile {
             && self.units.time_event == file.units.time_event
         {
             graph.absorb(other);
+            self.sizes.absorb(&file.sizes, "", 1);
             return Ok(());
         }
         let scales = common_scale(same && self.graph.is_none(), &self.units, &file.units);
@@ -249,8 +258,11 @@ impl FileProfile {
         if scale_old != 1 {
             self.tree = self.tree.map(|_, node| Some((node.key, scaled(node.cost, scale_old))));
             self.slices = self.slices.moved(|node| Some(Place { time: Time::Times(scale_old), ..Place::all(node) }));
+            let sizes = std::mem::take(&mut self.sizes);
+            self.sizes.absorb(&sizes, &self.units.time_event, scale_old);
             self.units = file.units.clone();
         }
+        self.sizes.absorb(&file.sizes, &file.units.time_event, scale_new);
         let places = self.tree.absorb(&file.tree, &mut |_, node| Some((node.key, scaled(node.cost, scale_new))));
         let place = |node: u32| Place { time: Time::Times(scale_new), ..Place::all(places[node as usize]) };
         self.slices.absorb(&file.slices.moved(|node| Some(place(node))));

@@ -19,6 +19,7 @@ pub(super) fn finish(reader: &mut Reader) {
     } else if body.found.records > 0 && !body.found.ended && !fits(body, 0) && writes_its_end(body) {
         body.defect(Defect { line: number, offset, kind: DefectKind::NoSummary });
     }
+    body.end_part();
 }
 
 /// valgrind ends each part of callgrind's with `totals:`, and cachegrind's files with `summary:`.
@@ -30,9 +31,9 @@ fn writes_its_end(body: &Body) -> bool {
     }
 }
 
-/// The self costs and `more` are what the file declares.
+/// The self costs of the last part and `more` are what it declares.
 fn fits(body: &Body, more: i64) -> bool {
-    let sum = body.sums.first().saturating_add(more);
+    let sum = body.part_sums().first().copied().unwrap_or(0).saturating_add(more);
     [&body.found.summary, &body.found.totals].into_iter().flatten().any(|costs| costs.first() == Some(&sum))
 }
 

@@ -9,6 +9,7 @@ use super::super::defect::{Defect, DefectKind};
 use super::super::error::Error;
 use super::super::names::Functions;
 use super::super::read::FileProfile;
+use super::super::sizes::Sizes;
 use super::super::source::Source;
 use super::super::tree::{CallTree, Cost};
 use super::ending::finish;
@@ -52,12 +53,14 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
     let cachegrind = !found.callgrind && !found.header.cmd.is_empty() && sums.lines.is_some();
     let dialect = if cachegrind { Dialect::Cachegrind } else { Dialect::Callgrind };
     let (total, totals) = (sums.first(), sums.total.clone());
+    let mut sizes = Sizes::default();
+    found.events.iter().zip(&sums.sizes).for_each(|(event, size)| sizes.add(event, *size));
     let graph = Graph::new(&found, &reader.body.names, sums, names);
-    let mut warnings = warnings(&found, &totals, dialect);
+    let mut warnings = warnings(&found, dialect);
     if found.negative == 0 {
         warnings.extend(overcharged(&graph, &totals, names));
     }
-    let declared = found.summary.as_ref().or(found.totals.as_ref()).map(|sum| first(sum));
+    let declared = found.declared.first();
     let summary = FileSummary {
         path: path.to_owned(),
         records: found.records,
@@ -78,6 +81,7 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         summary,
         dialect,
         tree: CallTree::new(),
+        sizes,
         slices: Slices::default(),
         callers: Vec::new(),
         graph: Some(graph),
@@ -129,10 +133,6 @@ fn read_all(mut stream: Box<dyn Read>, reader: &mut Reader) -> io::Result<()> {
     }
 }
 
-fn first(costs: &[i64]) -> i64 {
-    costs.first().copied().unwrap_or(0)
-}
-
 /// Why nothing can be said of a file.
 fn refusal(found: &Found, bytes: u64) -> Option<String> {
     if let Some(reason) = &found.refused {
@@ -161,19 +161,8 @@ fn refusal(found: &Found, bytes: u64) -> Option<String> {
     })
 }
 
-fn warnings(found: &Found, totals: &[i64], dialect: Dialect) -> Vec<String> {
-    let mut warnings = Vec::new();
-    for (name, declared) in [("summary:", &found.summary), ("totals:", &found.totals)] {
-        for (event, (of, declared)) in found.events.iter().zip(declared.iter().flatten()).enumerate() {
-            let total = totals.get(event).copied().unwrap_or(0);
-            if *declared != total {
-                let of = if found.events.len() > 1 { format!(" {of}") } else { String::new() };
-                warnings.push(format!(
-                    "its `{name}` declares {declared}{of}, its cost lines sum up to {total}: shares are of the sum"
-                ));
-            }
-        }
-    }
+fn warnings(found: &Found, dialect: Dialect) -> Vec<String> {
+    let mut warnings = found.declared.warnings(&found.events);
     if let Some(id) = found.unknown_object {
         warnings.push(format!("object ({id}) was never defined: functions in it have no object's name"));
     }

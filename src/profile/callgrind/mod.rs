@@ -4,6 +4,7 @@
 //! A file holds what each function cost by itself and, for each pair of caller and callee, the calls
 //! and what they cost in all. It holds no stacks: the tree of such a profile is an estimate.
 
+mod declared;
 mod ending;
 mod estimate;
 mod fields;

@@ -3,6 +3,7 @@
 use super::super::defect::{Defect, DefectKind};
 use super::super::header::Header;
 use super::super::number::{Number, decimal};
+use super::declared::Declared;
 use super::fields::{self, cost_line};
 use super::lines::{Line, Lines};
 use super::names::{Kind, Names};
@@ -27,9 +28,11 @@ pub(super) struct Found {
     /// Cost lines that were read.
     pub records: u64,
     pub parts: u64,
-    /// Sums of what `summary:` and `totals:` of all parts declare, by event.
+    /// What `summary:` and `totals:` of the part in hand declare, by event.
     pub summary: Option<Vec<i64>>,
     pub totals: Option<Vec<i64>>,
+    /// The sum of what all parts declare of the first event, where each declares it.
+    pub declared: Declared,
     /// The last part has its `totals:`, or a `summary:` behind its lines.
     pub ended: bool,
     pub first_defect: Option<Defect>,
@@ -73,6 +76,8 @@ pub(super) struct Body {
     costs: Vec<i64>,
     in_lines: bool,
     nameless: u32,
+    /// Sums of all self costs, and cost lines, where the part in hand begins.
+    begun: (Vec<i64>, u64),
 }
 
 impl Reader {
@@ -93,6 +98,7 @@ impl Reader {
             costs: Vec::new(),
             in_lines: false,
             nameless,
+            begun: (Vec::new(), 0),
         };
         Reader { lines: Lines::default(), body }
     }
@@ -332,12 +338,31 @@ impl Body {
     /// A header behind lines begins another part: names are kept, the place is not.
     fn begin_part(&mut self) {
         if self.found.parts == 0 || self.in_lines {
+            if self.found.parts > 0 {
+                self.end_part();
+            }
             self.found.parts += 1;
             self.found.ended = false;
             self.in_lines = false;
             self.place = Place::new(self.names.plain(b""));
             self.positions.fill(0);
         }
+    }
+
+    /// The part in hand has ended: what it declares is held against its own lines.
+    pub(super) fn end_part(&mut self) {
+        let (summary, totals) = (self.found.summary.take(), self.found.totals.take());
+        let sizes = self.sums.sizes.iter().map(|size| *size <= i64::MAX as u64);
+        let sums: Vec<_> = self.part_sums().into_iter().zip(sizes).map(|(sum, exact)| exact.then_some(sum)).collect();
+        let has_lines = self.found.records > self.begun.1;
+        self.found.declared.part(self.found.parts.max(1), has_lines, [summary, totals], &sums);
+        self.begun = (self.sums.total.clone(), self.found.records);
+    }
+
+    /// Self costs of the part in hand.
+    pub(super) fn part_sums(&self) -> Vec<i64> {
+        let before = self.begun.0.iter().copied().chain(std::iter::repeat(0));
+        self.sums.total.iter().zip(before).map(|(now, before)| now.saturating_sub(before)).collect()
     }
 
     /// Finds or makes the place of each event among all events of the file.

@@ -37,6 +37,8 @@ pub(super) struct Sums {
     pub lines: Option<HashMap<(u32, i64), Vec<i64>>>,
     /// Sum of all self costs.
     pub total: Vec<i64>,
+    /// Sizes of all costs, those of calls too.
+    pub sizes: Vec<u64>,
 }
 
 /// What was said of a function, rather than supposed.
@@ -91,6 +93,7 @@ impl Sums {
     pub(super) fn own(&mut self, share: u32, line: i64, columns: &[usize], costs: &[i64]) {
         add(&mut self.shares[share as usize].costs, columns, costs);
         add(&mut self.total, columns, costs);
+        self.measure(columns, costs);
         if let Some(lines) = &mut self.lines {
             add(lines.entry((share, line)).or_default(), columns, costs);
         }
@@ -106,6 +109,16 @@ impl Sums {
         let sum = &mut self.calls[id as usize];
         sum.calls = sum.calls.saturating_add(calls);
         add(&mut sum.costs, columns, costs);
+        self.measure(columns, costs);
+    }
+
+    fn measure(&mut self, columns: &[usize], costs: &[i64]) {
+        for (&column, cost) in columns.iter().zip(costs) {
+            if self.sizes.len() <= column {
+                self.sizes.resize(column + 1, 0);
+            }
+            self.sizes[column] = self.sizes[column].saturating_add(cost.unsigned_abs());
+        }
     }
 
     /// Sum of the self costs of the first event.

@@ -21,6 +21,7 @@ use crate::profile::header::Header;
 use crate::profile::map::Map;
 use crate::profile::names::Functions;
 use crate::profile::read::{FileProfile, Look, Options};
+use crate::profile::sizes::Sizes;
 use crate::profile::slices::{Place, Time};
 use crate::profile::source::{self, Fork, Source};
 use crate::profile::tree::{CallTree, Cost, Node};
@@ -294,7 +295,13 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
     };
     summary.warnings.extend(misfit(summary.declared, tree.total().time));
     let (units, callers) = (xdebug_units(&summary.header), Vec::new());
-    FileProfile { units, summary, dialect: Dialect::Xdebug, tree, slices, callers, graph: None }
+    // Sums that were cut off are at the limit themselves: no cost here is below zero.
+    let size = tree.nodes().iter().fold((0u64, 0u64), |sum, node| {
+        let sizes = (node.cost.time.unsigned_abs(), node.cost.memory.unsigned_abs());
+        (sum.0.saturating_add(sizes.0), sum.1.saturating_add(sizes.1))
+    });
+    let sizes = sizes(&units, size);
+    FileProfile { units, summary, dialect: Dialect::Xdebug, tree, sizes, slices, callers, graph: None }
 }
 
 /// What to say of calls that sum up to more time than the `summary:` of a file declares, by more than 1%: no script can.
@@ -317,6 +324,14 @@ fn xdebug_units(header: &Header) -> Units {
         time_event: header.events.first().cloned().unwrap_or_else(|| "Time".to_owned()),
         memory_event: header.events.iter().find(|event| event.starts_with("Memory")).cloned(),
     }
+}
+
+/// Sizes of time and memory by what the file calls them.
+fn sizes(units: &Units, (time, memory): (u64, u64)) -> Sizes {
+    let mut sizes = Sizes::default();
+    sizes.add(&units.time_event, time);
+    units.memory_event.iter().for_each(|event| sizes.add(event, memory));
+    sizes
 }
 
 /// What an Xdebug file amounts to.
@@ -413,5 +428,6 @@ pub(super) fn xdebug_profile(
     // Of runs that were appended each must have said its time.
     let declared = summary.declared.filter(|_| found.complete_runs == found.runs);
     summary.warnings.extend(misfit(declared, merged.total().time));
-    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, slices, callers, graph: None })
+    let sizes = sizes(&units, recorded.sizes);
+    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, sizes, slices, callers, graph: None })
 }

@@ -30,6 +30,8 @@ struct Recording<S> {
     writer: Writer<S>,
     records: u64,
     own: Cost,
+    /// Sizes of all self costs: time, memory.
+    sizes: (u64, u64),
     lost: u64,
     lost_time: i64,
     /// Self time of the run's records that are no switches between fibers.
@@ -54,6 +56,8 @@ impl<S: Write> Sink for Recording<S> {
         let ordinal = self.records;
         self.records += 1;
         self.own.add(record.cost);
+        self.sizes.0 = self.sizes.0.saturating_add(record.cost.time.unsigned_abs());
+        self.sizes.1 = self.sizes.1.saturating_add(record.cost.memory.unsigned_abs());
         if !record.role.is_switch() {
             self.run_worked = self.run_worked.saturating_add(record.cost.time);
         }
@@ -148,6 +152,7 @@ impl<S: Write> Recorder<S> {
             writer,
             records: 0,
             own: Cost::default(),
+            sizes: (0, 0),
             lost: 0,
             lost_time: 0,
             run_worked: 0,
@@ -241,6 +246,7 @@ impl<S: Write> Recorder<S> {
         Ok(Recorded {
             found,
             own: recording.own,
+            sizes: recording.sizes,
             lost: recording.lost,
             lost_time: recording.lost_time,
             switching: recording.switching,
@@ -259,6 +265,9 @@ impl<S: Write> Recorder<S> {
 pub struct Recorded<S> {
     pub(crate) found: Found,
     pub(crate) own: Cost,
+    /// Sizes of all self costs: time, memory.
+    #[serde(default)]
+    pub(crate) sizes: (u64, u64),
     /// Calls without a record.
     pub(crate) lost: u64,
     pub(crate) lost_time: i64,
@@ -278,8 +287,9 @@ pub struct Recorded<S> {
 impl<S> Recorded<S> {
     /// The same over another place of the compact form.
     pub(crate) fn at<T>(self, sink: T) -> (Recorded<T>, S) {
-        let Recorded { found, own, lost, lost_time, switching, complete, records, marked, places, sink: old } = self;
-        (Recorded { found, own, lost, lost_time, switching, complete, records, marked, places, sink }, old)
+        let Recorded { found, own, sizes, lost, lost_time, switching, complete, records, marked, places, sink: old } =
+            self;
+        (Recorded { found, own, sizes, lost, lost_time, switching, complete, records, marked, places, sink }, old)
     }
 
     /// Marks come to be known: bytes of the file, ascending.

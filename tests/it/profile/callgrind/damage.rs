@@ -51,6 +51,68 @@ fn show(profile: Profile) {
     profile.hide(&Pattern::new("a")).focus(&Pattern::new("m"));
 }
 
+/// What is said of a file's text.
+fn said(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    read(&put(folder.path(), "said", text.as_bytes())).unwrap().files[0].warnings.join("; ")
+}
+
+#[test]
+fn what_a_part_declares_is_held_against_its_own_lines() {
+    let part = |number: u32, cost: u32, end: &str| format!("part: {number}\nevents: Ir\nfn=(1) main\n1 {cost}\n{end}");
+    let whole = part(1, 10, "totals: 10\n");
+    assert_eq!(said(&(whole.clone() + &part(2, 7, "totals: 7\n"))), "");
+    // The second one is cut: it is of the second that something is missing.
+    let lacks = "part 2 of 2 has no `totals:`: lines of it may be missing";
+    for cut in
+        [whole.clone() + &part(2, 7, ""), whole.replace("part: 1\n", "") + &part(2, 7, "").replace("part: 2\n", "")]
+    {
+        assert_eq!(said(&cut), lacks);
+    }
+    assert_eq!(said(&(part(1, 10, "") + &part(2, 7, "totals: 7\n"))), lacks.replacen('2', "1", 1));
+    // Its summary stands before its lines.
+    let text = whole + "part: 2\nevents: Ir\nsummary: 9\nfn=(1)\n1 7\n";
+    assert!(said(&text).starts_with("its `summary:` of part 2 declares 9, its cost lines of part 2 sum up to 7"));
+    // Differences that cancel out are two.
+    let text = part(1, 10, "totals: 11\n") + &part(2, 7, "totals: 6\n");
+    assert!(
+        said(&text).contains("`totals:` of part 1 declares 11") && said(&text).contains("(and 1 more parts differ)")
+    );
+    // Most writers declare nothing.
+    assert_eq!(said(&(part(1, 10, "") + &part(2, 7, ""))), "");
+}
+
+#[test]
+fn sums_that_64_bits_do_not_hold_are_said_to_be_inexact() {
+    let max = i64::MAX;
+    let inexact =
+        |said: &str, event: &str| said.contains(&format!("costs of {event} add up to more than a sum can hold"));
+    for costs in [[max, max, 0], [max, max, -max]] {
+        let lines = costs.map(|cost| format!("1 5 {cost}\n")).concat();
+        let text = format!("events: Ir Dr\nfn=(1) main\n{lines}totals: 15 7\n");
+        assert!(inexact(&said(&text), "Dr") && !inexact(&said(&text), "Ir"), "{}", said(&text));
+        assert!(!said(&text).contains("declares"), "a sum that was cut off is held against nothing");
+    }
+    assert!(!inexact(&said(&format!("events: Ir\nfn=(1) main\n1 {max}\n")), "Ir"));
+    // Xdebug's: the short way, and the other.
+    for memory in ["0", "-1"] {
+        let record = |name: &str| format!("fl=(1) a.php\nfn=({name}\n1 {max} {memory}\n\n");
+        let text = format!(
+            "version: 1\ncreator: xdebug 3.2.0\nevents: Time_(10ns) Memory_(bytes)\n\n{}{}summary: 9 9\n\n",
+            record("1) f"),
+            record("2) g")
+        );
+        assert!(inexact(&said(&text), "Time_(10ns)"), "{}", said(&text));
+    }
+    // Two files that are exact, and their sum is not.
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!("events: Ir\nfn=(1) main\n1 {max}\n");
+    let paths = ["a", "b"].map(|name| put(folder.path(), name, text.as_bytes()));
+    let profile = profile_run::profile::read_paths(&paths, &Default::default()).unwrap();
+    let said: Vec<String> = profile.files.iter().flat_map(|file| file.warnings.clone()).collect();
+    assert!(said.len() == 1 && said[0].starts_with("with the files before it, its costs of Ir"), "{said:?}");
+}
+
 #[test]
 fn a_cut_at_every_byte_never_loses_what_was_known() {
     let folder = tempfile::tempdir().unwrap();
