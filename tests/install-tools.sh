@@ -39,6 +39,7 @@ missing() {
     has valgrind || echo valgrind
     has chromium || has chromium-browser || has google-chrome || echo chromium
     { python3 -c 'import aiosmtpd' || /usr/bin/python3 -c 'import aiosmtpd'; } 2>/dev/null || echo python3-aiosmtpd
+    /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || echo python3-jsonschema
     has tmux || echo tmux
     has lsof || echo lsof
     has ps || echo procps

@@ -4,6 +4,7 @@
 //! A stretch of the recording under one kind of load is cut into tenths of equally many records. A function is named
 //! only where all of the following holds; each bar is there against something that a sound server does.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Slices of a stretch.
@@ -39,7 +40,7 @@ const LEAST_SHARE: f64 = 0.01;
 const LEAST_WITNESSES: usize = 5;
 
 /// What grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Grows {
     /// The self time of a call.
@@ -49,7 +50,7 @@ pub enum Grows {
 }
 
 /// A function whose cost drifts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DriftRow {
     /// The function.
     pub name: String,

@@ -74,8 +74,10 @@ pub struct CensusAt {
 /// What code does to the containers of a process.
 #[derive(Debug, Clone)]
 pub struct CodeAt {
-    /// Scenario.
-    pub scenario: String,
+    /// Where.
+    pub scene: Scene,
+    /// Process.
+    pub pid: i32,
     /// What was read.
     pub code: Code,
 }
@@ -240,7 +242,7 @@ impl RunHistory {
             }
             Event::Code(read) => {
                 if let Ok(code) = serde_json::from_value(read.code) {
-                    self.codes.push(CodeAt { scenario: read.scene.scenario, code });
+                    self.codes.push(CodeAt { scene: read.scene, pid: read.pid, code });
                 }
             }
             Event::Warning(warning) => self.warnings.push(warning),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::RunHistory;
+use super::history::{CodeAt, RunHistory};
 use super::result::{Holder, HolderKind};
 use crate::heap::{Census, ContainerCode, Growth, growth};
 use crate::verdict::{Metric, Per};
@@ -58,13 +58,13 @@ pub fn holders(history: &RunHistory, scenario: &str, metric: Metric, per: Per) -
 fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
     let Some((growth, work)) = heap_growth(history, scenario) else { return Vec::new() };
     let holder = |growing: crate::heap::Growing| {
-        let code = code_of(history, scenario, &growing.path);
-        let locations = code.map(|code| code.lines_of(&growing.keeps)).unwrap_or_default();
+        let path = growing.path;
+        let code = code_of(history, scenario, &path);
+        let locations = code.map(|code| code.lines_of(&growing.keeps, &growing.what)).unwrap_or_default();
         let mut kept = growing.keeps;
         kept.extend(growing.known_as.map(|name| format!("known as {name}")));
         let what = if growing.unit == "bytes" { HolderKind::String } else { HolderKind::Container };
         Holder {
-            path: growing.path,
             kind: growing.what,
             what,
             counts: growing.counts,
@@ -73,7 +73,8 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
             explains: growing.explains_share,
             kept,
             locations,
-            by_reference: code.is_some_and(|code| code.by_reference),
+            by_reference: code.map_or_else(|| is_unnamed(history, &path), |code| code.by_reference),
+            path,
         }
     };
     growth.growing.into_iter().take(MOST).map(holder).collect()
@@ -81,8 +82,18 @@ fn containers(history: &RunHistory, scenario: &str) -> Vec<Holder> {
 
 /// What code does to a container: read in this scenario, or else in another one of the run.
 fn code_of<'a>(history: &'a RunHistory, scenario: &str, path: &str) -> Option<&'a ContainerCode> {
-    let here = history.codes.iter().filter(|at| at.scenario == scenario);
+    let here = history.codes.iter().filter(|at| at.scene.scenario == scenario);
     here.chain(&history.codes).find_map(|at| at.code.container(path))
+}
+
+/// Whether a container of the script was there when the code was read, and no line of it names it.
+fn is_unnamed(history: &RunHistory, path: &str) -> bool {
+    let was_there = |at: &CodeAt| {
+        let then = history.censuses.iter().filter(|census| census.scene == at.scene && census.pid == at.pid);
+        then.flat_map(|census| &census.census.holders).any(|holder| holder.path == path)
+    };
+    // What the engine or an extension keeps no line can name.
+    !path.starts_with('(') && history.codes.iter().any(|at| at.code.refused.is_none() && was_there(at))
 }
 
 /// The kind of a group of descriptors, by the name that the sampler gives it.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::profile_figures::FunctionRow;
@@ -13,7 +14,7 @@ use crate::profile::{Group, GroupPlace, GroupPlaces, Profile};
 const NAMED: usize = 100;
 
 /// What a process was to the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessRole {
     /// It held the listening socket, or forked those that did.
@@ -31,7 +32,7 @@ impl ProcessRole {
 }
 
 /// Processes of one role that ran the same, summed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessRow {
     /// What they were.
     pub role: ProcessRole,
@@ -61,7 +62,7 @@ pub struct ProcessRow {
 }
 
 /// A process: a number alone may have been given to another one before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessId {
     /// Its number.
     pub pid: i32,

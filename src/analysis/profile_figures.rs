@@ -1,6 +1,7 @@
 //! A profile in figures, its times in one unit: what the `profile` of result.json (nanoseconds) and that of
 //! `analyze --format json` (ticks of the file) have in common.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::DriftRow;
@@ -8,7 +9,7 @@ use super::slices::{self, PartRow, WaveAt};
 use crate::profile::{FunctionCost, Part, Profile};
 
 /// One function. Times in the unit of the object, memory in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FunctionRow {
     /// As the profile names it.
     pub name: String,
@@ -46,7 +47,7 @@ pub struct FunctionRow {
 }
 
 /// Self costs of a function in one file.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SourcePart {
     /// The file that holds the code.
     pub file: String,
@@ -58,7 +59,7 @@ pub struct SourcePart {
 }
 
 /// Costs of one line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LineCosts {
     /// The line; 0 where it is not known.
     pub line: i64,
@@ -67,7 +68,7 @@ pub struct LineCosts {
 }
 
 /// The figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileFigures {
     /// Records: one for each finished call.
     pub records: u64,

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,7 +25,7 @@ pub use crate::model::{
 pub const SCHEMA: u32 = 2;
 
 /// One floor: the figure after a wave, when the server had come to rest.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FloorRow {
     /// Scenario.
     pub scenario: String,
@@ -40,7 +42,7 @@ pub struct FloorRow {
 }
 
 /// One wave of load.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WaveRow {
     /// `measure` or `profile`.
     pub pass: Pass,
@@ -65,7 +67,7 @@ pub struct WaveRow {
 }
 
 /// The profile pass in figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProfileSummary {
     /// The files read.
     pub files: Vec<String>,
@@ -95,7 +97,7 @@ pub struct ProfileSummary {
 }
 
 /// A command and how it ran in one pass.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TargetInfo {
     /// As it was typed.
     pub command: Vec<String>,
@@ -108,7 +110,7 @@ pub struct TargetInfo {
 }
 
 /// What one pass ran.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PassSettings {
     /// Exact argument vector.
     pub command: Vec<String>,
@@ -119,7 +121,7 @@ pub struct PassSettings {
 }
 
 /// The project under test.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Source {
     /// Its git commit.
     pub commit: Option<String>,
@@ -131,7 +133,7 @@ pub struct Source {
 }
 
 /// A target that stopped, stalled or crashed, diagnosed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// What it was: `select_set`, `crash`, `memory_limit`, `spinning`, ...
     pub kind: FailureKind,
@@ -143,10 +145,11 @@ pub struct Failure {
     pub sentence: String,
 }
 
-/// The whole result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a run comes down to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "profile-run: result.json")]
 pub struct RunResult {
-    /// [`SCHEMA`].
+    /// The version of this shape.
     pub schema: u32,
     /// The verdict; none of a run that was not asked for one, as it measured nothing.
     pub verdict: Option<Verdict>,
@@ -213,6 +216,12 @@ pub struct RunResult {
     /// Against the baseline, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<Value>,
+}
+
+/// The JSON Schema (draft 2020-12) of [`RunResult`], as it is written down; `docs/result.schema.json` is it.
+pub fn json_schema() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<RunResult>()
 }
 
 impl RunResult {

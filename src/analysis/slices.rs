@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::{Course, DriftRow, Found, Grows, TENTHS, drifting};
 use crate::profile::{Profile, ROOT, Span, split};
 
 /// A part of the recording in figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartRow {
     /// The scenario whose load it stood under; none for a part of the recording as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -299,6 +299,7 @@ mod tests {
             classes: Vec::new(),
             within,
             shared: 0,
+            weak: false,
         }
     }
 

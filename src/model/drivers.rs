@@ -1,11 +1,12 @@
 //! What makes memory grow, over all waves of a run: values.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 
 /// Something that a server does more or less of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Driver {
     /// A session.
@@ -26,7 +27,7 @@ impl Driver {
 }
 
 /// How much grows with one of them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Driven {
     /// With which.
     pub driver: Driver,
@@ -44,7 +45,7 @@ impl Driven {
 }
 
 /// Two that came alike in all waves, so that what grows with either is told of the second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotParted {
     /// This one
     pub driver: Driver,
@@ -53,7 +54,7 @@ pub struct NotParted {
 }
 
 /// Growth by what drives it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Drivers {
     /// What grows.
     pub metric: Metric,

@@ -1,12 +1,13 @@
 //! One metric in one scenario, judged, and who holds what grew.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Metric;
 use super::verdict::{Growth, Reason, State};
 
 /// Where memory grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GrowthSource {
     /// PHP's heap grows alike.
@@ -18,7 +19,7 @@ pub enum GrowthSource {
 }
 
 /// What kind of thing holds on to what grew.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HolderKind {
     /// An array or object of PHP, counted by its elements.
@@ -37,7 +38,7 @@ pub enum HolderKind {
 }
 
 /// What a line does to a container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Puts an element in, or makes a string longer.
@@ -51,7 +52,7 @@ pub enum Role {
 }
 
 /// A place in a script.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Location {
     /// What it does.
     pub role: Role,
@@ -73,7 +74,7 @@ pub struct Location {
 }
 
 /// Some lines of a script.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Excerpt {
     /// The number of the first of them.
     pub first: u32,
@@ -100,7 +101,7 @@ fn is_false(flag: &bool) -> bool {
 }
 
 /// What holds on to the memory or descriptors that grew.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Holder {
     /// As PHP writes it: `App\Server->sessions[]`, or `sockets in CLOSE_WAIT`.
     pub path: String,
@@ -130,7 +131,7 @@ pub struct Holder {
 }
 
 /// One metric in one scenario, judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// `heap`, `rss`, `fd`, `sockets`, `threads`.
     pub metric: Metric,

@@ -1,5 +1,6 @@
 //! Instructions per message: what the count pass comes down to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Runtime, median};
@@ -8,7 +9,7 @@ use super::{Runtime, median};
 pub const TRIES: usize = 3;
 
 /// What instructions are counted for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountedPer {
     /// Each message.
@@ -19,7 +20,7 @@ pub enum CountedPer {
 }
 
 /// Whether instructions were counted, and why not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountStatus {
     /// The pass was run; what came of each scenario stands with it.
@@ -41,7 +42,7 @@ pub enum CountStatus {
 }
 
 /// Why a scenario has no figure that can be judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncounted {
     /// The pass's time was over before there were enough tries.
@@ -70,7 +71,7 @@ pub enum Uncounted {
 }
 
 /// An executable file that was mapped, and which build of it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Build {
     /// Its name, without its folder.
     pub file: String,
@@ -79,7 +80,7 @@ pub struct Build {
 }
 
 /// What a figure holds for: other instructions are counted under others.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CountConditions {
     /// valgrind's version.
     pub valgrind: String,
@@ -99,7 +100,7 @@ pub struct CountConditions {
 }
 
 /// A native function.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NativeFunction {
     /// Its name; an address in its object where the object names none.
     pub name: String,
@@ -110,7 +111,7 @@ pub struct NativeFunction {
 }
 
 /// One scenario.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InstructionRow {
     /// Scenario.
     pub scenario: String,
@@ -140,7 +141,7 @@ pub struct InstructionRow {
 }
 
 /// The count pass.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Instructions {
     /// Whether it was run.
     pub status: CountStatus,

@@ -1,9 +1,10 @@
 //! Stable words for warnings and for what stops a server: `kind` in the journal and in result.json.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a warning is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WarningKind {
     /// `APP_ENV` is that of development or of tests.
@@ -40,7 +41,7 @@ pub enum WarningKind {
 }
 
 /// What ended a server or holds it up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// PHP's `memory_limit`.

@@ -1,5 +1,6 @@
 //! The ledger of a run: conversations as values, and what each of them left in the server's heap.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The name under which the ledger's conversations stand among the load.
@@ -9,7 +10,7 @@ pub const LEDGER: &str = "ledger";
 pub const REPRODUCE: &str = "reproduce.smtp";
 
 /// One thing that the client does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Act {
     /// EHLO, or HELO where the server knows that alone.
@@ -46,7 +47,7 @@ impl Act {
 }
 
 /// What the client does from the greeting on; then it closes the connection. Without QUIT it vanishes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Conversation {
     /// In their order.
     pub acts: Vec<Act>,
@@ -68,7 +69,7 @@ impl Conversation {
 }
 
 /// What the heap's readings after one conversation, played several times, show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Regularity {
     /// Nothing is kept.
@@ -82,7 +83,7 @@ pub enum Regularity {
 }
 
 /// One conversation, and what it left.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerStep {
     /// What the client did.
     #[serde(flatten)]
@@ -105,7 +106,7 @@ pub struct LedgerStep {
 }
 
 /// What keeps bytes in a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KeptAt {
     /// The connection as such.
@@ -145,7 +146,7 @@ pub struct Beside {
 }
 
 /// A step that keeps bytes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Kept {
     /// What keeps them.
     pub at: KeptAt,
@@ -171,7 +172,7 @@ pub struct Kept {
 }
 
 /// What the ledger came to.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "status", content = "why", rename_all = "snake_case")]
 pub enum LedgerStatus {
     /// The steps that keep bytes are named.
@@ -203,7 +204,7 @@ pub enum LedgerStatus {
 }
 
 /// A conversation that was left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LeftOut {
     /// The step at which it ended.
     pub step: Act,
@@ -212,7 +213,7 @@ pub struct LeftOut {
 }
 
 /// Garbage of one whole conversation with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerGarbage {
     /// Bytes.
     pub bytes: i64,
@@ -222,7 +223,7 @@ pub struct LedgerGarbage {
 }
 
 /// The ledger.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ledger {
     /// What it came to.
     #[serde(flatten)]

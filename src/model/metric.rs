@@ -1,11 +1,12 @@
 //! What is judged, and every figure that a floor holds.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tree_floor::TreeFloor;
 
 /// What is judged, scenario by scenario. The order is that of the report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// The bytes that PHP's own heap has handed out (`memory_get_usage()`).
@@ -23,7 +24,7 @@ pub enum Metric {
 }
 
 /// What a growth counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Memory.

@@ -1,9 +1,10 @@
 //! The passes of a run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// One of the passes of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pass {
     /// The server as it is, Xdebug off: all leak, throughput and latency verdicts. Called `clean` up to schema 1.

@@ -1,9 +1,10 @@
 //! Thresholds judged: what a condition of the configuration came to in a run.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a threshold's figures count in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ThresholdUnit {
     /// Milliseconds.
@@ -39,7 +40,7 @@ pub enum ThresholdUnit {
 }
 
 /// On which side of its limit a threshold is broken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Breaks {
     /// By more than the limit.
@@ -49,7 +50,7 @@ pub enum Breaks {
 }
 
 /// Why there is no figure. A threshold without one is broken: what was not measured holds nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unmeasured {
     /// The run has no such figure.
@@ -69,7 +70,7 @@ pub enum Unmeasured {
 }
 
 /// A threshold in a scenario, or in the run as a whole.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThresholdRow {
     /// The condition as it was written; where it holds, the threshold is broken.
     pub text: String,

@@ -1,11 +1,12 @@
 //! The words for what was found: the verdict of a run, the state of one metric in one scenario, its growth.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::metric::Unit;
 
 /// What a run comes down to. In order of precedence: leak, failed, inconclusive, clean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Something grows with each further wave of work, or with time.
@@ -19,7 +20,7 @@ pub enum Verdict {
 }
 
 /// What the floors of one metric in one scenario show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It grows steadily with the work.
@@ -52,7 +53,7 @@ impl State {
 }
 
 /// Why a cell was not judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// Too few waves or too little work; no growth was seen.
@@ -66,7 +67,7 @@ pub enum Reason {
 }
 
 /// What a growth is counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum GrowthPer {
     /// Per 1,000 accepted messages.
     #[serde(rename = "1000_messages")]
@@ -80,7 +81,7 @@ pub enum GrowthPer {
 }
 
 /// A rate of growth.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Growth {
     /// In `unit` per 1,000 messages, 1,000 sessions or hour.
     pub value: f64,

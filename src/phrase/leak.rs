@@ -71,15 +71,41 @@ fn held(finding: &Finding) -> String {
     if holder.what == HolderKind::String {
         return format!(": `{name}` is a string that only grows.");
     }
-    let kind = short_class(&holder.kind);
+    let kind = &holder.kind;
     match finding.growth.map_or(Per::Messages, |growth| growth.per) {
-        Per::Hour => format!(": `{name}` keeps more and more `{kind}`."),
+        Per::Hour => format!(": `{name}` keeps more and more {}.", several(kind)),
         per => format!(": `{name}` keeps {} for {}.", kept(holder.per_1000, kind), every(holder.per_1000, per)),
     }
 }
 
 fn kept(per_1000: f64, kind: &str) -> String {
-    if per_1000 > 1050.0 { format!("{} `{kind}`", significant(per_1000 / 1000.0)) } else { format!("one `{kind}`") }
+    if per_1000 > 1050.0 {
+        return format!("{} {}", significant(per_1000 / 1000.0), several(kind));
+    }
+    match plain(kind) {
+        Some(noun) => format!("one {noun}"),
+        None => format!("one `{}`", short_class(kind)),
+    }
+}
+
+/// Several of a kind: `strings`, `` `Session` objects ``.
+fn several(kind: &str) -> String {
+    match plain(kind) {
+        Some(noun) => format!("{noun}s"),
+        None => format!("`{}` objects", short_class(kind)),
+    }
+}
+
+/// The noun for a kind of value that is no class.
+fn plain(kind: &str) -> Option<&str> {
+    Some(match kind {
+        "string" | "array" | "float" | "null" => kind,
+        "int" => "integer",
+        "bool" => "boolean",
+        "undefined" | "(other)" => "value",
+        _ if kind.starts_with("resource(") => "resource",
+        _ => return None,
+    })
 }
 
 fn amount(per_1000: f64, what: &str) -> String {
@@ -344,6 +370,16 @@ mod tests {
         assert_eq!(short(r"App\K->run() $s{App\Server}->faults[]{App\Kept}->sessions[]"), "Kept->sessions[]");
         assert_eq!(short(r"App\Map::$seen"), r"App\Map::$seen");
         assert_eq!(short(r"$server{Server}"), r"$server{Server}");
+    }
+
+    #[test]
+    fn what_is_kept_is_counted_in_words() {
+        assert_eq!(kept(1000.0, r"App\Session"), "one `Session`");
+        assert_eq!(kept(2000.0, r"App\Session"), "2 `Session` objects");
+        assert_eq!(kept(1000.0, "array"), "one array");
+        assert_eq!(kept(2500.0, "string"), "2.5 strings");
+        assert_eq!(kept(3000.0, "int"), "3 integers");
+        assert_eq!(kept(1000.0, "resource(stream)"), "one resource");
     }
 
     #[test]

@@ -22,10 +22,11 @@ fn list(places: &[String]) -> String {
 }
 
 /// Which lines fill a container and which empty it. `by_reference`: other code may empty it by another name, so that
-/// "nowhere" is more than is known. Empty where no line fills it.
+/// "nowhere" is more than is known. Empty where nothing is known.
 pub fn filled_and_emptied(filled: &[String], called: &[String], emptied: &[String], by_reference: bool) -> String {
     if filled.is_empty() {
-        return String::new();
+        let unnamed = "filled by no line that names it, so by reference or by a name that is computed";
+        return if by_reference { unnamed.to_owned() } else { String::new() };
     }
     let through = match called.is_empty() {
         true => String::new(),
@@ -81,7 +82,8 @@ mod tests {
             all.contains(" and 1 more, called from `SessionFault.php:9`; emptied at `SessionFault.php:7`"),
             "{all}"
         );
-        assert_eq!(filled_and_emptied(&[], &[], &[at(7)], true), "");
+        assert_eq!(filled_and_emptied(&[], &[], &[at(7)], false), "");
+        assert!(filled_and_emptied(&[], &[], &[], true).starts_with("filled by no line that names it"));
     }
 
     fn holder(rates: &[Option<f64>]) -> Holder {

@@ -1,12 +1,13 @@
 //! The thresholds of the rule, each with its reason. They can be set in the configuration.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::floor::{Case, Metric};
 use crate::model::MetricKind;
 
 /// All thresholds of the rule.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bounds {
     /// The heap of a runtime, exact to the byte.
@@ -26,7 +27,7 @@ pub struct Bounds {
 }
 
 /// A heap's bounds, in bytes per 1,000 messages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeapLimits {
     /// A leak grows by more. A leak-free PHP's heap is still to the byte from the second wave on, so this
@@ -69,7 +70,7 @@ impl Default for HeapLimits {
 }
 
 /// Resident memory's bounds, in bytes per 1,000 messages.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RssLimits {
     /// A leak grows by more. A leak-free Python creeps by 6 to 10 bytes a message for 15,000 messages, by 27 at
@@ -110,7 +111,7 @@ impl Default for RssLimits {
 }
 
 /// Bounds of what is counted, per 1,000 sessions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CountLimits {
     /// A leak grows by more: one in 50 sessions.
@@ -135,7 +136,7 @@ impl Default for CountLimits {
 }
 
 /// Bounds of large mails, by the mail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Heavy {
     /// Bytes of a mail from which on it counts as large: waves of them are short, and by the message the usual
@@ -158,7 +159,7 @@ impl Default for Heavy {
 }
 
 /// How many waves and how much work a look needs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Waves {
     /// Waves before anything is said.
@@ -190,7 +191,7 @@ impl Default for Waves {
 }
 
 /// What a leak looks like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shape {
     /// Shares of the work from which on it may rise: a warm-up, or a change, is left behind without being guessed.
@@ -240,7 +241,7 @@ impl Default for Shape {
 }
 
 /// What rest looks like.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rest {
     /// Floors that the later half needs.

@@ -36,11 +36,12 @@ pub struct Code {
 
 impl ContainerCode {
     /// The lines, without those that put in nothing of what grows: objects of another class. `growing`: the classes that
-    /// do, none where that is not known.
-    pub fn lines_of(&self, growing: &[String]) -> Vec<Location> {
+    /// do, none where that is not known; `element`: what most of the container's elements are.
+    pub fn lines_of(&self, growing: &[String], element: &str) -> Vec<Location> {
+        let no_objects = matches!(element, "string" | "int" | "float" | "bool" | "null");
         let of_growing = |at: &&Location| {
-            let class = at.class.as_ref().filter(|_| at.role == Role::PutsIn && !growing.is_empty());
-            class.is_none_or(|class| growing.contains(class))
+            let class = at.class.as_ref().filter(|_| at.role == Role::PutsIn);
+            class.is_none_or(|class| !no_objects && (growing.is_empty() || growing.contains(class)))
         };
         let lines: Vec<Location> = self.locations.iter().filter(of_growing).cloned().collect();
         // Something puts in what grows: where none of the lines does, they are told as they are.

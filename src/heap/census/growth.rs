@@ -130,7 +130,12 @@ pub fn growth(censuses: &[(u64, Census)]) -> Growth {
             }
         }
     }
-    growing.sort_by(|a, b| b.bytes_per_1000.total_cmp(&a.bytes_per_1000).then_with(|| a.path.cmp(&b.path)));
+    // A weak map grows because something else holds its keys: that comes first, however little it weighs.
+    let is_weak = |g: &Growing| last.holders.iter().any(|holder| holder.weak && holder.path == g.path);
+    growing.sort_by(|a, b| {
+        let heavier = b.bytes_per_1000.total_cmp(&a.bytes_per_1000);
+        is_weak(a).cmp(&is_weak(b)).then(heavier).then_with(|| a.path.cmp(&b.path))
+    });
     let kept: Vec<&String> = growing.iter().flat_map(|g| &g.keeps).collect();
     let classes = grown_classes.iter().filter(|c| !kept.iter().any(|k| k == *c)).map(|c| (*c).to_owned()).collect();
     Growth {
@@ -206,6 +211,7 @@ fn known_as(holder: &Holder) -> Option<&'static str> {
         ["EventLoop", "Revolt\\", "React\\EventLoop", "Driver", "Loop"].iter().any(|n| holder.path.contains(n));
     let is_log = holder.path.contains("FingersCrossed") || holder.path.contains("BufferHandler");
     match holder.element_type.as_str() {
+        _ if holder.weak => Some("a weak map, whose entries live as long as their keys"),
         "Fiber" => Some("suspended fibers"),
         _ if is_log => Some("a logger's buffer"),
         "string" | "int" | "float" => None,
@@ -228,6 +234,7 @@ mod tests {
             classes: if of == "string" { vec![] } else { vec![of.into()] },
             within: None,
             shared: 0,
+            weak: false,
         });
         let classes = classes.iter().map(|&(name, count)| ClassCount { name: name.into(), count, bytes: 0 });
         let reachable = Sum { objects: 0, bytes: 1000 };

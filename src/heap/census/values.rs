@@ -37,6 +37,13 @@ pub struct Holder {
     /// Elements that another path leads to as well, met there first.
     #[serde(skip_serializing_if = "is_zero", default)]
     pub shared: u64,
+    /// A weak map: an entry lives as long as its key, which something else holds.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub weak: bool,
+}
+
+fn is_false(weak: &bool) -> bool {
+    !weak
 }
 
 fn is_zero(count: &u64) -> bool {

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
+use super::conditions::{Stretch, Unset};
 use super::functions::UserFunction;
 use super::opcodes::{OpArray, Opcode, Operand};
 use super::slots::{Place, Slot, SlotId, Slots};
@@ -16,7 +17,10 @@ use crate::heap::walk::engine::Engine;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deed {
     /// An element is put there.
-    Puts,
+    Puts {
+        /// It is nothing itself: an empty array, null.
+        nothing: bool,
+    },
     /// The element there, or some element, is taken out.
     Takes,
     /// The string there grows.
@@ -120,8 +124,12 @@ pub struct Known {
     pub class: Option<u64>,
     /// It is an empty array, or null.
     pub nothing: bool,
-    /// It is what lies in a slot with something more in it.
-    pub adds_to: Option<SlotId>,
+    /// It is what lies there with something more in it.
+    pub adds_to: Option<Place>,
+    /// It is what lies there without some of it.
+    pub takes_from: Option<Place>,
+    /// What it tells of a place, as a condition.
+    pub unset: Option<Unset>,
     /// It is the closure whose function lies here.
     pub closure: Option<u64>,
 }
@@ -194,8 +202,10 @@ pub struct Reader<'r, 'a> {
     pub(super) loops: Vec<(usize, usize)>,
     pub(super) at: usize,
     pub(super) sole: Sole,
-    /// Places that are asked whether they are set, and up to which opcode what follows is only done where not.
-    pub(super) unset_until: Vec<(Place, usize)>,
+    /// Where nothing lies at a place.
+    pub(super) unset: Vec<Stretch>,
+    /// Where the two halves of a condition come together, and what the first says of the whole.
+    pub(super) joined: Vec<(usize, Unset)>,
     /// On the first pass only classes of variables are learnt.
     pub(super) learning: bool,
 }

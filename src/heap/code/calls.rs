@@ -69,6 +69,31 @@ pub fn adds_to_its_argument(function: &str) -> bool {
     )
 }
 
+/// Whether a function's result is its first argument without some of its elements.
+fn takes_from_its_argument(function: &str) -> bool {
+    matches!(
+        function,
+        "array_slice"
+            | "array_filter"
+            | "array_diff"
+            | "array_diff_key"
+            | "array_diff_assoc"
+            | "array_udiff"
+            | "array_diff_ukey"
+            | "array_diff_uassoc"
+            | "array_udiff_assoc"
+            | "array_intersect"
+            | "array_intersect_key"
+            | "array_intersect_assoc"
+            | "array_unique"
+    )
+}
+
+/// Whether a function's result is its first argument in another order, or under other keys.
+fn keeps_its_argument(function: &str) -> bool {
+    matches!(function, "array_values" | "array_reverse")
+}
+
 /// Of a function that puts a callback on one of the engine's lists, or takes it off: the list, by the name of the
 /// function that adds to it.
 fn on_engines_list(function: &str) -> Option<(&str, Effect)> {
@@ -96,10 +121,27 @@ pub struct Call {
     function: Option<String>,
     /// The script's own function or method, by its number.
     user: Option<u32>,
-    /// What its first argument adds to.
-    first: Option<u32>,
+    /// Its first argument.
+    first: Known,
     /// Its result is of this class.
     makes: Option<u64>,
+}
+
+impl Call {
+    /// What is known of its result.
+    fn result(&self) -> Known {
+        let Some(function) = self.function.as_deref() else { return Known::default() };
+        let Known { place, adds_to, takes_from, .. } = self.first;
+        if adds_to_its_argument(function) {
+            Known { adds_to: place.or(adds_to), ..Known::default() }
+        } else if takes_from_its_argument(function) {
+            Known { takes_from: place.or(takes_from), ..Known::default() }
+        } else if keeps_its_argument(function) {
+            Known { adds_to, takes_from, ..Known::default() }
+        } else {
+            Known::default()
+        }
+    }
 }
 
 impl Reader<'_, '_> {
@@ -123,8 +165,7 @@ impl Reader<'_, '_> {
                 let call = self.calls.pop().unwrap_or_default();
                 // An object's constructor gives nothing back; the object itself was there before.
                 if call.makes.is_none() {
-                    let adds = call.function.as_deref().is_some_and(adds_to_its_argument);
-                    self.set(opcode.result, Known { adds_to: call.first.filter(|_| adds), ..Known::default() });
+                    self.set(opcode.result, call.result());
                 }
             }
             _ => return false,
@@ -154,7 +195,7 @@ impl Reader<'_, '_> {
         let function = names.into_iter().next().filter(|_| user.is_none());
         if let Some((list, effect)) = function.as_deref().and_then(on_engines_list) {
             let place = Place { slot: self.out.slots.id(Slot::Engine(list.to_owned())), depth: 1 };
-            let deed = if effect == Effect::Adds { Deed::Puts } else { Deed::Takes };
+            let deed = if effect == Effect::Adds { Deed::Puts { nothing: false } } else { Deed::Takes };
             self.deed(Some(place), deed, opcode.line);
         }
         self.calls.push(Call { function, user, ..Call::default() });
@@ -167,7 +208,7 @@ impl Reader<'_, '_> {
         if let Some(name) = name.as_deref().filter(|_| !matches!(opcode.op1, Operand::Unused(_))) {
             let element = object.place.map(Place::element);
             match on_container(name).filter(|_| user.is_none()) {
-                Some(Effect::Adds) => self.deed(element, Deed::Puts, opcode.line),
+                Some(Effect::Adds) => self.deed(element, Deed::Puts { nothing: false }, opcode.line),
                 Some(Effect::Removes) => self.deed(element, Deed::Takes, opcode.line),
                 Some(Effect::Neither) => {}
                 // A method of the script's own, or one that is not known.
@@ -215,14 +256,14 @@ impl Reader<'_, '_> {
         };
         let Some(call) = self.calls.last_mut() else { return };
         if argument == 1 {
-            call.first = value.place.filter(|place| place.depth == 0).map(|place| place.slot);
+            call.first = value;
         }
         let (function, user) = (call.function.clone(), call.user);
         let may_refer = matches!(opcode.number, op::SEND_REF | op::SEND_VAR_EX | op::SEND_FUNC_ARG);
         let element = value.place.map(Place::element);
         match (function.as_deref().and_then(by_reference), user) {
             (Some(effect), _) if may_refer && argument == 1 => match effect {
-                Effect::Adds => self.deed(element, Deed::Puts, opcode.line),
+                Effect::Adds => self.deed(element, Deed::Puts { nothing: false }, opcode.line),
                 Effect::Removes => self.deed(element, Deed::Takes, opcode.line),
                 Effect::Neither => {}
             },

@@ -95,7 +95,8 @@ fn read_all<'a>(
             loops: super::opcodes::loops(&opcodes, l.opcode_size),
             at: 0,
             sole,
-            unset_until: Vec::new(),
+            unset: Vec::new(),
+            joined: Vec::new(),
             learning: true,
         };
         reader.read(&opcodes);
@@ -140,6 +141,12 @@ impl<'a> Matcher<'a> {
     /// What code does to a container; `None` where no code names it.
     fn of(&self, container: &Container) -> Option<ContainerCode> {
         let mut by_reference = self.has_computed_names(&container.slot);
+        // A property that no class declares, unless another class has one of that name.
+        if let Slot::Property(None, name) = &container.slot
+            && self.declaring.contains_key(name)
+        {
+            return None;
+        }
         let slots = [Some(&container.slot), container.head.as_ref()];
         let mut start: Vec<SlotId> =
             slots.into_iter().flatten().filter_map(|slot| self.accesses.slots.find(slot)).collect();
@@ -157,6 +164,8 @@ impl<'a> Matcher<'a> {
         if deeds.is_empty() && !by_reference {
             return None;
         }
+        // What fills it is not followed, so it may be emptied there too.
+        by_reference |= !locations.iter().any(|at| at.role == Role::PutsIn);
         for made in self.accesses.made.iter().filter(|made| made.class == container.element) {
             locations.push(self.location(Role::Creates, made.function, made.line));
         }
@@ -246,15 +255,15 @@ impl<'a> Matcher<'a> {
                 Deed::Replaces { by_nothing, .. } => access.place.depth == 0 && !by_nothing,
                 _ => false,
             }),
-            _ => those(&|a| a.deed == Deed::Puts && a.place.depth == depth),
+            _ => those(&|a| matches!(a.deed, Deed::Puts { .. }) && a.place.depth == depth),
         };
         // A key that is new comes by itself where something is put beneath it; a whole array brings its own.
         if puts.is_empty() && depth > 0 {
-            puts = those(&|a| a.deed == Deed::Puts && a.place.depth > depth);
+            puts = those(&|a| matches!(a.deed, Deed::Puts { .. }) && a.place.depth > depth);
         }
         if puts.is_empty() && depth > 0 {
             puts = those(&|a| match a.deed {
-                Deed::Puts => a.place.depth < depth,
+                Deed::Puts { nothing } => a.place.depth < depth && !nothing,
                 Deed::Replaces { by_nothing, .. } => a.place.depth < depth && !by_nothing,
                 _ => false,
             });

@@ -3,6 +3,7 @@
 
 mod accesses;
 mod calls;
+mod conditions;
 mod containers;
 mod functions;
 mod opcodes;

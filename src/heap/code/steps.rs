@@ -27,15 +27,17 @@ impl Reader<'_, '_> {
             self.variables.clear();
             self.calls.clear();
             self.begun.clear();
-            self.unset_until.clear();
+            self.unset.clear();
+            self.joined.clear();
             for (index, opcode) in opcodes.iter().enumerate() {
                 self.at = index;
-                self.step(opcode, opcodes.get(index + 1));
+                self.step(opcode, opcodes);
             }
         }
     }
 
-    fn step(&mut self, opcode: &Opcode, next: Option<&Opcode>) {
+    fn step(&mut self, opcode: &Opcode, opcodes: &[Opcode]) {
+        let next = opcodes.get(self.at + 1);
         match opcode.number {
             op::FETCH_FIRST..=op::FETCH_LAST => self.fetch(opcode),
             op::FETCH_STATIC_PROP_FIRST..=op::FETCH_STATIC_PROP_LAST => {
@@ -50,14 +52,6 @@ impl Reader<'_, '_> {
             op::ASSIGN_REF | op::ASSIGN_OBJ_REF | op::ASSIGN_STATIC_PROP_REF => self.assign_reference(opcode, next),
             op::QM_ASSIGN | op::COPY_TMP => {
                 let known = self.known(opcode.op1);
-                self.set(opcode.result, known);
-            }
-            op::COALESCE => {
-                let known = self.known(opcode.op1);
-                if let (Some(place), Operand::Unused(jump)) = (known.place, opcode.op2) {
-                    let size = self.names.engine.layout.opcode_size as usize;
-                    self.unset_until.push((place, self.at + jump as usize / size));
-                }
                 self.set(opcode.result, known);
             }
             op::UNSET_DIM => {
@@ -102,7 +96,7 @@ impl Reader<'_, '_> {
                 self.set(opcode.op2, Known { place, ..Known::default() });
             }
             op::ADD => {
-                let adds_to = [opcode.op1, opcode.op2].into_iter().find_map(|operand| self.whole_slot(operand));
+                let adds_to = [opcode.op1, opcode.op2].into_iter().find_map(|operand| self.known(operand).place);
                 self.set(opcode.result, Known { adds_to, ..Known::default() });
             }
             op::INIT_ARRAY | op::ADD_ARRAY_ELEMENT => {
@@ -116,7 +110,7 @@ impl Reader<'_, '_> {
                 self.set(opcode.result, before);
             }
             op::ADD_ARRAY_UNPACK => {
-                let adds_to = self.whole_slot(opcode.op1).or(self.known(opcode.result).adds_to);
+                let adds_to = self.known(opcode.op1).place.or(self.known(opcode.result).adds_to);
                 self.set(opcode.result, Known { adds_to, ..Known::default() });
             }
             op::MAKE_REF => {
@@ -129,7 +123,7 @@ impl Reader<'_, '_> {
                 self.deed(place, Deed::Referenced { object: false }, opcode.line);
             }
             op::RETURN | op::YIELD => self.handed(opcode.op1, opcode.line),
-            _ if self.call_step(opcode) => {}
+            _ if self.condition_step(opcode, opcodes) || self.call_step(opcode) => {}
             _ => self.set_unknown(opcode),
         }
     }
@@ -138,11 +132,6 @@ impl Reader<'_, '_> {
         if let Operand::Temporary(_) = opcode.result {
             self.set(opcode.result, Known::default());
         }
-    }
-
-    /// The slot that an operand is the whole of.
-    fn whole_slot(&mut self, operand: Operand) -> Option<u32> {
-        self.known(operand).place.filter(|place| place.depth == 0).map(|place| place.slot)
     }
 
     /// A value goes where it is not followed.
@@ -178,12 +167,17 @@ impl Reader<'_, '_> {
         let data = next.map_or(Operand::Unused(0), |next| next.op1);
         match opcode.number {
             op::ASSIGN_DIM => {
+                let value = self.known(data);
                 let made = self.sole.made(self.at + 1, data);
-                self.deed_of(target.place.map(Place::element), Deed::Puts, line, made);
+                let puts = Deed::Puts { nothing: value.nothing };
+                self.deed_of(target.place.map(Place::element), puts, line, made);
+                if !matches!(opcode.op2, Operand::Unused(_)) {
+                    self.replace_element(opcode, target.place.map(Place::element), &value);
+                }
                 self.handed(data, line);
             }
             op::ASSIGN_DIM_OP => {
-                self.deed(target.place.map(Place::element), Deed::Puts, line);
+                self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
                 if opcode.extended == op::CONCAT {
                     self.deed(target.place.map(Place::element), Deed::Grows, line);
                 }
@@ -194,7 +188,7 @@ impl Reader<'_, '_> {
             }
             _ if opcode.extended == op::CONCAT => self.deed(target.place, Deed::Grows, line),
             _ if opcode.extended == u32::from(op::ADD) => {
-                self.deed(target.place.map(Place::element), Deed::Puts, line);
+                self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
             }
             _ => {}
         }
@@ -207,15 +201,26 @@ impl Reader<'_, '_> {
         if opcode.number == op::ASSIGN {
             self.learn(opcode.op1, value.class);
         }
-        if value.adds_to.is_some() && value.adds_to == target.place.map(|place| place.slot) {
-            return self.deed(target.place.map(Place::element), Deed::Puts, line);
+        if value.adds_to.is_some() && value.adds_to == target.place {
+            return self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
         }
         let same = value.place.is_some() && value.place == target.place;
-        let at = self.at;
-        let was_unset = self.unset_until.iter().any(|(place, end)| Some(*place) == target.place && at <= *end);
         if !same {
-            let first = was_unset || self.is_first_value(opcode);
+            let first = self.is_unset(target.place, None) || self.is_first_value(opcode);
             self.deed(target.place, Deed::Replaces { by_nothing: value.nothing, first }, line);
+        }
+    }
+
+    /// An element is given a value under a key where something may have been before: an array that was filled.
+    fn replace_element(&mut self, opcode: &Opcode, element: Option<Place>, value: &Known) {
+        let first = self.is_unset(element, self.key(opcode.op2));
+        if value.adds_to.is_some() && value.adds_to == element {
+            self.deed(element.map(Place::element), Deed::Puts { nothing: false }, opcode.line);
+        } else if value.nothing || (value.takes_from.is_some() && value.takes_from == element) {
+            self.deed(element, Deed::Replaces { by_nothing: value.nothing, first }, opcode.line);
+        } else if !first {
+            // Whether the key is a new one, and what the value has of the one before it, is not known.
+            self.deed(element, Deed::Referenced { object: false }, opcode.line);
         }
     }
 

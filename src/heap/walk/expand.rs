@@ -4,6 +4,7 @@ use super::classes::{Storage, bare};
 use super::engine::{Value, is_identifier, kind};
 use super::objects::Object;
 use super::paths::PathId;
+use super::slot::Slot;
 use super::walker::{Node, OrTorn, Torn, Walk, Walked};
 
 impl Walk<'_> {
@@ -87,7 +88,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.has_met(at) {
-            return self.arrive(at, kind::ARRAY, node.path, true).map(drop);
+            return self.take_uncounted(Value { word: at, kind: kind::ARRAY }, node.path);
         }
         let table = self.engine.table(at).or_torn("properties", at)?;
         let bytes = self.block(at, 56)? + if table.used > 0 { self.block(table.block, 0)? } else { 0 };
@@ -102,7 +103,8 @@ impl Walk<'_> {
             // Dynamic properties are keys like any other: many of them are a container.
             let path = match self.engine.name(entry.key).map(bare) {
                 Some(name) if table.count <= 64 && is_identifier(name) => {
-                    let label = self.paths.label(1, &format!("->{name}"));
+                    let slot = || Slot::Property(None, name.to_owned());
+                    let label = self.paths.named(1, &format!("->{name}"), slot);
                     self.paths.child(node.path, label)
                 }
                 _ => self.paths.elements(node.path),

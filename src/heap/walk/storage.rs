@@ -61,7 +61,8 @@ impl Walk<'_> {
     pub(super) fn expand_array_object(&mut self, node: Node, start: u64) -> Walked<()> {
         let value = self.engine.value(start).or_torn("an array object", node.at)?;
         match value.kind {
-            kind::ARRAY | kind::OBJECT | kind::REFERENCE => self.meet(value, node.path, true),
+            // Its elements are the object's own, at the object's path: what they lie in is no value of the script.
+            kind::ARRAY | kind::OBJECT | kind::REFERENCE => self.take_uncounted(value, node.path),
             kind::UNDEF => Ok(()),
             other => Err(Torn(format!("an array object of {other} at {start:x}"))),
         }

@@ -24,6 +24,9 @@ use crate::heap::zmm::BlockMap;
 /// A string that is no element is worth a line from this size on.
 const LONG_STRING: u64 = 1024;
 
+/// The class whose objects keep no key alive.
+const WEAK_MAP: &str = "WeakMap";
+
 /// So many objects that nobody is seen to hold are worth a search; a few are temporaries.
 const WORTH_A_SEARCH: u64 = 8;
 
@@ -187,6 +190,7 @@ fn holders(paths: &Paths) -> (Vec<u32>, Vec<Holder>) {
                 classes: classes.remove(&id).unwrap_or_default(),
                 within: paths.ancestors(id).skip(1).find(|&a| is_holder(a)).map(|a| paths.text(a)),
                 shared: path.shared,
+                weak: path.elements && paths.main_type(path.parent).is_some_and(|t| paths.type_name(t) == WEAK_MAP),
             }
         })
         .collect();

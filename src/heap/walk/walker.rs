@@ -208,6 +208,14 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
+    /// Takes in what belongs to the value at `path`, and is none of those that are counted there.
+    pub(super) fn take_uncounted(&mut self, value: Value, path: PathId) -> Walked<()> {
+        let shared = self.paths.at(path).shared;
+        self.take(value, path, true)?;
+        self.paths.at(path).shared = shared;
+        Ok(())
+    }
+
     /// Takes a value in and tells its type.
     pub(super) fn take(&mut self, value: Value, path: PathId, counted: bool) -> Walked<TypeId> {
         let at = value.word;

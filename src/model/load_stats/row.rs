@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::scenario::Unit;
@@ -12,7 +13,7 @@ use super::stats::{Count, LoadStats, Stall};
 use super::step::Step;
 
 /// Latencies in milliseconds; 0 where nothing was counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     /// How many were counted.
     #[serde(default)]
@@ -36,7 +37,7 @@ impl From<&Latency> for Quantiles {
 }
 
 /// What decides when the next message is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Loop {
     /// The end of the one before.
@@ -50,7 +51,7 @@ pub enum Loop {
 pub const PREFLIGHT: &str = "preflight";
 
 /// What a load was run for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RowPass {
     /// The pass that judges.
@@ -75,7 +76,7 @@ impl From<Pass> for RowPass {
 }
 
 /// The load of one wave, of a whole scenario, or of the preflight.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LoadRow {
     /// Scenario; `preflight` for the first conversation.
     pub scenario: String,

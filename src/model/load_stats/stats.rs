@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::plan::scenario::Unit;
@@ -10,7 +11,7 @@ use super::latency::Latency;
 use super::step::Step;
 
 /// A load that ended because the server answered nobody.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stall {
     /// What most of the open sessions waited for.
     pub stage: Step,
@@ -21,7 +22,7 @@ pub struct Stall {
 }
 
 /// Whatever became of what was asked for: the four always add up to `asked`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Count {
     /// How many were asked for.

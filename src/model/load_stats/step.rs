@@ -1,9 +1,10 @@
 //! The steps of a session, by the names under which they are counted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a session waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// The connection.

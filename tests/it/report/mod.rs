@@ -5,3 +5,4 @@ mod differential;
 mod links;
 mod page;
 mod runs;
+mod schema;

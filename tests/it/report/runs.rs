@@ -10,13 +10,13 @@ use profile_run::phrase::{bytes, grouped, significant};
 use profile_run::report::{html, markdown};
 use serde_json::Value;
 
-const RUNS: [&str; 4] = ["leak", "clean", "failed", "interrupted"];
+pub(super) const RUNS: [&str; 4] = ["leak", "clean", "failed", "interrupted"];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/runs").join(name)
 }
 
-fn view(name: &str) -> RunView {
+pub(super) fn view(name: &str) -> RunView {
     analyse(&Folder::open(&folder(name)).expect("a run"), None, false).expect("a result")
 }
 
