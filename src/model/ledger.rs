@@ -120,7 +120,7 @@ pub enum KeptAt {
 }
 
 /// Why neither each time nor once a connection is said of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Neither {
     /// Each time that the steps before it come again as well; not when it alone does.
@@ -135,7 +135,7 @@ pub enum Neither {
 
 /// Bytes that a message keeps whatever the length of its body. The allocator rounds what it hands out, so that they lie
 /// between two figures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Beside {
     /// At least; below 0 where it is nothing, or less is kept than comes in.
     pub least: i64,
