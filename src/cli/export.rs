@@ -23,8 +23,14 @@ struct Name(Export);
 
 impl ValueEnum for Name {
     fn value_variants<'a>() -> &'a [Self] {
-        const ALL: [Name; 5] =
-            [Name(Export::Junit), Name(Export::Sarif), Name(Export::Github), Name(Export::Metrics), Name(Export::Plot)];
+        const ALL: [Name; 6] = [
+            Name(Export::Junit),
+            Name(Export::Sarif),
+            Name(Export::Github),
+            Name(Export::Metrics),
+            Name(Export::Plot),
+            Name(Export::Firefox),
+        ];
         &ALL
     }
 
@@ -35,6 +41,7 @@ impl ValueEnum for Name {
             Export::Github => "github",
             Export::Metrics => "metrics",
             Export::Plot => "plot",
+            Export::Firefox => "firefox",
         }))
     }
 }
@@ -100,7 +107,7 @@ mod tests {
     fn formats_are_named_with_or_without_a_file() {
         assert_eq!(wanted("junit"), Ok(Wanted { to: Export::Junit, file: None }));
         assert_eq!(wanted("github=-"), Ok(Wanted { to: Export::Github, file: Some("-".into()) }));
-        assert!(wanted("html").unwrap_err().contains("junit, sarif, github, metrics, plot"));
+        assert!(wanted("html").unwrap_err().contains("junit, sarif, github, metrics, plot, firefox"));
         assert!(wanted("sarif=").is_err());
         let both = |texts: [&str; 2], json| check(&texts.map(|text| wanted(text).unwrap()), json);
         assert!(both(["junit=a", "sarif=a"], false).is_err());

@@ -1,6 +1,6 @@
 //! The formats of other programs, and what writes each.
 
-use super::{github, junit, metrics, plot, sarif};
+use super::{firefox, github, junit, metrics, plot, sarif};
 use crate::analysis::view::RunView;
 use crate::report::{Error, words};
 
@@ -17,11 +17,14 @@ pub enum Export {
     Metrics,
     /// The most telling floors as one SVG picture.
     Plot,
+    /// The run over time for the Firefox Profiler: memory and descriptors as counters, waves as markers.
+    Firefox,
 }
 
 impl Export {
     /// All of them.
-    pub const ALL: [Export; 5] = [Export::Junit, Export::Sarif, Export::Github, Export::Metrics, Export::Plot];
+    pub const ALL: [Export; 6] =
+        [Export::Junit, Export::Sarif, Export::Github, Export::Metrics, Export::Plot, Export::Firefox];
 
     /// The name of its file in a run's folder.
     pub fn file_name(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Export {
             Export::Github => "annotations.txt",
             Export::Metrics => "metrics.txt",
             Export::Plot => "plot.svg",
+            Export::Firefox => "firefox-profile.json",
         }
     }
 }
@@ -46,6 +50,7 @@ pub fn export(view: &RunView, to: Export) -> Result<String, Error> {
         Export::Github => Ok(github::github(view)),
         Export::Metrics => Ok(metrics::metrics(&view.result)),
         Export::Plot => plot::plot(&view.result),
+        Export::Firefox => firefox::firefox(view),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod export;
 mod findings;
+mod firefox;
 mod github;
 mod junit;
 mod metrics;

@@ -13,7 +13,7 @@ fn exported(name: &str, thresholds: &[&str]) -> Recorded {
     let mut header: Value = serde_json::from_str(first).expect("JSON");
     header["root"] = json!("/srv/smtp-server");
     std::fs::write(&journal, format!("{header}\n{rest}")).expect("a journal");
-    let output = profile_run(&["report", "--export", "junit,sarif,github,metrics,plot"], &[&run.folder]);
+    let output = profile_run(&["report", "--export", "junit,sarif,github,metrics,plot,firefox"], &[&run.folder]);
     assert!(output.status.success(), "{}", text(&output));
     run
 }
@@ -90,6 +90,59 @@ fn a_sound_run_passes_every_case_and_says_so() {
         plot.starts_with("<svg xmlns=") && plot.contains("prefers-color-scheme: dark") && plot.ends_with("</svg>\n")
     );
     assert_eq!(plot.matches("<svg").count(), plot.matches("</svg>").count());
+}
+
+/// Markers of a type: when each began and ended (if it did), in milliseconds, and what it has.
+fn markers<'a>(profile: &'a Value, of: &str) -> Vec<(f64, Option<f64>, &'a Value)> {
+    let table = &profile["threads"][0]["markers"];
+    let data = table["data"].as_array().expect("markers").iter().enumerate();
+    data.filter(|(_, data)| data["type"] == of)
+        .map(|(at, data)| (table["startTime"][at].as_f64().expect("a start"), table["endTime"][at].as_f64(), data))
+        .collect()
+}
+
+#[test]
+fn the_firefox_profiler_gets_the_waves_and_the_figures_over_time() {
+    let run = exported("leak", &[]);
+    let profile: Value = serde_json::from_str(&read(&run, "firefox-profile.json")).expect("JSON");
+    let result = run.result();
+    let started: jiff::Timestamp = result["started"].as_str().expect("a time").parse().expect("RFC 3339");
+    let begins = profile["meta"]["startTime"].as_f64().expect("a time");
+    assert!((begins - started.as_duration().as_secs_f64() * 1000.0).abs() < 0.5, "{begins} {started}");
+
+    let waves = result["waves"].as_array().expect("waves");
+    let told = markers(&profile, "Wave");
+    assert_eq!(told.len(), waves.len());
+    for (wave, (begin, end, data)) in waves.iter().zip(&told) {
+        let near = |key: &str, value: f64| (wave[key].as_f64().expect("a time") * 1000.0 - value).abs() < 0.01;
+        assert!(near("begin", *begin) && near("end", end.expect("an end")), "{wave} {data}");
+        assert_eq!(data["messages"].as_f64(), wave["messages"].as_f64());
+        assert_eq!(data["sessions"].as_f64(), wave["sessions"].as_f64());
+    }
+    let rests = waves.iter().filter(|wave| wave["settle"].as_f64() > Some(0.0)).count();
+    assert_eq!(markers(&profile, "Rest").len(), rests);
+    assert!(!markers(&profile, "Count").is_empty());
+
+    let counters = profile["counters"].as_array().expect("counters");
+    let names: Vec<&str> = counters.iter().filter_map(|counter| counter["name"].as_str()).collect();
+    assert_eq!(names, ["RSS", "PHP heap", "Descriptors"]);
+    let deltas = |at: usize| {
+        let all = counters[at]["samples"]["count"].as_array().expect("values");
+        all.iter().map(|value| value.as_f64().expect("a value"))
+    };
+    let highest = |at: usize| {
+        deltas(at)
+            .scan(0.0, |sum, delta| {
+                *sum += delta;
+                Some(*sum)
+            })
+            .fold(0.0, f64::max)
+    };
+    assert_eq!(Some(highest(0)), result["samples_summary"]["rss_peak"].as_f64());
+    assert_eq!(Some(highest(2)), result["samples_summary"]["fd_peak"].as_f64());
+    let floors = result["floors"].as_array().expect("floors").iter();
+    let last = floors.filter(|floor| floor["metric"] == "heap").next_back().expect("a heap");
+    assert_eq!(Some(deltas(1).sum()), last["value"].as_f64());
 }
 
 #[test]
