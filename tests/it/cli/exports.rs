@@ -140,8 +140,8 @@ fn the_firefox_profiler_gets_the_waves_and_the_figures_over_time() {
     };
     assert_eq!(Some(highest(0)), result["samples_summary"]["rss_peak"].as_f64());
     assert_eq!(Some(highest(2)), result["samples_summary"]["fd_peak"].as_f64());
-    let floors = result["floors"].as_array().expect("floors").iter();
-    let last = floors.filter(|floor| floor["metric"] == "heap").next_back().expect("a heap");
+    let mut floors = result["floors"].as_array().expect("floors").iter();
+    let last = floors.rfind(|floor| floor["metric"] == "heap").expect("a heap");
     assert_eq!(Some(deltas(1).sum()), last["value"].as_f64());
 }
 
