@@ -22,7 +22,7 @@ const WAS: &[Stack<'_>] = &[
     (&["main", "serve", "slower"], 100, 20_000_000),
     (&["main", "serve", "faster"], 100, 40_000_000),
     (&["main", "serve", "twice"], 200, 40_000_000),
-    (&["main", "serve", "gone"], 100, 60_000_000),
+    (&["main", "serve", "gone"], 123_456_789, 61_200_000),
     (&["main", "serve", "gone", "below"], 100, 40_000_000),
     (&["main", "php::usleep"], 41, 90_000_000),
 ];
@@ -66,6 +66,10 @@ fn text(page: &mut Page<'_>, selector: &str) -> String {
     page.eval(&format!("document.querySelector({selector:?}).textContent")).as_str().unwrap_or_default().to_owned()
 }
 
+fn number(page: &mut Page<'_>, expression: &str) -> f64 {
+    page.eval(expression).as_f64().unwrap_or_else(|| panic!("{expression} is no number"))
+}
+
 /// Of the frame whose label holds `label`: its class, its left edge and its width in shares of the graph, in hundredths.
 fn frame(page: &mut Page<'_>, label: &str) -> (String, i64, i64) {
     let found = page.eval(&format!(
@@ -99,7 +103,7 @@ fn each_frame_tells_what_became_of_it_in_width_colour_mark_and_words() {
     let mut page = browser.open(&page("known", &profiles()), Screen::wide(1280));
     // After: 1.8 ms for each message, and 1 ms that is gone.
     let figures = text(&mut page, "#difference-figures");
-    assert!(figures.starts_with("per message 2.3 ms → 1.8 ms (−0.5 ms)"), "{figures}");
+    assert!(figures.starts_with("per message 2.31 ms → 1.8 ms (−0.512 ms)"), "{figures}");
     let hundredths = |part: f64| (part / 2.8 * 100.0).round() as i64;
     for (label, class, width) in [
         ("same", "k k0", 0.2),
@@ -127,8 +131,8 @@ fn each_frame_tells_what_became_of_it_in_width_colour_mark_and_words() {
     assert_eq!(said(&mut page, "twice")[1..3], ["slower, called more", "calls per message 2 → 3 (+1)"]);
     assert_eq!(said(&mut page, "new: new")[1..3], ["new, called more", "calls per message 0 → 1 (+1)"]);
     let gone = said(&mut page, "gone: gone");
-    assert_eq!(gone[1..3], ["gone, called less", "calls per message 1 → 0 (−1)"]);
-    assert_eq!(gone[4], "inclusive 1 ms → 0 µs (−1 ms)");
+    assert_eq!(gone[1..3], ["gone", "calls per message 1,234,567.9 → 0 (−1,234,567.9); 123,456,789 in 100, 0 in 200"]);
+    assert_eq!(gone[4], "inclusive 1.01 ms → 0 µs (−1.01 ms)");
     let same = said(&mut page, "same");
     assert_eq!(same[1..4], ["same", "calls per message 1 → 1 (no difference)", "self 0.2 ms → 0.2 ms (no difference)"]);
     // No whole number of calls: what was counted is said.
@@ -166,11 +170,15 @@ fn its_controls_work_as_those_of_the_flamegraph_do() {
         }
         assert_eq!(text(&mut page, "#difference-name"), "gone", "the widest below");
         assert!(frame(&mut page, "gone: gone").2 >= 99, "{width}");
+        // What is said of it ends above the graph.
+        let overlap = "Math.max(...[...document.querySelectorAll('#difference-said span')].map((e) => e.getBoundingClientRect().bottom)) - document.querySelector('#difference svg').getBoundingClientRect().top";
+        let overlap = number(&mut page, overlap);
+        assert!(overlap <= 0.0, "{width}: {overlap}");
         page.click("#difference-reset");
         assert_eq!(page.eval(drawn), all);
         page.click("#difference-search");
         page.type_text("slower");
-        assert_eq!(text(&mut page, "#difference-aside"), "matches 21.4% of the width", "0.6 of 2.8");
+        assert_eq!(text(&mut page, "#difference-aside"), "matches 21.3% of the width", "0.6 of 2.812");
         assert_eq!(page.eval("location.hash"), "#difference?search=slower");
         quiet(&page, "controls");
     }
@@ -185,7 +193,7 @@ fn equal_profiles_are_neutral_from_end_to_end() {
     let classes = page
         .eval("[...new Set([...document.querySelectorAll('#difference rect')].map((r) => r.getAttribute('class')))]");
     assert_eq!(classes, serde_json::json!(["k k0"]));
-    assert!(text(&mut page, "#difference-figures").starts_with("per message 2.3 ms → 2.3 ms (no difference)"));
+    assert!(text(&mut page, "#difference-figures").starts_with("per message 2.31 ms → 2.31 ms (no difference)"));
 }
 
 #[test]
@@ -220,7 +228,7 @@ fn without_scripts_and_on_paper_the_graph_is_there() {
         let still: Vec<&str> = still.as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
         assert_eq!(still.len(), 9, "{still:?}");
         for (begin, end) in
-            [("new:\u{a0}new (200,000 ns per message", " k kn"), ("gone:\u{a0}gone (1,000,000 ns", " k kg")]
+            [("new:\u{a0}new (200,000 ns per message", " k kn"), ("gone:\u{a0}gone (1,012,000 ns", " k kg")]
         {
             assert!(still.iter().any(|frame| frame.starts_with(begin) && frame.ends_with(end)), "{begin}: {still:?}");
         }
@@ -231,10 +239,8 @@ fn without_scripts_and_on_paper_the_graph_is_there() {
     }
     let mut page = browser.open(&path, Screen::wide(1280));
     page.on_paper(703);
-    assert!(
-        page.eval("document.querySelector('#difference svg').getBoundingClientRect().right").as_f64() < Some(704.0)
-    );
-    assert!(page.eval("document.querySelector('.flame-legend').offsetHeight").as_f64() > Some(10.0));
+    assert!(number(&mut page, "document.querySelector('#difference svg').getBoundingClientRect().right") < 704.0);
+    assert!(number(&mut page, "document.querySelector('.flame-legend').offsetHeight") > 10.0);
 }
 
 #[test]
