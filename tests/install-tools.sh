@@ -52,19 +52,27 @@ missing() {
     [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; }
     [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; cross; has qemu-aarch64-static || echo qemu-user-static; }
     has groff || echo groff-base
-    has npm || [ -d target/peers/package ] || echo npm
+    has npm || { [ -d target/peers/package ] && [ -d target/peers/axe ]; } || echo npm
 }
 
-# Readers of profiles that Debian does not have.
+# A package of npm's into target/peers/FOLDER: package, folder, what a test does with it.
+from_npm() {
+    [ ! -d "target/peers/$2" ] || return 0
+    # Node brings its own list of certificates; what this machine trusts is trusted too.
+    export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
+    rm -rf "target/peers/$2.new" && mkdir -p "target/peers/$2.new"
+    (cd "target/peers/$2.new" && timeout 120 npm pack --silent "$1" >/dev/null && tar xzf ./*.tgz --strip-components 1 && rm ./*.tgz) || {
+        echo "$1 could not be had from npm, and a test $3" >&2
+        exit 1
+    }
+    mv "target/peers/$2.new" "target/peers/$2"
+}
+
+# Readers of profiles, and a judge of pages, that Debian does not have.
 peers() {
-    if [ "$1" != demo ] && [ ! -d target/peers/package ]; then
-        mkdir -p target/peers
-        # Node brings its own list of certificates; what this machine trusts is trusted too.
-        export NODE_EXTRA_CA_CERTS="${NODE_EXTRA_CA_CERTS-/etc/ssl/certs/ca-certificates.crt}"
-        (cd target/peers && timeout 120 npm pack --silent speedscope >/dev/null && tar xzf speedscope-*.tgz) || {
-            echo "speedscope could not be had from npm, and a test opens its page" >&2
-            exit 1
-        }
+    if [ "$1" != demo ]; then
+        from_npm speedscope package "opens its page"
+        from_npm axe-core axe "asks it whether everyone can use the report"
     fi
     if [ "$1" = truth ] && [ ! -x target/peers/revolt/php ]; then
         # An event loop that runs in fibers, which sid has as a package.

@@ -53,6 +53,20 @@ fn file(name: &str, content: &str) -> PathBuf {
     path
 }
 
+/// The page of a comparison, and a report with its baseline; `of` begins the names of their files.
+pub(super) fn pages(of: &str) -> [(&'static str, PathBuf); 2] {
+    let [base, mut new] = pair();
+    let comparison = compare(&base.result, &new.result);
+    new.result.baseline = serde_json::to_value(&comparison).ok();
+    new.difference = Some(hostile_profiles());
+    let page = comparison_html(&comparison, &hostile_profiles()).expect("a page");
+    let report = html(&new).expect("a page");
+    [
+        ("comparison", file(&format!("{of}-comparison.html"), &page)),
+        ("report", file(&format!("{of}-compared.html"), &report)),
+    ]
+}
+
 /// Markdown without its code spans, in which nothing is markup.
 fn without_code(markdown: &str) -> String {
     let (mut out, mut rest) = (String::new(), markdown);
@@ -74,13 +88,8 @@ fn a_hostile_comparison_is_silent_and_fits_its_screens() {
     let markdown = comparison_markdown(&comparison);
     let bare = without_code(&markdown);
     assert!(!bare.contains("<script") && !bare.contains("<img"), "{bare}");
-    let mut with_baseline = new.clone();
-    with_baseline.result.baseline = serde_json::to_value(&comparison).ok();
-    with_baseline.difference = Some(hostile_profiles());
-    let page = file("comparison.html", &comparison_html(&comparison, &hostile_profiles()).expect("a page"));
-    let report = file("report-compared.html", &html(&with_baseline).expect("a page"));
     let Some(mut browser) = Browser::start() else { return };
-    for (name, path) in [("comparison", page), ("report", report)] {
+    for (name, path) in pages("hostile") {
         for (width, dark) in [(1280, false), (390, true)] {
             let mut page = browser.open(&path, Screen { dark, ..Screen::wide(width) });
             quiet(&page, name);

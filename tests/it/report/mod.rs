@@ -1,5 +1,6 @@
 //! The report in a browser.
 
+mod accessible;
 mod compared;
 mod differential;
 mod links;
