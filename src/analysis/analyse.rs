@@ -45,6 +45,17 @@ pub enum AnalysisError {
     },
 }
 
+/// Below a run's folder: another run of the scenarios in which a time broke its threshold.
+pub const AGAIN: &str = "again";
+
+/// The result of that run, where it was made.
+fn run_again(folder: &Folder, show_all: bool) -> Option<RunResult> {
+    let below = Folder::open(&folder.root().join(AGAIN)).ok()?;
+    // One that was cut off has no figures of the whole scenario.
+    let view = analyse(&below, None, show_all).ok()?;
+    (!view.result.cut_off).then_some(view.result)
+}
+
 /// Reads a run's folder, whole or cut off, and comes to its result. `earlier` is the run to judge against.
 ///
 /// # Errors
@@ -125,7 +136,9 @@ pub fn analyse(folder: &Folder, earlier: Option<&Earlier>, show_all: bool) -> Re
         thresholds: Vec::new(),
     };
     result.drivers = drivers::drivers(&result, &plan);
-    result.thresholds = thresholds::judge(&history.settings.thresholds, &result, baseline);
+    let again = run_again(folder, show_all);
+    let runs = thresholds::Runs { now: &result, baseline, again: again.as_ref() };
+    result.thresholds = thresholds::judge(&history.settings.thresholds, runs);
     let mut comparison = baseline.map(|baseline| compare::compare(baseline, &result));
     if let (Some(comparison), Some(against)) = (&mut comparison, &history.against) {
         comparison.take_times(against);

@@ -38,10 +38,10 @@ mod timeline;
 pub mod view;
 pub mod waiting;
 
-pub use analyse::{AnalysisError, analyse};
+pub use analyse::{AGAIN, AnalysisError, analyse};
 pub use both_trees::SCALE;
 pub use call_paths::CallPaths;
 pub use compare::{Comparison, compare};
 pub use earlier::Earlier;
 pub use settings::Settings;
-pub use thresholds::{Condition, ThresholdTable};
+pub use thresholds::{Condition, ThresholdTable, to_confirm};

@@ -18,12 +18,15 @@ use crate::conductor::{self, Halt, Interrupt, Order};
 use crate::console::{Closing, Console, Detail, JsonLines, Redacting, Style, closing};
 use crate::journal::{Folder, Observer, Writer};
 use crate::model::load_stats::LoadRow;
-use crate::model::plan::Plan;
+use crate::model::plan::{Pass, Plan};
 use crate::model::{Against, Clock, Hidden, Side};
 use crate::phrase::{self, Redactor};
 
 /// Where runs lie whose folder was not given.
 pub(super) const RUNS: &str = "profile-run-out";
+
+/// Of the budget, what a run has that is made to confirm a broken threshold: it comes on top.
+const AGAIN_PART: f64 = 0.25;
 
 /// How a run is shown.
 #[derive(Debug, Clone, Default)]
@@ -174,11 +177,14 @@ fn finished(
         errln!("profile-run: {}", redactor.text(&error.to_string()));
     }
     let style = Style::of(show.json);
-    let view = match analysis::analyse(&folder, baseline.as_ref(), show.no_redact) {
+    let mut view = match analysis::analyse(&folder, baseline.as_ref(), show.no_redact) {
         // It was said why: nothing had begun that could be told of.
         Err(_) if cut.is_err() => return Ok((Exit::CouldNotRun, None)),
         view => view?,
     };
+    if cut.is_ok() && interrupt.came().is_none() && ran_again(plan, config, show, interrupt, &folder, &view)? {
+        view = analysis::analyse(&folder, baseline.as_ref(), show.no_redact)?;
+    }
     let written = outputs::write(&folder, &folder, &view);
     for missing in written.missing.iter().chain(&export::write(&view, &show.export, folder.root())) {
         errln!("profile-run: {missing}");
@@ -201,6 +207,43 @@ fn finished(
         open(report);
     }
     Ok((exit, Some(view)))
+}
+
+/// Runs the scenarios again in which a time broke its threshold; whether it did.
+fn ran_again(
+    plan: &Plan,
+    config: &Config,
+    show: &Show,
+    interrupt: &Interrupt,
+    folder: &Folder,
+    view: &RunView,
+) -> anyhow::Result<bool> {
+    let names = analysis::to_confirm(&config.settings.thresholds, &view.result.thresholds);
+    let scenarios: Vec<_> = plan.scenarios.iter().filter(|scenario| names.contains(&scenario.name)).cloned().collect();
+    // Whoever has several runs made says himself what he makes of them.
+    if scenarios.is_empty() || show.progress_alone || !view.result.failures.is_empty() {
+        return Ok(false);
+    }
+    if !show.quiet {
+        errln!("  {:<9} {}: a time broke its threshold, so it is run once more", "again", names.join(", "));
+    }
+    let plan = Plan {
+        scenarios,
+        passes: vec![Pass::Measure],
+        ledger: false,
+        budget: plan.budget.map(|budget| budget.mul_f64(AGAIN_PART)),
+        baseline: None,
+        ..plan.clone()
+    };
+    let show = Show {
+        out: Some(folder.root().join(analysis::AGAIN)),
+        progress_alone: true,
+        json: show.json,
+        no_redact: show.no_redact,
+        ..Show::default()
+    };
+    conducted(&plan, config, &show, interrupt)?;
+    Ok(interrupt.came().is_none())
 }
 
 /// The closing table: what a reader of the terminal wants to know.

@@ -90,4 +90,8 @@ pub struct ThresholdRow {
     /// Why there is no figure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unmeasured: Option<Unmeasured>,
+    /// The same figure in another run of the scenario, made because the first broke the threshold: by this it holds or
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<f64>,
 }

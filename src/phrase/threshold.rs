@@ -6,7 +6,10 @@ use crate::model::{ThresholdRow, ThresholdUnit, Unmeasured};
 /// The figure that a threshold was held against, with its unit; why there is none where nothing was measured.
 pub fn threshold_figure(row: &ThresholdRow) -> String {
     match (row.measured, row.unmeasured) {
-        (Some(value), _) => figure(value, row.unit),
+        (Some(value), _) => match row.again {
+            Some(again) => format!("{}, and {} when run again", figure(value, row.unit), figure(again, row.unit)),
+            None => figure(value, row.unit),
+        },
         (None, why) => without(why.unwrap_or(Unmeasured::NotMeasured)).to_owned(),
     }
 }
@@ -78,6 +81,7 @@ mod tests {
             limit: 0.0,
             breaks: Breaks::Above,
             unmeasured: measured.is_none().then_some(Unmeasured::NoBaseline),
+            again: None,
         }
     }
 

@@ -62,6 +62,11 @@ impl Figure {
         use Figure::{Calls, FdPeak, Function, NewFunctions, RssPeak};
         !matches!(self, RssPeak | FdPeak | Calls(_) | Function(..) | NewFunctions)
     }
+
+    /// A time of the load, which another program on the machine can spoil: that it is broken takes two runs.
+    pub fn is_a_time(&self) -> bool {
+        matches!(self, Figure::Latency(_) | Figure::Throughput | Figure::Cpu)
+    }
 }
 
 /// A condition, as `p99 > 50ms in churn`: where it is true, the run fails.

@@ -7,5 +7,5 @@ mod read;
 mod table;
 
 pub use condition::Condition;
-pub use judge::judge;
+pub use judge::{Runs, judge, to_confirm};
 pub use table::ThresholdTable;

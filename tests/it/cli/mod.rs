@@ -1,6 +1,7 @@
 //! The commands as they are typed.
 
 mod action;
+mod again;
 mod against;
 mod attach;
 mod bisect;
