@@ -42,7 +42,11 @@ fn a_build_is_compared_with_another_commit() {
     let grown = baseline["growth"].as_array().unwrap();
     assert!(grown.iter().any(|row| row["metric"] == "heap" && row["change"] != "better"), "{grown:?}");
     let new = baseline["new_functions"].as_array().unwrap();
-    assert!(new.iter().any(|row| row["name"] == "SmtpServer\\Mailbox->costs"), "{new:?}");
+    // A machine that had no time for a whole profile, or for one of enough messages, has no calls to compare.
+    let base = result(&run.join("against/base"));
+    let profiled = |run: &serde_json::Value| run["profile"]["complete"] == true;
+    let enough = profiled(&found) && profiled(&base) && baseline["few_messages"].is_null();
+    assert_eq!(new.iter().any(|row| row["name"] == "SmtpServer\\Mailbox->costs"), enough, "{new:?}");
     // The same file in another place is no other file.
     assert!(!new.iter().any(|row| row["name"].as_str().unwrap().starts_with("require")), "{new:?}");
     // And times, where the machine let it launch them often enough.
@@ -55,14 +59,14 @@ fn a_build_is_compared_with_another_commit() {
     let drawn = |run: &Path| {
         std::fs::read_to_string(run.join("report.html")).unwrap().contains("new:\u{a0}SmtpServer\\Mailbox-&gt;costs")
     };
-    assert!(drawn(&run));
+    assert!(drawn(&run) || !enough);
     // Written anew it is the same.
     let again = std::process::Command::new(env!("CARGO_BIN_EXE_profile-run")).arg("report").arg(&run).output().unwrap();
     assert_eq!(again.status.code(), Some(0), "{}", text(&again));
     assert_eq!(result(&run)["baseline"]["times"], baseline["times"]);
     assert_eq!(result(&run)["exit_code"], found["exit_code"]);
-    assert!(drawn(&run));
-    assert!(std::fs::read_to_string(run.join("summary.md")).unwrap().contains("costs"));
+    assert!(drawn(&run) || !enough);
+    assert!(std::fs::read_to_string(run.join("summary.md")).unwrap().contains("costs") || !enough);
     // No other work tree is left, and the user's own is as it was.
     assert!(history.other_trees().is_empty());
     assert!(!root.join("prepared").exists());
