@@ -20,6 +20,8 @@ pub enum Deed {
     Puts {
         /// It is nothing itself: an empty array, null.
         nothing: bool,
+        /// It is null.
+        null: bool,
     },
     /// The element there, or some element, is taken out.
     Takes,
@@ -31,6 +33,8 @@ pub enum Deed {
         by_nothing: bool,
         /// Nothing can have been there before.
         first: bool,
+        /// The slot that the value was read from, where it was.
+        by: Option<SlotId>,
     },
     /// It is handed on so that other code may change it.
     Referenced {
@@ -106,6 +110,11 @@ pub struct Accesses {
     pub computed: Vec<Option<String>>,
 }
 
+impl Deed {
+    /// Something is put there that is not nothing.
+    pub const PUTS: Deed = Deed::Puts { nothing: false, null: false };
+}
+
 impl Accesses {
     /// The deeds to what a slot holds; all of them must stand in the order of their slots.
     pub fn of_slot(&self, slot: SlotId) -> &[Access] {
@@ -128,6 +137,8 @@ pub struct Known {
     pub adds_to: Option<Place>,
     /// It is what lies there without some of it.
     pub takes_from: Option<Place>,
+    /// It is null, written out.
+    pub null: bool,
     /// What it tells of a place, as a condition.
     pub unset: Option<Unset>,
     /// It is the closure whose function lies here.
@@ -206,6 +217,8 @@ pub struct Reader<'r, 'a> {
     pub(super) unset: Vec<Stretch>,
     /// Where the two halves of a condition come together, and what the first says of the whole.
     pub(super) joined: Vec<(usize, Unset)>,
+    /// Variables that are given a copy of what lies at a place.
+    pub(super) copies: HashMap<Place, Place>,
     /// On the first pass only classes of variables are learnt.
     pub(super) learning: bool,
 }
@@ -258,7 +271,9 @@ impl Reader<'_, '_> {
             }
             Operand::Constant(_) => {
                 let value = super::opcodes::constant(&self.names.engine, operand);
-                Known { nothing: value.is_some_and(|value| is_nothing(&self.names.engine, value)), ..Known::default() }
+                let null = value.is_some_and(|value| value.kind == crate::heap::walk::engine::kind::NULL);
+                let nothing = value.is_some_and(|value| is_nothing(&self.names.engine, value));
+                Known { nothing, null, ..Known::default() }
             }
             Operand::Temporary(number) => self.temporaries.get(number as usize).copied().unwrap_or_default(),
             Operand::Variable(number) => {
@@ -308,7 +323,8 @@ impl Reader<'_, '_> {
             if !self.learning {
                 self.out.computed.push(class_name);
             }
-            return Known::default();
+            // Of an object that is a container of its own kind: an element.
+            return Known { place: of.place.map(Place::element), ..Known::default() };
         };
         let engine = self.names.engine;
         let address = engine.word(at, 0).unwrap_or_default();

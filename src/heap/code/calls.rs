@@ -53,7 +53,7 @@ pub fn on_container(method: &str) -> Option<Effect> {
             Effect::Adds
         }
         "detach" | "dequeue" | "pop" | "shift" | "offsetunset" | "extract" | "removeall" | "removeallexcept"
-        | "exchangearray" | "setsize" => Effect::Removes,
+        | "exchangearray" => Effect::Removes,
         "count" | "contains" | "offsetexists" | "offsetget" | "isempty" | "rewind" | "valid" | "current" | "key"
         | "next" | "top" | "bottom" | "toarray" | "getarraycopy" | "getiterator" | "getinfo" | "setinfo"
         | "getsize" | "setiteratormode" | "setextractflags" | "gethash" => Effect::Neither,
@@ -69,7 +69,7 @@ pub fn adds_to_its_argument(function: &str) -> bool {
     )
 }
 
-/// Whether a function's result is its first argument without some of its elements.
+/// Whether a function's result is its first argument without some of its elements, or of its text.
 fn takes_from_its_argument(function: &str) -> bool {
     matches!(
         function,
@@ -86,6 +86,14 @@ fn takes_from_its_argument(function: &str) -> bool {
             | "array_intersect_key"
             | "array_intersect_assoc"
             | "array_unique"
+            | "substr"
+            | "mb_substr"
+            | "mb_strcut"
+            | "strstr"
+            | "strrchr"
+            | "trim"
+            | "ltrim"
+            | "rtrim"
     )
 }
 
@@ -195,7 +203,7 @@ impl Reader<'_, '_> {
         let function = names.into_iter().next().filter(|_| user.is_none());
         if let Some((list, effect)) = function.as_deref().and_then(on_engines_list) {
             let place = Place { slot: self.out.slots.id(Slot::Engine(list.to_owned())), depth: 1 };
-            let deed = if effect == Effect::Adds { Deed::Puts { nothing: false } } else { Deed::Takes };
+            let deed = if effect == Effect::Adds { Deed::PUTS } else { Deed::Takes };
             self.deed(Some(place), deed, opcode.line);
         }
         self.calls.push(Call { function, user, ..Call::default() });
@@ -208,7 +216,7 @@ impl Reader<'_, '_> {
         if let Some(name) = name.as_deref().filter(|_| !matches!(opcode.op1, Operand::Unused(_))) {
             let element = object.place.map(Place::element);
             match on_container(name).filter(|_| user.is_none()) {
-                Some(Effect::Adds) => self.deed(element, Deed::Puts { nothing: false }, opcode.line),
+                Some(Effect::Adds) => self.deed(element, Deed::PUTS, opcode.line),
                 Some(Effect::Removes) => self.deed(element, Deed::Takes, opcode.line),
                 Some(Effect::Neither) => {}
                 // A method of the script's own, or one that is not known.
@@ -244,7 +252,9 @@ impl Reader<'_, '_> {
         }
         let user = class.and_then(|class| self.names.method(class, "__construct"));
         self.called(user, "", opcode.line);
-        self.set(opcode.result, Known { class, ..Known::default() });
+        // What is made without being given anything holds nothing.
+        let nothing = opcode.extended == 0 && user.is_none();
+        self.set(opcode.result, Known { class, nothing, ..Known::default() });
         self.calls.push(Call { user, makes: Some(class.unwrap_or_default()), ..Call::default() });
     }
 
@@ -263,7 +273,7 @@ impl Reader<'_, '_> {
         let element = value.place.map(Place::element);
         match (function.as_deref().and_then(by_reference), user) {
             (Some(effect), _) if may_refer && argument == 1 => match effect {
-                Effect::Adds => self.deed(element, Deed::Puts { nothing: false }, opcode.line),
+                Effect::Adds => self.deed(element, Deed::PUTS, opcode.line),
                 Effect::Removes => self.deed(element, Deed::Takes, opcode.line),
                 Effect::Neither => {}
             },

@@ -97,6 +97,7 @@ fn read_all<'a>(
             sole,
             unset: Vec::new(),
             joined: Vec::new(),
+            copies: HashMap::new(),
             learning: true,
         };
         reader.read(&opcodes);
@@ -164,6 +165,12 @@ impl<'a> Matcher<'a> {
         if deeds.is_empty() && !by_reference {
             return None;
         }
+        // A link that is replaced by another one takes out what was between them, or puts something there.
+        let links = self.links(container);
+        by_reference |= deeds.iter().any(|access| match access.deed {
+            Deed::Replaces { by: Some(by), .. } => links.contains(&by) && links.contains(&access.place.slot),
+            _ => false,
+        });
         // What fills it is not followed, so it may be emptied there too.
         by_reference |= !locations.iter().any(|at| at.role == Role::PutsIn);
         for made in self.accesses.made.iter().filter(|made| made.class == container.element) {
@@ -248,14 +255,17 @@ impl<'a> Matcher<'a> {
         let those = |wanted: &dyn Fn(&Access) -> bool| -> Vec<&Access> {
             deeds.iter().filter(|access| wanted(access)).collect()
         };
+        let links = self.links(container);
         let mut puts = match depth {
             // A string that grows, or objects that hang on one another.
             0 => those(&|access| match access.deed {
                 Deed::Grows => access.place.depth == 0,
-                Deed::Replaces { by_nothing, .. } => access.place.depth == 0 && !by_nothing,
+                Deed::Replaces { by_nothing, by, .. } => {
+                    access.place.depth == 0 && !by_nothing && by.is_none_or(|by| !links.contains(&by))
+                }
                 _ => false,
             }),
-            _ => those(&|a| matches!(a.deed, Deed::Puts { .. }) && a.place.depth == depth),
+            _ => those(&|a| fills(a, container) && a.place.depth == depth),
         };
         // A key that is new comes by itself where something is put beneath it; a whole array brings its own.
         if puts.is_empty() && depth > 0 {
@@ -263,16 +273,21 @@ impl<'a> Matcher<'a> {
         }
         if puts.is_empty() && depth > 0 {
             puts = those(&|a| match a.deed {
-                Deed::Puts { nothing } => a.place.depth < depth && !nothing,
+                Deed::Puts { nothing, .. } => a.place.depth < depth && !nothing,
                 Deed::Replaces { by_nothing, .. } => a.place.depth < depth && !by_nothing,
                 _ => false,
             });
         }
         let takes = those(&|access| match access.deed {
             Deed::Takes => access.place.depth <= depth,
+            Deed::Puts { .. } => depth > 0 && access.place.depth == depth && !fills(access, container),
             Deed::Replaces { first: true, .. } => false,
-            Deed::Replaces { by_nothing, .. } => match depth {
-                0 => access.place.depth == 0 && by_nothing,
+            Deed::Replaces { by_nothing, by, .. } => match depth {
+                // The first of a chain is replaced by the one behind it.
+                0 => {
+                    let by_next = by.is_some_and(|by| links.contains(&by)) && !links.contains(&access.place.slot);
+                    access.place.depth == 0 && (by_nothing || by_next)
+                }
                 _ => access.place.depth < depth,
             },
             _ => false,
@@ -291,6 +306,14 @@ impl<'a> Matcher<'a> {
         );
         locations.extend(self.callers(&puts));
         locations
+    }
+
+    /// The slots by which each object of a chain holds the next.
+    fn links(&self, container: &Container) -> Vec<SlotId> {
+        let Slot::Property(_, name) = &container.slot else { return Vec::new() };
+        let slots = [container.slot.clone(), Slot::Property(None, name.clone())];
+        let slots = slots.iter().filter(|_| container.head.is_some());
+        slots.filter_map(|slot| self.accesses.slots.find(slot)).collect()
     }
 
     /// Where code outside any library calls into the one that puts it in.
@@ -333,6 +356,12 @@ impl<'a> Matcher<'a> {
         let file = function.file.clone();
         Location { role, file, line, function: name, class: None, per_1000: None, excerpt: None }
     }
+}
+
+/// Whether something is put into the container that counts: where objects or text are held, null takes their place.
+fn fills(access: &Access, container: &Container) -> bool {
+    let holds_more = !matches!(container.element.as_str(), "array" | "null" | "undefined" | "int" | "float" | "bool");
+    matches!(access.deed, Deed::Puts { null, .. } if !(null && holds_more))
 }
 
 /// Which of the script's classes declare a property of a name.

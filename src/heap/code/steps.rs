@@ -29,6 +29,7 @@ impl Reader<'_, '_> {
             self.begun.clear();
             self.unset.clear();
             self.joined.clear();
+            self.copies.clear();
             for (index, opcode) in opcodes.iter().enumerate() {
                 self.at = index;
                 self.step(opcode, opcodes);
@@ -60,7 +61,11 @@ impl Reader<'_, '_> {
             }
             op::UNSET_OBJ => {
                 let place = self.property(opcode.op1, opcode.op2).place;
-                self.deed(place, Deed::Replaces { by_nothing: true, first: false }, opcode.line);
+                let taken = match opcode.op2 {
+                    Operand::Constant(_) => Deed::Replaces { by_nothing: true, first: false, by: None },
+                    _ => Deed::Takes,
+                };
+                self.deed(place, taken, opcode.line);
             }
             op::UNSET_CV => {
                 // Of a reference only the name goes.
@@ -69,7 +74,7 @@ impl Reader<'_, '_> {
                     let known = self.known(opcode.op1);
                     self.deed(
                         own.filter(|own| known.place == Some(*own)),
-                        Deed::Replaces { by_nothing: true, first: false },
+                        Deed::Replaces { by_nothing: true, first: false, by: None },
                         opcode.line,
                     );
                     if let Some(known) = self.variables.get_mut(number as usize) {
@@ -169,7 +174,7 @@ impl Reader<'_, '_> {
             op::ASSIGN_DIM => {
                 let value = self.known(data);
                 let made = self.sole.made(self.at + 1, data);
-                let puts = Deed::Puts { nothing: value.nothing };
+                let puts = Deed::Puts { nothing: value.nothing, null: value.null };
                 self.deed_of(target.place.map(Place::element), puts, line, made);
                 if !matches!(opcode.op2, Operand::Unused(_)) {
                     self.replace_element(opcode, target.place.map(Place::element), &value);
@@ -177,10 +182,16 @@ impl Reader<'_, '_> {
                 self.handed(data, line);
             }
             op::ASSIGN_DIM_OP => {
-                self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
+                self.deed(target.place.map(Place::element), Deed::PUTS, line);
                 if opcode.extended == op::CONCAT {
                     self.deed(target.place.map(Place::element), Deed::Grows, line);
                 }
+            }
+            op::ASSIGN_OBJ if !matches!(opcode.op2, Operand::Constant(_)) => {
+                let value = self.known(data);
+                let made = self.sole.made(self.at + 1, data);
+                self.deed_of(target.place, Deed::Puts { nothing: value.nothing, null: value.null }, line, made);
+                self.handed(data, line);
             }
             op::ASSIGN | op::ASSIGN_OBJ | op::ASSIGN_STATIC_PROP => {
                 let value = self.known(if opcode.number == op::ASSIGN { opcode.op2 } else { data });
@@ -188,7 +199,7 @@ impl Reader<'_, '_> {
             }
             _ if opcode.extended == op::CONCAT => self.deed(target.place, Deed::Grows, line),
             _ if opcode.extended == u32::from(op::ADD) => {
-                self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
+                self.deed(target.place.map(Place::element), Deed::PUTS, line);
             }
             _ => {}
         }
@@ -198,26 +209,47 @@ impl Reader<'_, '_> {
     fn replace(&mut self, opcode: &Opcode, target: &Known, value: &Known) {
         let line = opcode.line;
         self.alias(value.place, target.place, true);
-        if opcode.number == op::ASSIGN {
+        if let (op::ASSIGN, Operand::Variable(number)) = (opcode.number, opcode.op1) {
             self.learn(opcode.op1, value.class);
+            if let (Some(own), Some(of)) = (self.variable(number).filter(|own| target.place == Some(*own)), value.place)
+            {
+                self.copies.insert(own, of);
+            }
         }
         if value.adds_to.is_some() && value.adds_to == target.place {
-            return self.deed(target.place.map(Place::element), Deed::Puts { nothing: false }, line);
+            return self.deed(target.place.map(Place::element), Deed::PUTS, line);
         }
         let same = value.place.is_some() && value.place == target.place;
-        if !same {
+        let written_back = opcode.number != op::ASSIGN && self.is_written_back(target.place, value.place);
+        if !same && !written_back {
             let first = self.is_unset(target.place, None) || self.is_first_value(opcode);
-            self.deed(target.place, Deed::Replaces { by_nothing: value.nothing, first }, line);
+            let less = value.takes_from.is_some() && value.takes_from == target.place;
+            let by = value.place.map(|place| place.slot);
+            self.deed(target.place, Deed::Replaces { by_nothing: value.nothing || less, first, by }, line);
         }
+    }
+
+    /// Whether a variable that was given a copy of what lies at a place is put there again: then what was done to the
+    /// copy is done to the place.
+    fn is_written_back(&mut self, target: Option<Place>, value: Option<Place>) -> bool {
+        let (Some(target), Some(value)) = (target, value) else { return false };
+        if self.copies.get(&value) == Some(&target) {
+            self.alias(Some(target), Some(value), false);
+            return true;
+        }
+        false
     }
 
     /// An element is given a value under a key where something may have been before: an array that was filled.
     fn replace_element(&mut self, opcode: &Opcode, element: Option<Place>, value: &Known) {
         let first = self.is_unset(element, self.key(opcode.op2));
+        if self.is_written_back(element, value.place) {
+            return;
+        }
         if value.adds_to.is_some() && value.adds_to == element {
-            self.deed(element.map(Place::element), Deed::Puts { nothing: false }, opcode.line);
+            self.deed(element.map(Place::element), Deed::PUTS, opcode.line);
         } else if value.nothing || (value.takes_from.is_some() && value.takes_from == element) {
-            self.deed(element, Deed::Replaces { by_nothing: value.nothing, first }, opcode.line);
+            self.deed(element, Deed::Replaces { by_nothing: value.nothing, first, by: None }, opcode.line);
         } else if !first {
             // Whether the key is a new one, and what the value has of the one before it, is not known.
             self.deed(element, Deed::Referenced { object: false }, opcode.line);
@@ -264,6 +296,10 @@ impl Reader<'_, '_> {
 
     /// A parameter whose type is a class.
     fn receive(&mut self, opcode: &Opcode) {
+        if let Operand::Variable(number) = opcode.result {
+            // It comes with a value: what it is assigned is no first one.
+            self.begun.entry(number).or_insert(self.at);
+        }
         let Operand::Unused(argument) = opcode.op1 else { return };
         let engine = self.names.engine;
         let infos = engine.word(self.code().at, engine.layout.op_arg_info).unwrap_or_default();
@@ -298,7 +334,12 @@ impl Reader<'_, '_> {
         let Some(name) = self.code().variable(&self.names.engine, number).map(str::to_owned) else { return };
         let slot = self.out.slots.id(Slot::StaticVariable(closure, name));
         let inner = Some(Place { slot, depth: 0 });
-        self.alias(of, inner, opcode.extended & BIND_REFERENCE == 0);
+        let by_reference = opcode.extended & BIND_REFERENCE != 0;
+        self.alias(of, inner, !by_reference);
+        if by_reference {
+            // What else uses the variable has the same value.
+            self.alias(inner, of, false);
+        }
     }
 
     fn declare_closure(&mut self, opcode: &Opcode) {

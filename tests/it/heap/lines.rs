@@ -103,6 +103,18 @@ fn the_lines_that_fill_and_empty_a_container_are_the_scripts_own() {
 }
 
 #[test]
+fn what_is_written_anew_or_under_another_name_is_filled_and_emptied_where_it_is() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/heap/rewritten.php");
+    for case in ["referred", "siblings", "bag", "chain", "text", "copied", "fixed", "map"] {
+        let (found, _) = grown(script, case);
+        let puts = told(script, &format!("{case} puts"));
+        assert!(!puts.is_empty(), "{case} is not told");
+        assert_eq!(lines(&found, Role::PutsIn), puts, "{case}: {found:#?}");
+        assert_eq!(lines(&found, Role::TakesOut), told(script, &format!("{case} takes")), "{case}: {found:#?}");
+    }
+}
+
+#[test]
 fn no_line_is_named_where_code_names_another_property_or_none() {
     for case in ["computed", "unsure"] {
         let mut php = Php::start(SCRIPT, &[case]);
