@@ -137,6 +137,8 @@ pub struct Known {
     pub adds_to: Option<Place>,
     /// It is what lies there without some of it.
     pub takes_from: Option<Place>,
+    /// It is made of what lies there, by one of PHP's own functions that the code does not name.
+    pub made_of: Option<Place>,
     /// It is null, written out.
     pub null: bool,
     /// What it tells of a place, as a condition.

@@ -90,6 +90,7 @@ pub mod op {
     pub const ARRAY_KEY_EXISTS: u8 = 194;
     pub const CALLABLE_CONVERT: u8 = 202;
     pub const BIND_INIT_STATIC: u8 = 203;
+    pub const FRAMELESS_CALL_OF_1: u8 = 205;
     pub const FRAMELESS_CALL_OF_3: u8 = 207;
     pub const INIT_PARENT_HOOK: u8 = 209;
     pub const DECLARE_ATTRIBUTED_CONST: u8 = 210;

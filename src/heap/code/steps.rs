@@ -114,6 +114,11 @@ impl Reader<'_, '_> {
                 }
                 self.set(opcode.result, before);
             }
+            // From 8.4 on PHP calls some of its functions by their numbers.
+            op::FRAMELESS_CALL_OF_1..=op::FRAMELESS_CALL_OF_3 => {
+                let made_of = self.known(opcode.op1).place;
+                self.set(opcode.result, Known { made_of, ..Known::default() });
+            }
             op::ADD_ARRAY_UNPACK => {
                 let adds_to = self.known(opcode.op1).place.or(self.known(opcode.result).adds_to);
                 self.set(opcode.result, Known { adds_to, ..Known::default() });
@@ -218,6 +223,10 @@ impl Reader<'_, '_> {
         }
         if value.adds_to.is_some() && value.adds_to == target.place {
             return self.deed(target.place.map(Place::element), Deed::PUTS, line);
+        }
+        if value.made_of.is_some() && value.made_of == target.place {
+            // It may have got longer or shorter.
+            return self.deed(target.place, Deed::Referenced { object: false }, line);
         }
         let same = value.place.is_some() && value.place == target.place;
         let written_back = opcode.number != op::ASSIGN && self.is_written_back(target.place, value.place);
