@@ -6,8 +6,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::error::Error;
-use super::map::Watch;
+use super::gzip;
+use super::map::{Map, Watch};
 use super::source::{self, Notes, Source};
+
+/// Bytes to which a compressed file is unpacked on the disk at most.
+const MOST_UNPACKED: u64 = 8 << 30;
 
 /// Opens files, and remembers them.
 pub(crate) struct Files<'a> {
@@ -33,9 +37,33 @@ impl<'a> Files<'a> {
     pub(crate) fn open(&self) -> Result<Source, Error> {
         let notes = Rc::<Notes>::default();
         self.notes.replace(notes.clone());
+        self.noting(&notes)
+    }
+
+    /// Opens the file itself once more: what was noted at first stays.
+    pub(crate) fn open_again(&self) -> Result<Source, Error> {
+        self.noting(&Rc::default())
+    }
+
+    /// Opens the file itself once more as a plain one: so many bytes of a compressed one are unpacked. Else it is said
+    /// why it cannot be.
+    pub(crate) fn open_plain(&self, bytes: u64) -> Result<Map, String> {
+        match self.open_again().map_err(|error| error.to_string())? {
+            Source::Mapped(map) => Ok(map),
+            Source::Stream(_) => Err("a stream cannot be read again: save it as a file first".to_owned()),
+            Source::Gzip(_) if bytes > MOST_UNPACKED => Err(format!(
+                "unpacked it has {bytes} bytes, more than the {MOST_UNPACKED} that are unpacked into a temporary file: \
+                 unpack it and read that"
+            )),
+            Source::Gzip(mut stream) => gzip::into_file(&mut stream, bytes)
+                .map_err(|error| format!("it could not be unpacked into a temporary file: {error}")),
+        }
+    }
+
+    fn noting(&self, notes: &Rc<Notes>) -> Result<Source, Error> {
         match self.bytes {
-            Some(bytes) => source::of_bytes(self.path, bytes, &notes),
-            None => self.watched(self.path, &notes),
+            Some(bytes) => source::of_bytes(self.path, bytes, notes),
+            None => self.watched(self.path, notes),
         }
     }
 
@@ -61,10 +89,15 @@ impl<'a> Files<'a> {
         Some((notes.unpacked.get(), notes.broken.get()?))
     }
 
+    /// Where something else begins behind the compressed data of a file.
+    pub(crate) fn trailing(&self) -> Option<u64> {
+        self.notes.borrow().trailing.get()
+    }
+
     /// Where the bytes end that are handed out, of a plain file.
     pub(crate) fn end_of_bytes(&self) -> Option<u64> {
         if let Some(bytes) = self.bytes {
-            return (!source::is_gzip(bytes)).then(|| bytes.len() as u64 - self.nuls());
+            return (!gzip::is_gzip(bytes)).then(|| bytes.len() as u64 - self.nuls());
         }
         self.own(|watch| watch.is_mapped().then(|| watch.length() - self.nuls()))
     }
@@ -85,5 +118,22 @@ impl<'a> Files<'a> {
     fn own<T>(&self, ask: impl Fn(&Watch) -> Option<T>) -> Option<T> {
         let opened = self.opened.borrow();
         opened.iter().find(|(path, _)| path == self.path).and_then(|(_, watch)| ask(watch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compressed_file_is_unpacked_up_to_the_bytes_that_are_asked_for_or_not_at_all() {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, b"what was packed").unwrap();
+        let packed = encoder.finish().unwrap();
+        let files = Files::of_bytes(Path::new("packed.gz"), &packed);
+        assert_eq!(&files.open_plain(15).unwrap()[..], b"what was packed");
+        assert_eq!(&files.open_plain(8).unwrap()[..], b"what was");
+        let refused = files.open_plain(MOST_UNPACKED + 1).err().unwrap();
+        assert!(refused.contains("8589934593 bytes, more than the 8589934592"), "{refused}");
     }
 }

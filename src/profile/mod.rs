@@ -11,6 +11,7 @@ mod error;
 pub mod export;
 mod files;
 mod groups;
+mod gzip;
 mod header;
 mod map;
 mod names;

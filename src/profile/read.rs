@@ -370,6 +370,11 @@ fn read_source(
         };
         read = noted(read, &said, "; what could be unpacked is shown");
     }
+    if let Some(place) = files.trailing() {
+        let said =
+            format!("what is behind its compressed data, from byte {place} of the compressed file on, is no gzip");
+        read = noted(read, &said, "; it was passed over");
+    }
     if files.nuls() == 0 {
         return read;
     }

@@ -1,4 +1,4 @@
-//! Where bytes come from: folders walked for profiles, mapped files, gzip.
+//! Where bytes come from: folders walked for profiles, mapped files, pipes.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::OnceLock;
 
-use flate2::bufread::MultiGzDecoder;
-
 use super::error::Error;
+use super::gzip::{Unpacked, is_gzip};
 use super::map::{Map, Watch};
 
 /// Ends the name of the file beside a forked process's profile: bytes that its parent had written at the fork with the
@@ -158,6 +157,8 @@ pub(crate) struct Notes {
     pub unpacked: Cell<u64>,
     /// They were unpacked up to a place that could not be, and whether the file ends there.
     pub broken: Cell<Option<bool>>,
+    /// Where something else begins behind the compressed data.
+    pub trailing: Cell<Option<u64>>,
 }
 
 /// The bytes of one file.
@@ -191,7 +192,7 @@ pub(crate) fn open(path: &Path, mapped: bool, notes: &Rc<Notes>) -> Result<(Sour
     }
     let watch = Watch::of_read(file.try_clone().map_err(failed)?, metadata.len());
     let source = match compressed {
-        true => gzip(io::BufReader::with_capacity(1 << 16, file), notes),
+        true => unpacked(io::BufReader::with_capacity(1 << 16, file), notes),
         false => stream(file, notes),
     };
     Ok((source, Some(watch)))
@@ -203,16 +204,11 @@ pub(crate) fn of_bytes(name: &Path, bytes: &[u8], notes: &Rc<Notes>) -> Result<S
         return Ok(Source::Stream(Box::new(io::empty())));
     }
     if is_gzip(bytes) {
-        return Ok(gzip(io::Cursor::new(bytes.to_vec()), notes));
+        return Ok(unpacked(io::Cursor::new(bytes.to_vec()), notes));
     }
     let mut map = memmap2::MmapMut::map_anon(bytes.len()).map_err(|e| Error::io(name, e))?;
     map.copy_from_slice(bytes);
     Ok(without_nuls(Map::of_memory(map.make_read_only().map_err(|e| Error::io(name, e))?), notes))
-}
-
-/// Whether bytes are a file of gzip's beginning.
-pub(crate) fn is_gzip(bytes: &[u8]) -> bool {
-    bytes.starts_with(&[0x1f, 0x8b])
 }
 
 fn without_nuls(mut map: Map, notes: &Rc<Notes>) -> Source {
@@ -226,51 +222,8 @@ fn stream(file: File, notes: &Rc<Notes>) -> Source {
     Source::Stream(Box::new(WithoutNuls::new(file, notes)))
 }
 
-fn gzip(compressed: impl BufRead + 'static, notes: &Rc<Notes>) -> Source {
-    let packed = Packed { inner: compressed, notes: notes.clone() };
-    let unpacked = Unpacked { decoder: MultiGzDecoder::new(packed), notes: notes.clone() };
-    Source::Gzip(Box::new(WithoutNuls::new(unpacked, notes)))
-}
-
-/// Compressed bytes, counted as they are taken.
-struct Packed<R> {
-    inner: R,
-    notes: Rc<Notes>,
-}
-
-impl<R: BufRead> Read for Packed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.notes.unpacked.set(self.notes.unpacked.get() + length as u64);
-        Ok(length)
-    }
-}
-
-impl<R: BufRead> BufRead for Packed<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.inner.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.notes.unpacked.set(self.notes.unpacked.get() + amount as u64);
-        self.inner.consume(amount);
-    }
-}
-
-/// Unpacks, and notes where that came to its end.
-struct Unpacked<R> {
-    decoder: MultiGzDecoder<Packed<R>>,
-    notes: Rc<Notes>,
-}
-
-impl<R: BufRead> Read for Unpacked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.decoder.read(buffer).inspect_err(|error| {
-            if error.kind() != io::ErrorKind::Interrupted {
-                self.notes.broken.set(Some(error.kind() == io::ErrorKind::UnexpectedEof));
-            }
-        })
-    }
+fn unpacked(compressed: impl BufRead + 'static, notes: &Rc<Notes>) -> Source {
+    Source::Gzip(Box::new(WithoutNuls::new(Unpacked::new(compressed, notes), notes)))
 }
 
 /// Holds NUL bytes back until others come behind them.

@@ -48,7 +48,7 @@ pub(crate) fn read(
     {
         return forked(path, map, from, files, room, look, names);
     }
-    let twice = !matches!(source, Source::Stream(_));
+    let (twice, compressed) = (!matches!(source, Source::Stream(_)), matches!(source, Source::Gzip(_)));
     if let Source::Mapped(map) = &source
         && !options.streamed
         && look.callers.is_none()
@@ -62,12 +62,24 @@ pub(crate) fn read(
     let (recorded, cut_compression) = record(path, source, u64::MAX, look.marks)?;
     refuse_others(path, &recorded.found.header)?;
     // What a damaged archive unpacks to tells nothing of who wrote it.
-    let writers = if cut_compression { 1 } else { writers(&recorded) };
-    if (writers > 1 || recorded.found.torn && !cut_compression)
-        && let Ok(Source::Mapped(map)) = files.open()
-        && let Some(file) = by_process(path, &map, writers, room, look, names)?
-    {
-        return Ok(file);
+    let damaged = cut_compression && files.broken().is_some_and(|(_, ends)| !ends);
+    let writers = if damaged { 1 } else { writers(&recorded) };
+    let mut not_plain = None;
+    if writers > 1 || recorded.found.torn && !damaged {
+        match files.open_plain(recorded.found.bytes) {
+            Ok(map) => {
+                // Marks are bytes as they lie on the disk.
+                let marks = look.marks.map(|marks| if compressed { &[] } else { marks });
+                if let Some(mut file) = by_process(path, &map, writers, room, Look { marks, ..look }, names)? {
+                    if cut_compression {
+                        let found = &recorded.found;
+                        file.summary.damaged(DefectKind::CutCompression, found.bytes, || found.good_lines);
+                    }
+                    return Ok(file);
+                }
+            }
+            Err(reason) => not_plain = Some(reason),
+        }
     }
     if writers < 2 {
         return xdebug_profile(path, recorded, cut_compression, look, room, names);
@@ -80,14 +92,16 @@ pub(crate) fn read(
     let mixed = first.as_ref().map_or(u64::MAX, |defect| block(defect.offset));
     let certain = mixed.min(recorded.found.first_end.unwrap_or(u64::MAX)).min(recorded.found.bytes);
     let (all, defects) = (recorded.found.bytes, recorded.found.defects);
+    let not_plain = not_plain.map_or_else(String::new, |reason| format!("; {reason}"));
     if !twice {
-        let reason = format!("written by {writers} processes; a stream cannot be read again: save it as a file first");
+        let reason = format!("written by {writers} processes{not_plain}");
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
-    let (part, _) = record(path, files.open()?, certain, look.marks)?;
+    let (part, _) = record(path, files.open_again()?, certain, look.marks)?;
     if part.found.records == 0 {
-        let reason =
-            format!("written by {writers} processes whose records mix from the start: profile with one worker");
+        let reason = format!(
+            "written by {writers} processes whose records mix from the start: profile with one worker{not_plain}"
+        );
         return Err(Error::NoProfile { path: path.to_owned(), reason });
     }
     let mut file = xdebug_profile(path, part, false, look, room, names)?;
@@ -96,7 +110,7 @@ pub(crate) fn read(
     file.summary.recovered_share = certain as f64 / all as f64;
     (file.summary.first_defect, file.summary.defects) = (first, defects);
     file.summary.warnings.push(format!(
-        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix or one of them has ended, are credited to functions"
+        "written by {writers} processes into one file: only its first {certain} of {all} bytes, before their records mix or one of them has ended, are credited to functions{not_plain}"
     ));
     Ok(file)
 }

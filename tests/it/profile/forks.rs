@@ -7,7 +7,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use profile_run::capture::Separate;
-use profile_run::profile::{Options, Profile, read_paths};
+use profile_run::profile::{Options, Profile, read_bytes, read_paths};
+
+use crate::support::files::gzip;
 
 /// Runs the fixture with the library; gives back its profile, and the sum of what its `children` counted.
 fn run(folder: &Path, mode: &str, children: usize) -> (Profile, u64) {
@@ -81,6 +83,9 @@ fn processes_that_wrote_into_one_file_have_each_their_calls() {
         assert_eq!((calls("boot"), calls("{main}"), calls("child")), (boots, 1, children as u64), "{mode}");
         let forks = if mode == "daemon" { 2 } else { children as u64 };
         assert_eq!((calls("php::pcntl_fork"), profile.files[0].writers), (forks, forks + 1), "{mode}");
+        let packed = gzip(&std::fs::read(&profile.files[0].path).unwrap());
+        let unpacked = read_bytes(Path::new("w.gz"), &packed, &Options::default()).unwrap();
+        assert_eq!((&unpacked.functions, unpacked.files[0].writers), (&profile.functions, forks + 1), "{mode}");
     }
 }
 

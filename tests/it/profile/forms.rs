@@ -6,7 +6,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use profile_run::profile::export::{callgrind, folded, pprof, speedscope};
-use profile_run::profile::{Dialect, Metric, Options, Profile, read_bytes, read_paths};
+use profile_run::profile::{DefectKind, Dialect, FunctionCost, Metric, Options, Profile, read_bytes, read_paths};
+
+use crate::support::files::gzip;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles").join(name)
@@ -71,6 +73,38 @@ fn children_that_were_waited_for_are_told_from_their_parent() {
             let whole = profile.functions.iter().find(|whole| whole.name == function.name);
             assert!(whole.map_or(1, |whole| whole.calls) >= function.calls, "cut at {end}: {function:?}");
         }
+    }
+}
+
+/// What a file tells of its processes, however it was packed.
+fn told(bytes: &[u8]) -> (Vec<FunctionCost>, u64, bool, f64) {
+    let profile = read_bytes(Path::new("w"), bytes, &Options::default()).unwrap();
+    let file = &profile.files[0];
+    (profile.functions.clone(), file.writers, file.complete, file.recovered_share)
+}
+
+#[test]
+fn processes_are_told_apart_in_a_compressed_file_as_in_a_plain_one() {
+    for (name, writers) in [("xdebug/daemon.out", 2), ("xdebug/waited.out", 6)] {
+        let text = std::fs::read(fixture(name)).unwrap();
+        let plain = told(&text);
+        assert_eq!((plain.1, plain.2), (writers, true), "{name}");
+        assert_eq!(told(&gzip(&text)), plain, "{name}");
+        let half = [gzip(&text[..text.len() / 2]), gzip(&text[text.len() / 2..])].concat();
+        assert_eq!(told(&half), plain, "{name} in two members");
+        for end in [text.len() / 2, text.len() * 2 / 3, text.len() - 300, text.len() - 20] {
+            let packed = gzip(&text[..end]);
+            assert_eq!(told(&packed), told(&text[..end]), "{name}, {end}");
+            // All of it is there but what tells that it is all.
+            let cut = &packed[..packed.len() - 8];
+            assert_eq!(told(cut), told(&text[..end]), "{name}, {end}, archive cut");
+        }
+        let packed = gzip(&text);
+        let cut = read_bytes(Path::new("w"), &packed[..packed.len() - 8], &Options::default()).unwrap();
+        let found = &cut.files[0];
+        let defect = found.first_defect.as_ref().unwrap();
+        assert_eq!((&cut.functions, found.complete, found.defects), (&plain.0, false, 1));
+        assert_eq!((&defect.kind, defect.offset), (&DefectKind::CutCompression, text.len() as u64));
     }
 }
 

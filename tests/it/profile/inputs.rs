@@ -36,6 +36,11 @@ fn run(arguments: &[&str], input: &[u8], folder: &Path) -> Output {
 fn standard_input_is_read_in_a_files_place() {
     let folder = tempfile::tempdir().unwrap();
     let text = profile("Time_(10ns)", 70);
+    let waited =
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/profiles/xdebug/waited.out")).unwrap();
+    let folded = |bytes: &[u8]| run(&["analyze", "--format", "folded", "-"], bytes, folder.path()).stdout;
+    let told = folded(&waited);
+    assert!(!told.is_empty() && told == folded(&gzip(&waited)), "several processes wrote it");
     for bytes in [text.as_bytes(), &gzip(text.as_bytes())] {
         for output in [&[][..], &["-o", "-"]] {
             let arguments = [&["analyze", "--format", "folded", "-"], output].concat();
@@ -112,6 +117,28 @@ fn a_damaged_archive_is_said_with_its_place_and_has_one_writer() {
     let cut = read_bytes(Path::new("cut.gz"), &whole[..whole.len() / 2], &Options::default()).unwrap();
     let said = cut.files[0].warnings.join("; ");
     assert!(said.contains(&format!("ends too early, at byte {}", whole.len() / 2)), "{said}");
+}
+
+#[test]
+fn what_is_behind_the_compressed_data_is_passed_over_and_said() {
+    let packed = gzip(profile("Time_(10ns)", 70).as_bytes());
+    for (behind, said) in
+        [(&b"#"[..], true), (b"\x1f#", true), (b"garbage of some length", true), (&[0; 700], true), (b"", false)]
+    {
+        let bytes = [&packed, behind].concat();
+        let profile = read_bytes(Path::new("trailing.gz"), &bytes, &Options::default()).unwrap();
+        let file = &profile.files[0];
+        assert!(file.complete && file.first_defect.is_none() && profile.records() == 1, "{file:?}");
+        let place = format!("from byte {} of the compressed file on, is no gzip; it was passed over", packed.len());
+        assert_eq!(
+            (file.warnings.len(), file.warnings.iter().any(|all| all.contains(&place))),
+            (usize::from(said), said)
+        );
+    }
+    // The beginning of a further member is no such thing.
+    let cut = [&packed[..], &packed[..9]].concat();
+    let profile = read_bytes(Path::new("cut.gz"), &cut, &Options::default()).unwrap();
+    assert!(!profile.complete() && profile.files[0].warnings[0].contains("ends too early"), "{:?}", profile.files[0]);
 }
 
 #[test]
