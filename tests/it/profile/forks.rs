@@ -29,7 +29,7 @@ fn run_with(folder: &Path, mode: &str, children: usize, preload: Option<OsString
         .args(["-d", "xdebug.profiler_output_name=cachegrind.out.%p"])
         .arg(script)
         .args([mode, folder.to_str().unwrap()])
-        .envs(preload.map(|library| ("LD_PRELOAD", library)))
+        .envs(preload.iter().map(|library| ("LD_PRELOAD", library)))
         .status()
         .unwrap();
     assert!(status.success());
@@ -42,8 +42,13 @@ fn run_with(folder: &Path, mode: &str, children: usize, preload: Option<OsString
     let begun = Instant::now();
     loop {
         let profile = read_paths(std::slice::from_ref(&profiles), &Options::default());
+        // Into one file they may write so that a block has no certain place: it is left out for good, and that is said.
+        let stays = |profile: &Profile| {
+            let share = profile.files.iter().map(|file| file.recovered_share).fold(1.0, f64::min);
+            preload.is_none() && share < 1.0 && begun.elapsed() > Duration::from_secs(10)
+        };
         if let Ok(profile) = profile.as_ref().map(Clone::clone)
-            && profile.complete()
+            && (profile.complete() || stays(&profile))
             && counts().len() == children
         {
             return (profile, counts().iter().sum());
@@ -73,8 +78,17 @@ fn each_process_has_its_calls_and_what_was_before_a_fork_is_counted_once() {
 #[test]
 fn processes_that_wrote_into_one_file_have_each_their_calls() {
     for (mode, children, boots) in [("workers", 12, 137), ("daemon", 1, 137), ("connections", 60, 137 + 60)] {
-        let folder = tempfile::tempdir().unwrap();
-        let (profile, counted) = run_with(folder.path(), mode, children, None);
+        // Where a block was left out no count is too high, and another try has all of them.
+        let (folder, profile, counted) = (0..3)
+            .find_map(|_| {
+                let folder = tempfile::tempdir().unwrap();
+                let (profile, counted) = run_with(folder.path(), mode, children, None);
+                let work = profile.functions.iter().filter(|function| function.name == "work");
+                assert!(work.map(|function| function.calls).sum::<u64>() <= counted, "{mode}");
+                assert!(profile.complete() || profile.files[0].warnings.iter().any(|said| said.contains("not known")));
+                profile.complete().then_some((folder, profile, counted))
+            })
+            .expect("one of three runs that is told whole");
         let calls = |name: &str| {
             let all = profile.functions.iter().filter(|function| function.name == name);
             all.map(|function| function.calls).sum::<u64>()
@@ -86,6 +100,7 @@ fn processes_that_wrote_into_one_file_have_each_their_calls() {
         let packed = gzip(&std::fs::read(&profile.files[0].path).unwrap());
         let unpacked = read_bytes(Path::new("w.gz"), &packed, &Options::default()).unwrap();
         assert_eq!((&unpacked.functions, unpacked.files[0].writers), (&profile.functions, forks + 1), "{mode}");
+        drop(folder);
     }
 }
 
