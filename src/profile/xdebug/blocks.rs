@@ -6,6 +6,7 @@
 //! the bytes do. A block is put where it goes on as a profile does (see [`State`]); where it would in several places, the
 //! one that leads on to the end of the file.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -19,6 +20,9 @@ const PROBE: usize = 12;
 const MANY: usize = 64;
 /// Blocks that are tried in vain, in all.
 const MOST_TRIES: usize = 1 << 16;
+/// Bytes that are looked at: so many, and so many times the file's own. A damaged file of which all blocks are alike would
+/// be compared with itself without end.
+const MOST_WORK: (u64, u64) = (64 << 20, 8);
 /// Blocks of like beginnings that one is compared with.
 const MOST_LOOKS: usize = 1 << 12;
 
@@ -66,6 +70,8 @@ struct Search<'a> {
     /// For each block, other places that are left to be tried.
     others: Vec<Vec<Block>>,
     tries: usize,
+    /// Bytes that were looked at.
+    work: Cell<u64>,
 }
 
 /// Tells whose the blocks of a file are, from the place on where its first record stands.
@@ -78,6 +84,7 @@ pub(crate) fn tell(text: &[u8], begin: usize) -> Blocks {
         beginnings: HashMap::new(),
         others: Vec::new(),
         tries: 0,
+        work: Cell::new(0),
     };
     // What stands before the first doubtful block stays as it is, whatever is tried behind it.
     let mut sure: Option<Vec<Block>> = None;
@@ -89,14 +96,16 @@ pub(crate) fn tell(text: &[u8], begin: usize) -> Blocks {
         }
         let mut places = search.places(at);
         places.reverse();
-        if let Some(place) = places.pop() {
+        if let Some(place) = places.pop()
+            && !search.is_tired()
+        {
             search.put(place, places);
             continue;
         }
         let doubtful = || search.blocks.iter().position(|block| block.doubtful).unwrap_or(search.blocks.len());
         let blocks = sure.get_or_insert_with(|| search.blocks[..doubtful()].to_vec());
         let blocks = std::mem::take(blocks);
-        if !search.another_way() {
+        if search.is_tired() || !search.another_way() {
             return Blocks { blocks, doubtful: 0 };
         }
         sure = Some(blocks);
@@ -108,6 +117,15 @@ impl<'a> Search<'a> {
         self.blocks.last().map_or(self.begin, |block| block.range.end)
     }
 
+    /// All the bytes were looked at that may be.
+    fn is_tired(&self) -> bool {
+        self.work.get() > MOST_WORK.0 + MOST_WORK.1 * self.text.len() as u64
+    }
+
+    fn looked_at(&self, bytes: usize) {
+        self.work.set(self.work.get() + bytes as u64);
+    }
+
     fn state(&self, behind: Option<usize>) -> State {
         behind.map_or_else(State::default, |block| self.blocks[block].state.clone())
     }
@@ -115,7 +133,9 @@ impl<'a> Search<'a> {
     fn block(&self, at: usize, behind: Option<usize>, fork: Option<Fork>) -> Option<Block> {
         let mut state = self.state(behind);
         let rest = &self.text[at..self.text.len().min(at + WRITE_BLOCK as usize)];
+        self.looked_at(PROBE);
         let length = state.take(rest)?;
+        self.looked_at(length);
         Some(Block { range: at..at + length, behind, fork, state, doubtful: false })
     }
 
@@ -142,7 +162,7 @@ impl<'a> Search<'a> {
         let Some(likes) = self.text.get(at..at + PROBE).and_then(|probe| self.beginnings.get(probe)) else {
             return Vec::new();
         };
-        for &beside in likes.iter().rev().take(MOST_LOOKS) {
+        for &beside in likes.iter().rev().take(MOST_LOOKS).take_while(|_| !self.is_tired()) {
             let behind = self.blocks[beside].behind;
             let Some((sure, common)) = self.common(at, beside) else { continue };
             let found = (sure, Fork { common, beside });
@@ -164,6 +184,7 @@ impl<'a> Search<'a> {
         let (theirs, ours) = (&self.text[other.range.clone()], &self.text[at..]);
         let ours = &ours[..ours.len().min(WRITE_BLOCK as usize)];
         let same = theirs.iter().zip(ours).take_while(|(a, b)| a == b).count();
+        self.looked_at(3 * same + PROBE);
         let before = self.state(other.behind);
         let mut most = before.last_end(ours, same)?;
         let end = most;
