@@ -17,12 +17,16 @@ pub fn rows(browser: &mut Browser, page: &Path, folder: &Path, file: &[u8]) -> V
     let call = format!("speedscope.loadFileFromBase64('file', '{}')", base64(file));
     std::fs::write(&script, call).expect("the folder is writable");
     let fragment = format!("view=sandwich&localProfilePath={}", script.display());
-    let rows = browser.open_at(page, &fragment, Screen::wide(1280)).eval(
-        "new Promise((done) => { const look = () => {
-            const rows = [...document.querySelectorAll('tr')].map((row) => [...row.cells].map((cell) => cell.textContent));
-            rows.length > 1 ? done(rows.slice(1)) : setTimeout(look, 20); }; look(); })",
-    );
-    serde_json::from_value(rows).expect("three cells a row")
+    // A deep profile may be too deep for a browser whose code is not compiled yet: then it is opened again.
+    let shown = (0..4).find_map(|_| {
+        let rows = browser.open_at(page, &fragment, Screen::wide(1280)).eval(
+            "new Promise((done) => { let left = 1000; const look = () => {
+                const rows = [...document.querySelectorAll('tr')].map((row) => [...row.cells].map((cell) => cell.textContent));
+                rows.length > 1 ? done(rows.slice(1)) : left-- ? setTimeout(look, 20) : done(null); }; look(); })",
+        );
+        (!rows.is_null()).then_some(rows)
+    });
+    serde_json::from_value(shown.expect("speedscope shows the profile")).expect("three cells a row")
 }
 
 fn base64(bytes: &[u8]) -> String {
