@@ -169,7 +169,7 @@ pub struct Args {
     /// Exit as `git bisect run` reads it: 0 good, 1 bad, 125 skip (not decided, did not run)
     #[arg(long, conflicts_with = "fail_on", help_heading = "Verdict")]
     pub bisect: bool,
-    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot; `-` is stdout
+    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot, firefox; `-` is stdout
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = export::wanted, help_heading = "Output")]
     pub export: Vec<Wanted>,
     /// Hide no passwords, tokens, hooks and names in reports and on the console

@@ -23,7 +23,7 @@ pub struct Args {
     /// Write the reports here instead of into the run's folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot; `-` is stdout
+    /// Also write FORMAT[=FILE][,...]: junit, sarif, github (annotations), metrics, plot, firefox; `-` is stdout
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = export::wanted)]
     export: Vec<Wanted>,
     /// Hide no passwords, tokens, hooks and names
