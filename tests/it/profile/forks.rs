@@ -58,15 +58,17 @@ fn run_with(folder: &Path, mode: &str, children: usize, preload: Option<OsString
     }
 }
 
+/// Calls of a function, wherever it was called.
+fn calls_of(profile: &Profile, name: &str) -> u64 {
+    profile.functions.iter().filter(|function| function.name == name).map(|function| function.calls).sum()
+}
+
 #[test]
 fn each_process_has_its_calls_and_what_was_before_a_fork_is_counted_once() {
     for (mode, children, boots) in [("workers", 12, 137), ("daemon", 1, 137), ("connections", 60, 137 + 60)] {
         let folder = tempfile::tempdir().unwrap();
         let (profile, counted) = run(folder.path(), mode, children);
-        let calls = |name: &str| {
-            let all = profile.functions.iter().filter(|function| function.name == name);
-            all.map(|function| function.calls).sum::<u64>()
-        };
+        let calls = |name: &str| calls_of(&profile, name);
         assert_eq!((calls("work"), calls("leaf"), calls("php::md5")), (counted, 2 * counted, 2 * counted), "{mode}");
         assert_eq!((calls("boot"), calls("{main}"), calls("child")), (boots, 1, children as u64), "{mode}");
         let forks = if mode == "daemon" { 2 } else { children as u64 };
@@ -79,20 +81,16 @@ fn each_process_has_its_calls_and_what_was_before_a_fork_is_counted_once() {
 fn processes_that_wrote_into_one_file_have_each_their_calls() {
     for (mode, children, boots) in [("workers", 12, 137), ("daemon", 1, 137), ("connections", 60, 137 + 60)] {
         // Where a block was left out no count is too high, and another try has all of them.
-        let (folder, profile, counted) = (0..3)
+        let (_folder, profile, counted) = (0..3)
             .find_map(|_| {
                 let folder = tempfile::tempdir().unwrap();
                 let (profile, counted) = run_with(folder.path(), mode, children, None);
-                let work = profile.functions.iter().filter(|function| function.name == "work");
-                assert!(work.map(|function| function.calls).sum::<u64>() <= counted, "{mode}");
+                assert!(calls_of(&profile, "work") <= counted, "{mode}");
                 assert!(profile.complete() || profile.files[0].warnings.iter().any(|said| said.contains("not known")));
                 profile.complete().then_some((folder, profile, counted))
             })
             .expect("one of three runs that is told whole");
-        let calls = |name: &str| {
-            let all = profile.functions.iter().filter(|function| function.name == name);
-            all.map(|function| function.calls).sum::<u64>()
-        };
+        let calls = |name: &str| calls_of(&profile, name);
         assert_eq!((calls("work"), calls("leaf"), calls("php::md5")), (counted, 2 * counted, 2 * counted), "{mode}");
         assert_eq!((calls("boot"), calls("{main}"), calls("child")), (boots, 1, children as u64), "{mode}");
         let forks = if mode == "daemon" { 2 } else { children as u64 };
@@ -100,7 +98,6 @@ fn processes_that_wrote_into_one_file_have_each_their_calls() {
         let packed = gzip(&std::fs::read(&profile.files[0].path).unwrap());
         let unpacked = read_bytes(Path::new("w.gz"), &packed, &Options::default()).unwrap();
         assert_eq!((&unpacked.functions, unpacked.files[0].writers), (&profile.functions, forks + 1), "{mode}");
-        drop(folder);
     }
 }
 
