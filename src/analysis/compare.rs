@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 pub use super::against::{TimeChange, Timed};
+pub use super::compare_calls::ScenarioCalls;
+use super::compare_calls::calls_by_scenario;
 pub use super::compare_functions::FunctionChange;
 use super::compare_functions::functions;
 pub use super::compare_instructions::InstructionChange;
@@ -82,6 +84,9 @@ pub struct Comparison {
     pub growth: Vec<GrowthChange>,
     /// Functions whose calls for each message changed, the greatest change of their own time first.
     pub functions: Vec<FunctionChange>,
+    /// Functions whose calls for each message or session of a scenario changed, where the whole recordings do not tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenario_calls: Vec<ScenarioCalls>,
     /// Functions that the later profile alone has, the dearest first.
     #[serde(default)]
     pub new_functions: Vec<FunctionChange>,
@@ -121,13 +126,21 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
     let growth: Vec<GrowthChange> = now.findings.iter().map(change).collect();
     let functions = functions(earlier, now);
     let counted = instructions(earlier, now);
-    let exact = || functions.changed.iter().map(|f| f.change).chain(counted.scenarios.iter().map(|row| row.change));
+    let by_scenario = calls_by_scenario(earlier, now, &functions.told);
+    let exact = || {
+        functions
+            .changed
+            .iter()
+            .map(|f| f.change)
+            .chain(counted.scenarios.iter().map(|row| row.change))
+            .chain(by_scenario.changed.iter().map(|row| row.change))
+    };
     let changes = || growth.iter().map(|growth| growth.change).chain(exact());
     Comparison {
         differences: differences(earlier, now),
         commits: [earlier.source.commit.clone(), now.source.commit.clone()],
         verdict: [earlier.verdict, now.verdict],
-        judged: functions.judged || changes().any(|change| change != Change::Unknown),
+        judged: functions.judged || by_scenario.judged || changes().any(|change| change != Change::Unknown),
         worse: changes().any(|change| change == Change::Worse),
         speed: now.measured_load().filter_map(|row| speed_change(earlier, row)).collect(),
         instructions: counted.scenarios,
@@ -136,6 +149,7 @@ pub fn compare(earlier: &RunResult, now: &RunResult) -> Comparison {
         against: None,
         times: Vec::new(),
         functions: functions.changed,
+        scenario_calls: by_scenario.changed,
         new_functions: functions.new,
         gone_functions: functions.gone,
         function_times: functions.times,
@@ -272,10 +286,17 @@ impl Comparison {
             let [was, is] = function.calls_per_message.map(significant);
             format!("Worse than the baseline: the calls of `{}` per message went from {was} to {is}.", function.name)
         });
+        let in_scenario = self.scenario_calls.iter().filter(|row| row.change == Change::Worse).map(|row| {
+            let (per, [was, is]) = (phrase::counted_per(row.per), row.calls);
+            format!(
+                "Worse than the baseline: the calls of `{}` per {per} in {} went from {was} to {is}.",
+                row.name, row.scenario
+            )
+        });
         let slower = self.times.iter().filter(|time| time.change == Change::Worse);
         let slower = slower.map(|time| phrase::slower(&time.subject(), time.ratio, time.ci95));
         let counted = self.instructions.iter().filter_map(InstructionChange::regression);
-        grew.chain(called).chain(counted).chain(slower).collect()
+        grew.chain(called).chain(in_scenario).chain(counted).chain(slower).collect()
     }
 
     /// The comparison for a terminal.
@@ -316,6 +337,11 @@ impl Comparison {
                 function.name,
                 phrase::change(function.change)
             );
+        }
+        for row in &self.scenario_calls {
+            let (per, [was, is]) = (phrase::counted_per(row.per), row.calls);
+            let change = phrase::change(row.change);
+            let _ = writeln!(out, "calls        {}  {was} -> {is} per {per} in {}  {change}", row.name, row.scenario);
         }
         if let Some(messages) = self.few_messages {
             let _ = writeln!(out, "functions    {}", phrase::few_messages(messages, LEAST_MESSAGES));

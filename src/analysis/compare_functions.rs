@@ -11,7 +11,7 @@ use crate::model::Change;
 use crate::verdict::baseline;
 
 /// Functions that a comparison names in each list, at most.
-const FUNCTIONS: usize = 20;
+pub(super) const FUNCTIONS: usize = 20;
 
 /// Of the time of all functions per message, the share by which one changes that is shown as dearer or cheaper ...
 const SHOWN_SHARE: f64 = 0.05;
@@ -51,6 +51,8 @@ pub(super) struct Functions {
     pub times: Vec<FunctionChange>,
     /// Any function could be judged.
     pub judged: bool,
+    /// Those whose calls changed, also where the lists are full.
+    pub told: BTreeSet<String>,
     /// Messages of both profiles, where they are too few for anything to be said.
     pub few_messages: Option<[u64; 2]>,
 }
@@ -66,11 +68,8 @@ struct Cost {
 /// What changed. Another PHP compiles other calls, and other scenarios make other ones: then nothing is compared.
 pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
     let (Some(was), Some(is)) = (&earlier.profile, &now.profile) else { return Functions::default() };
-    let php = |result: &RunResult| result.target.versions.get("php").cloned();
-    let alike =
-        php(earlier) == php(now) && scenarios(was) == scenarios(is) && was.figures.complete && is.figures.complete;
     let messages = [was.figures.messages, is.figures.messages];
-    if !alike || messages.contains(&0) {
+    if !are_alike([earlier, now], [was, is]) || scenarios(was) != scenarios(is) || messages.contains(&0) {
         return Functions::default();
     }
     // One message that was refused, or came while the collector ran, calls functions that no other does.
@@ -101,6 +100,7 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
             _ => {}
         }
         if matches!(change, Change::Worse | Change::Better) {
+            found.told.insert((*name).to_owned());
             found.changed.push(row);
         }
     }
@@ -116,6 +116,12 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
         list.truncate(FUNCTIONS);
     }
     found
+}
+
+/// Calls can be compared at all: one PHP compiled them, and both recordings are whole.
+pub(super) fn are_alike(runs: [&RunResult; 2], profiles: [&ProfileSummary; 2]) -> bool {
+    let [was, is] = runs.map(|run| run.target.versions.get("php"));
+    was == is && profiles.iter().all(|profile| profile.figures.complete)
 }
 
 fn scenarios(profile: &ProfileSummary) -> BTreeSet<&str> {

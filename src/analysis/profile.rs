@@ -69,7 +69,9 @@ pub fn show(
 ) -> Result<Shown, profile::Error> {
     let options = Options { max_tree, ..Options::default() };
     let places = processes::places(paths, &recording.writers);
-    let wanted = Wanted { marks: recording.marks.clone(), places, callers };
+    let at_rest = |(path, marks): (&PathBuf, &Vec<u64>)| (path.clone(), profile::moved_to_rest(path, marks));
+    let marks = recording.marks.iter().map(at_rest).collect();
+    let wanted = Wanted { marks, places, callers };
     let mut profile = profile::read_sliced(paths, &options, &wanted)?;
     let callers = std::mem::take(&mut profile.callers);
     let shown = ready(&profile, recording, waiting);

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::drift::DriftRow;
+use super::exact_calls::{Each, ExactCalls, exact_calls};
 use super::slices::{self, PartRow, WaveAt};
 use crate::profile::{FunctionCost, Part, Profile};
 
@@ -28,6 +29,12 @@ pub struct FunctionRow {
     /// Calls for each accepted message, where it is known how many there were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls_per_message: Option<f64>,
+    /// The same by scenario, where messages are sent in it: what is one whole number in every wave; null where it is not.
+    #[serde(default, skip_serializing_if = "Each::is_empty")]
+    pub each_message: Each,
+    /// Calls for each session by scenario, where sessions are not messages in it, likewise.
+    #[serde(default, skip_serializing_if = "Each::is_empty")]
+    pub each_session: Each,
     /// It waits rather than works.
     #[serde(default)]
     pub waiting: bool,
@@ -99,7 +106,8 @@ impl ProfileFigures {
     /// The figures of a profile. `waits` tells by function which of them wait; times are multiplied by `unit`.
     pub fn of(profile: &Profile, waits: &[bool], messages: u64, waves: &[WaveAt], unit: i64) -> Self {
         let drift = slices::drift(profile, waits, waves, messages, unit);
-        let row = |function: &FunctionCost| FunctionRow {
+        let mut exact = exact_calls(profile, waves);
+        let row = |function: &FunctionCost, calls: ExactCalls| FunctionRow {
             name: function.name.clone(),
             file: function.file.clone(),
             own: function.own.time.saturating_mul(unit),
@@ -107,6 +115,8 @@ impl ProfileFigures {
             calls: function.calls,
             allocation: function.own.memory,
             calls_per_message: (messages > 0).then(|| function.calls as f64 / messages as f64),
+            each_message: calls.per_message,
+            each_session: calls.per_session,
             waiting: waits[function.id as usize],
             drift: drift.change.get(&function.id).copied(),
             object: profile.names.get(function.id).object.clone(),
@@ -117,7 +127,9 @@ impl ProfileFigures {
             records: profile.records(),
             complete: profile.complete(),
             recovered_share: profile.recovered_share(),
-            functions: profile.functions.iter().map(row).collect(),
+            functions: (profile.functions.iter())
+                .map(|function| row(function, exact.remove(&function.id).unwrap_or_default()))
+                .collect(),
             messages,
             total_allocation: profile.tree.total().memory,
             tenths: slices::tenths(profile, waits, unit),

@@ -20,6 +20,9 @@ pub struct PartRow {
     /// Messages accepted meanwhile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub messages: Option<u64>,
+    /// Sessions that ended meanwhile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions: Option<u64>,
     /// Calls that ended in it.
     pub records: u64,
     /// Their self time, in the unit of the object's times.
@@ -196,6 +199,7 @@ pub fn waves(profile: &Profile, waits: &[bool], waves: &[WaveAt], tick: i64) -> 
         scenario: Some(wave.scenario.clone()),
         wave: Some(wave.wave),
         messages: Some(wave.messages),
+        sessions: Some(wave.sessions),
         ..part_row(profile, waits, profile.slices.segment(segment(at)), tick)
     };
     waves.iter().enumerate().map(row).collect()
@@ -228,6 +232,7 @@ fn part_row(profile: &Profile, waits: &[bool], parts: &[Span], tick: i64) -> Par
         scenario: None,
         wave: None,
         messages: None,
+        sessions: None,
         records: parts.iter().map(|part| part.records).sum(),
         time: time.saturating_mul(tick),
         waiting: waiting.saturating_mul(tick),

@@ -40,4 +40,4 @@ pub use slices::{Cell, Slices, Span, split};
 pub use source::{Fork, STANDARD_INPUT, forked_from, has_header, identity, standard_input};
 pub(crate) use tree::totals_of;
 pub use tree::{CallTree, Cost, Metric, Node, ROOT, Totals};
-pub use xdebug::{Keeper, Recorded, Recorder, Vectors};
+pub use xdebug::{Keeper, Recorded, Recorder, Vectors, moved_to_rest};

@@ -7,7 +7,7 @@ use super::page::{Assets, assets};
 use super::{Error, embed, markdown, words};
 use crate::analysis::Comparison;
 use crate::analysis::compare::{
-    FunctionChange, GrowthChange, InstructionChange, LEAST_MESSAGES, SpeedChange, TimeChange, Timed,
+    FunctionChange, GrowthChange, InstructionChange, LEAST_MESSAGES, ScenarioCalls, SpeedChange, TimeChange, Timed,
 };
 use crate::analysis::difference::{Difference, NotDrawn};
 use crate::analysis::result::RunResult;
@@ -225,6 +225,12 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
             rows: comparison.changed_functions().map(calls).collect(),
         },
         Table {
+            title: "Calls by scenario",
+            lead: "Only calls that are one whole number for each message, or each session, in all waves of the scenario in both runs.",
+            heads: &["Function", "Scenario", "Per", "Base", "New", ""],
+            rows: comparison.scenario_calls.iter().map(scenario_calls).collect(),
+        },
+        Table {
             title: "Instructions",
             lead: "Counted one session at a time. Judged where both runs were counted under the same conditions: PHP, its extensions and libraries by their builds, valgrind, the processor's features.",
             heads: &["Scenario", "Per", "Base", "New", "Change", "", "Most of it in"],
@@ -297,6 +303,12 @@ fn tested(row: &TimeChange) -> Vec<Cell> {
 fn calls(row: &FunctionChange) -> Vec<Cell> {
     let [was, is] = row.calls_per_message.map(|calls| Cell::new(significant(calls), Kind::Figure));
     vec![Cell::new(&row.name, Kind::Code), was, is, change(row.change)]
+}
+
+fn scenario_calls(row: &ScenarioCalls) -> Vec<Cell> {
+    let [was, is] = row.calls.map(|calls| Cell::new(calls.to_string(), Kind::Figure));
+    let per = Cell::new(phrase::counted_per(row.per), Kind::Text);
+    vec![Cell::new(&row.name, Kind::Code), Cell::new(&row.scenario, Kind::Text), per, was, is, change(row.change)]
 }
 
 fn instructions(row: &InstructionChange) -> Vec<Cell> {

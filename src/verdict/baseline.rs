@@ -47,7 +47,12 @@ pub fn calls(now: (u64, u64), earlier: (u64, u64)) -> Change {
     let each = |(calls, messages): (u64, u64)| {
         (messages >= LEAST_MESSAGES && calls.is_multiple_of(messages)).then(|| calls / messages)
     };
-    match (each(now), each(earlier)) {
+    exact_calls(each(now), each(earlier))
+}
+
+/// Calls for each message or session, against earlier ones; none where they are no whole number.
+pub fn exact_calls(now: Option<u64>, earlier: Option<u64>) -> Change {
+    match (now, earlier) {
         (Some(now), Some(earlier)) if now > earlier => Change::Worse,
         (Some(now), Some(earlier)) if now < earlier => Change::Better,
         (Some(_), Some(_)) => Change::Same,

@@ -20,3 +20,4 @@ mod manual;
 mod old_runs;
 mod processes;
 mod recorded;
+mod scenario_calls;

@@ -88,8 +88,18 @@ fn hostile_names_stay_harmless_in_the_summary() {
 
 /// All keys of a value, at any depth; those of free maps are their own business.
 fn keys(value: &Value, into: &mut BTreeSet<String>) {
-    const FREE: [&str; 8] =
-        ["bounds", "errors", "samples_summary", "host", "versions", "exit", "environment", "baseline"];
+    const FREE: [&str; 10] = [
+        "bounds",
+        "errors",
+        "samples_summary",
+        "host",
+        "versions",
+        "exit",
+        "environment",
+        "baseline",
+        "each_message",
+        "each_session",
+    ];
     match value {
         Value::Object(map) => {
             for (key, below) in map {
