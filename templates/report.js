@@ -265,7 +265,7 @@
     const reset = part("reset");
     const search = part("search");
     const shares = part("shares");
-    const choice = { cost: graphs.first, busy: "false", order: "stacks", slice: "all", side: "after", shape: "icicle" };
+    const choice = { cost: graphs.first, busy: "false", order: "stacks", slice: graphs.slice || "all", side: "after", shape: "icicle" };
     // Of two profiles, what waits says little: how long it does goes by the load.
     if (compared && graphs.graphs.some((g) => g.busy)) choice.busy = "true";
     const buttons = [...part("controls").querySelectorAll("button[data-set]")];
@@ -328,7 +328,7 @@
     const sum = (value) => (graph.cost !== "time" ? bytes(value) : graphs.events ? `${counted(value)} ${graphs.events}` : time(value));
     const cost = (value) => sum(compared ? value / compared.scale : value);
     const value = (node) => cost(node.value);
-    const whole = () => (compared ? "the width" : graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
+    const whole = () => (graphs.whole ? graphs.whole : compared ? "the width" : graph.cost === "allocation" ? "what was allocated" : graphs.events ? `all ${graphs.events}` : graph.busy ? "busy time" : "wall time");
     // Of two profiles: words of what became of a frame, and each figure for a message then and now.
     const words = () => {
       const [more, less] = graph.cost === "time" ? ["slower", "faster"] : ["allocates more", "allocates less"];
@@ -471,7 +471,7 @@
       place.classList.toggle("searching", Boolean(wanted));
       place.replaceChildren(sheet);
       reset.hidden = !focus;
-      aside.textContent = wanted ? hits() : graph.busy || graph.cost !== "time" || graph.slice !== "all" ? "" : waits;
+      aside.textContent = wanted ? hits() : graph.note ? graph.note : graph.busy || graph.cost !== "time" || graph.slice !== "all" ? "" : waits;
     };
 
     // The state of the graph stands behind the page's address, so that a link shows what its sender saw.
@@ -615,5 +615,6 @@
     }).observe(card);
   };
   flamegraph("flame", showBusy, filterTable);
+  flamegraph("message", () => {}, () => {});
   flamegraph("difference", () => {}, () => {});
 })();

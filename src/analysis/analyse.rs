@@ -167,6 +167,7 @@ pub fn analyse(folder: &Folder, earlier: Option<&Earlier>, show_all: bool) -> Re
         timeline: if samples.is_empty() { Timeline::default() } else { timeline::timeline(&samples, &history) },
         flames: shown.as_mut().map(|shown| std::mem::take(&mut shown.flames)).unwrap_or_default(),
         busy: shown.as_mut().and_then(|shown| shown.busy.take()),
+        messages: shown.as_mut().and_then(|shown| shown.messages.take()),
         waiting: shown.map(|shown| shown.waiting).unwrap_or_default(),
         censuses: censuses(&history),
         asked: load::asked(&history),
@@ -205,6 +206,10 @@ fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
     }
     for flame in &mut shown.flames {
         flame.names = Arc::new(flame.names.iter().map(|name| redactor.text(name)).collect());
+    }
+    if let Some(Ok(messages)) = &mut shown.messages {
+        messages.function = redactor.text(&messages.function);
+        messages.names.iter_mut().for_each(|name| *name = redactor.text(name));
     }
     for name in shown.paths.iter_mut().flat_map(|paths| &mut paths.names) {
         *name = redactor.text(name);

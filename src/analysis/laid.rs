@@ -46,6 +46,8 @@ pub struct Frame {
 pub enum Step {
     /// A function, by the flamegraph's names.
     Function(u32),
+    /// The same function, right behind itself.
+    Again(u32),
     /// Frames that are left out, as each costs too little.
     LeftOut,
     /// So many levels that are left out, as there are too many.
@@ -355,6 +357,37 @@ impl Laid {
             visit(&[Step::LeftOut], self.rest());
         }
     }
+
+    /// The same where siblings stand in the order of time: what is left out below a frame comes behind what it called,
+    /// and its own cost behind that.
+    pub fn in_time(&self, mut visit: impl FnMut(&[Step], u64)) {
+        let mut stack: Vec<Step> = Vec::new();
+        // Own cost, what is left out, and levels of that, of each frame in the stack.
+        let mut open: Vec<(u64, u64, usize)> = Vec::new();
+        // The frame before, where it is a sibling.
+        let mut before = None;
+        let mut close = |stack: &mut Vec<Step>, open: &mut Vec<(u64, u64, usize)>| {
+            let (own, rest, deeper) = open.pop()?;
+            if rest > 0 {
+                stack.push(if deeper > 0 { Step::Deeper(deeper) } else { Step::LeftOut });
+                visit(stack, rest);
+                stack.pop();
+            }
+            if own > 0 {
+                visit(stack, own);
+            }
+            stack.pop()
+        };
+        for (frame, rest) in self.frames.iter().zip(self.rests()) {
+            while open.len() > frame.depth {
+                before = close(&mut stack, &mut open);
+            }
+            let again = before.take() == Some(Step::Function(frame.name));
+            stack.push(if again { Step::Again(frame.name) } else { Step::Function(frame.name) });
+            open.push((frame.own, rest, frame.deeper));
+        }
+        while close(&mut stack, &mut open).is_some() {}
+    }
 }
 
 #[cfg(test)]
@@ -376,7 +409,7 @@ mod tests {
     fn stacks(flame: &Flame, laid: &Laid) -> Vec<(String, u64)> {
         let mut stacks = Vec::new();
         let name = |step: &Step| match step {
-            Step::Function(name) => flame.names[*name as usize].clone(),
+            Step::Function(name) | Step::Again(name) => flame.names[*name as usize].clone(),
             Step::LeftOut => "...".to_owned(),
             Step::Deeper(levels) => format!("+{levels}"),
         };

@@ -27,6 +27,7 @@ mod holders;
 mod instructions;
 pub mod laid;
 mod load;
+pub mod messages;
 mod places;
 mod processes;
 pub mod profile;

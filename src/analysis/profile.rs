@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::call_paths::CallPaths;
 use super::flame::{self, Busy, Cost, Flame};
+use super::messages::{self, Messages, NoMessages};
 use super::processes;
 use super::profile_figures::ProfileFigures;
 use super::result::ProfileSummary;
@@ -37,6 +38,8 @@ pub struct Shown {
     pub notes: Vec<String>,
     /// Who called the functions whose callers were looked for.
     pub callers: Vec<Caller>,
+    /// Single messages, or why there are none; none where that is no question.
+    pub messages: Option<Result<Messages, NoMessages>>,
     /// Its calls by their paths, where they were kept to be compared with those of another.
     pub paths: Option<CallPaths>,
 }
@@ -70,13 +73,14 @@ pub fn show(
     let options = Options { max_tree, ..Options::default() };
     let places = processes::places(paths, &recording.writers);
     let at_rest = |(path, marks): (&PathBuf, &Vec<u64>)| (path.clone(), profile::moved_to_rest(path, marks));
-    let marks = recording.marks.iter().map(at_rest).collect();
-    let wanted = Wanted { marks, places, callers };
+    let marks: Marks = recording.marks.iter().map(at_rest).collect();
+    let wanted = Wanted { marks: marks.clone(), places, callers, calls: None };
     let mut profile = profile::read_sliced(paths, &options, &wanted)?;
     let callers = std::mem::take(&mut profile.callers);
     let shown = ready(&profile, recording, waiting);
     let waits = waiting.of(&profile);
-    Ok(Shown { callers, paths: CallPaths::of(profile, waits, recording), ..shown })
+    let messages = messages::messages(paths, &profile, &waits, &Recording { marks, ..recording.clone() }, &options);
+    Ok(Shown { callers, messages, paths: CallPaths::of(profile, waits, recording), ..shown })
 }
 
 /// Makes a profile ready to be shown.
@@ -112,6 +116,7 @@ pub fn ready(profile: &Profile, recording: &Recording, waiting: &Waiting) -> Sho
         busy: flame::busy(profile, &waits, tick.unsigned_abs()),
         notes: notes(profile),
         callers: Vec::new(),
+        messages: None,
         paths: None,
         summary,
         waiting,

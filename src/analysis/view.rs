@@ -3,6 +3,7 @@
 use super::call_paths::CallPaths;
 use super::difference::{Difference, NotDrawn};
 use super::flame::{Busy, Flame};
+use super::messages::{Messages, NoMessages};
 use super::result::RunResult;
 use crate::model::{Editor, Library};
 
@@ -121,6 +122,8 @@ pub struct RunView {
     pub flames: Vec<Flame>,
     /// Busy time by function, in the order of the profile's functions.
     pub busy: Option<Busy>,
+    /// Single messages of the profile, or why there are none; none where that is no question.
+    pub messages: Option<Result<Messages, NoMessages>>,
     /// The profile's calls by their paths.
     pub paths: Option<CallPaths>,
     /// What differs between the profile of the run that this one was judged against and its own, or why nothing is drawn;

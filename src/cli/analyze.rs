@@ -17,6 +17,7 @@ use super::stdout::{errln, is_stdout};
 use crate::analysis::analyze_json::Analyzed;
 use crate::analysis::csv::ByteUnit;
 use crate::analysis::flame::Cost;
+use crate::analysis::messages::messages;
 use crate::analysis::profile::{ESTIMATED, Recording, Shown, ready};
 use crate::analysis::waiting::Waiting;
 use crate::profile::export::{callgrind, folded, pprof, speedscope};
@@ -67,7 +68,8 @@ pub struct Args {
     /// As near as the recording is kept: to a call of few hundred, to half a percent of more; of several files, to 2.5
     #[arg(long, value_name = "FROM-TO", value_parser = part)]
     part: Option<(f64, f64)>,
-    /// Messages served meanwhile: gives calls per message, and their drift (not with --part)
+    /// Messages served meanwhile: gives calls per message, their drift, and on the page single messages in the
+    /// order of time (not with --part)
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     messages: u64,
     /// What the call tree may take of memory; beyond it the cheapest paths stand as one frame
@@ -193,7 +195,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     }
     said::refuse_too_much(&profile, metric, args.format, args.max_output)?;
     said::what_readers_may_miss(&profile, metric, args.format);
-    let asked = Asked { metric, messages, waiting };
+    let is_whole = args.part.is_none() && args.focus.is_none() && args.hide.is_empty();
+    let again = is_whole.then(|| Again { paths: args.paths.clone(), options });
+    let asked = Asked { metric, messages, waiting, again };
     let put =
         |out: &mut dyn Write| write(&profile, &asked, args.format, &mut io::BufWriter::with_capacity(1 << 16, out));
     match args.output.as_deref().filter(|path| !is_stdout(path)) {
@@ -235,6 +239,14 @@ struct Asked {
     metric: Metric,
     messages: u64,
     waiting: Waiting,
+    /// Where single messages may be looked for: in all that was recorded.
+    again: Option<Again>,
+}
+
+/// How the profile is read once more.
+struct Again {
+    paths: Vec<PathBuf>,
+    options: Options,
 }
 
 fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write) -> anyhow::Result<()> {
@@ -256,7 +268,10 @@ fn write(profile: &Profile, asked: &Asked, format: Format, out: &mut impl Write)
         Format::Html => {
             let recording = Recording { messages: asked.messages, ..Recording::default() };
             let first = if metric == Metric::Allocation { Cost::Allocation } else { Cost::Time };
-            let shown = Shown { first, ..ready(profile, &recording, &asked.waiting) };
+            let waits = asked.waiting.of(profile);
+            let single = |again: &Again| messages(&again.paths, profile, &waits, &recording, &again.options);
+            let messages = asked.again.as_ref().and_then(single);
+            let shown = Shown { first, messages, ..ready(profile, &recording, &asked.waiting) };
             let title = profile.files.iter().map(|file| file.path.display().to_string()).collect::<Vec<_>>().join(", ");
             out.write_all(profile_html(&title, &shown)?.as_bytes())?;
         }

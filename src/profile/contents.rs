@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::callers::Caller;
 use super::callgrind::Graph;
+use super::calls::Calls;
 use super::defect::{Defect, DefectKind};
 use super::groups::Group;
 use super::header::Header;
@@ -143,6 +144,8 @@ pub struct Profile {
     pub slices: Slices,
     /// Who called the functions whose callers were looked for.
     pub callers: Vec<Caller>,
+    /// The calls of the function that was looked for.
+    pub calls: Calls,
     /// What the files hold, all events and exact calls; of Xdebug's files, and where frames were hidden or
     /// focused on, there is none.
     pub graph: Option<Graph>,
@@ -196,6 +199,7 @@ impl Profile {
             estimated: false,
             slices: Slices::default(),
             callers: Vec::new(),
+            calls: Calls::default(),
             graph: None,
             groups: Vec::new(),
         }

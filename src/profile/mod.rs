@@ -5,6 +5,7 @@
 
 mod callers;
 mod callgrind;
+mod calls;
 mod contents;
 mod defect;
 mod error;
@@ -26,6 +27,7 @@ mod xdebug;
 
 pub use callers::{Caller, Sought};
 pub use callgrind::{Call, Detail, Graph, Part, UNPLACED_NAME};
+pub use calls::{Calls, OneCall, Step, Target};
 pub use contents::{
     Dialect, EXACT, Edge, FileSummary, FunctionCost, LEFT_OUT_NAME, Profile, STILL_RUNNING_NAME, Units,
 };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::callers::{Caller, Sought};
 use super::callgrind::{self, Graph, Head};
+use super::calls::{Calls, Target};
 use super::contents::{Dialect, FileSummary, LEFT_OUT_NAME, Profile, Units};
 use super::defect::DefectKind;
 use super::error::Error;
@@ -52,6 +53,8 @@ pub(crate) struct FileProfile {
     pub slices: Slices,
     /// Who called what was looked for.
     pub callers: Vec<Caller>,
+    /// The calls of the function that was looked for.
+    pub calls: Calls,
     /// In the tree's place, of files that hold no calls in order.
     pub graph: Option<Graph>,
 }
@@ -71,6 +74,8 @@ pub struct Wanted<'a> {
     pub places: GroupPlaces,
     /// Functions whose callers are looked for, in Xdebug's files.
     pub callers: Option<&'a dyn Sought>,
+    /// A function whose calls are wanted each by itself, in Xdebug's files.
+    pub calls: Option<&'a Target>,
 }
 
 /// How one file is looked at.
@@ -80,6 +85,8 @@ pub(crate) struct Look<'a> {
     pub marks: Option<&'a [u64]>,
     /// Functions whose callers are looked for.
     pub callers: Option<&'a dyn Sought>,
+    /// A function whose calls are wanted each by itself.
+    pub calls: Option<&'a Target>,
 }
 
 /// Bytes that files had at moments of interest, ascending: behind each mark a new segment of the slices begins.
@@ -109,6 +116,7 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Re
         let look = Look {
             marks: wanted.map(|wanted| wanted.marks.get(&path).map_or(&[][..], Vec::as_slice)),
             callers: wanted.and_then(|wanted| wanted.callers),
+            calls: wanted.and_then(|wanted| wanted.calls),
         };
         let mut file = match read_file(&path, options, look, &mut names) {
             Ok(file) => file,
@@ -176,12 +184,12 @@ fn read(paths: &[PathBuf], options: &Options, wanted: Option<&Wanted<'_>>) -> Re
 }
 
 fn profile(files: Vec<FileSummary>, merged: FileProfile, names: Functions) -> Profile {
-    let FileProfile { dialect, units, tree, slices, callers, graph, .. } = merged;
+    let FileProfile { dialect, units, tree, slices, callers, calls, graph, .. } = merged;
     match graph {
         Some(graph) => Profile::from_graph(dialect, 0, files, names, graph),
         None => {
             let mut profile = Profile::from_tree(dialect, units, files, names, tree);
-            (profile.slices, profile.callers) = (slices, callers);
+            (profile.slices, profile.callers, profile.calls) = (slices, callers, calls);
             profile
         }
     }
@@ -267,6 +275,7 @@ impl FileProfile {
         let place = |node: u32| Place { time: Time::Times(scale_new), ..Place::all(places[node as usize]) };
         self.slices.absorb(&file.slices.moved(|node| Some(place(node))));
         self.callers.append(&mut file.callers);
+        self.calls.absorb(&mut file.calls);
         Ok(())
     }
 }

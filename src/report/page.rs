@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::drift::{Drift, drift};
-use super::flame::{Differential, Flames, counted, differential, flames};
+use super::flame::{Differential, Flames, Singles, counted, differential, flames, singles};
 use super::functions::{Functions, functions};
 use super::links::Links;
 use super::{
@@ -11,6 +11,7 @@ use super::{
     processes, thresholds, timeline, words,
 };
 use crate::analysis::flame::Cost;
+use crate::analysis::messages::{Messages, NoMessages};
 use crate::analysis::profile::Shown;
 use crate::analysis::result::{State, Verdict};
 use crate::analysis::view::RunView;
@@ -97,6 +98,7 @@ struct Profile {
     facts: Vec<String>,
     notes: Vec<Vec<words::Piece>>,
     flames: Option<Flames>,
+    messages: Option<Singles>,
     drift: Drift,
     functions: Functions,
     processes: Vec<processes::Row>,
@@ -161,6 +163,7 @@ pub fn profile_html(title: &str, shown: &Shown) -> Result<String, Error> {
             notes: shown.notes.iter().map(|note| words::pieces(note)).collect(),
             waiting: waiting_words(graphs.as_ref()),
             flames: graphs,
+            messages: single_messages(shown.messages.as_ref(), &waiting)?,
             drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),
             functions: functions(summary, shown.busy.as_ref(), counted(&shown.flames).is_some()),
             processes: processes::processes(summary),
@@ -236,10 +239,15 @@ fn profile(view: &RunView) -> Result<Profile, Error> {
         processes: processes::processes(summary),
         waiting: waiting_words(graphs.as_ref()),
         flames: graphs,
+        messages: single_messages(view.messages.as_ref(), &waiting)?,
         drift: drift(&summary.figures.drift, !summary.waves.is_empty(), summary.figures.drift_looked_for),
         functions: functions(summary, view.busy.as_ref(), counted(&view.flames).is_some()),
         allocated: allocated(summary.figures.messages),
     })
+}
+
+fn single_messages(found: Option<&Result<Messages, NoMessages>>, waiting: &[&str]) -> Result<Option<Singles>, Error> {
+    found.map(|found| singles(found, &waiting.iter().copied().collect())).transpose()
 }
 
 fn waiting_words(graphs: Option<&Flames>) -> String {

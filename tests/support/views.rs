@@ -911,6 +911,7 @@ pub fn empty() -> RunView {
         timeline: Timeline::default(),
         flames: Vec::new(),
         busy: None,
+        messages: None,
         paths: None,
         difference: None,
         waiting: Vec::new(),
@@ -1015,7 +1016,7 @@ fn lines(flame: &Flame) -> Vec<String> {
     let mut lines = Vec::new();
     flame.stacks.stacks(|stack, cost| {
         let name = |step: &Step| match step {
-            Step::Function(name) => flame.names[*name as usize].clone(),
+            Step::Function(name) | Step::Again(name) => flame.names[*name as usize].clone(),
             Step::LeftOut | Step::Deeper(_) => panic!("nothing is left out"),
         };
         lines.push(format!("{} {cost}", stack.iter().map(name).collect::<Vec<_>>().join(";")));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::super::calls::Calls;
 use super::super::contents::{Dialect, FileSummary};
 use super::super::defect::{Defect, DefectKind};
 use super::super::error::Error;
@@ -84,6 +85,7 @@ pub(in super::super) fn read(path: &Path, source: Source, names: &mut Functions)
         sizes,
         slices: Slices::default(),
         callers: Vec::new(),
+        calls: Calls::default(),
         graph: Some(graph),
     })
 }

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::super::calls::Calls;
 use super::super::contents::{Dialect, Edge, FileSummary, FunctionCost, Profile, Units};
 use super::super::error::Error;
 use super::super::names::Functions;
@@ -86,6 +87,7 @@ impl Profile {
             estimated,
             slices: Slices::default(),
             callers: Vec::new(),
+            calls: Calls::default(),
             graph: Some(graph),
             groups: Vec::new(),
         }

@@ -13,6 +13,7 @@ use super::mapped::{self, Mapped};
 use super::processes::by_process;
 use super::record::{Recorded, Recorder};
 use super::spill::Spill;
+use crate::profile::calls::Calls;
 use crate::profile::contents::{Dialect, FileSummary, LEFT_OUT_NAME, STILL_RUNNING_NAME, Units};
 use crate::profile::defect::{Defect, DefectKind};
 use crate::profile::error::Error;
@@ -52,6 +53,7 @@ pub(crate) fn read(
     if let Source::Mapped(map) = &source
         && !options.streamed
         && look.callers.is_none()
+        && look.calls.is_none()
         && let Some(mapped) = mapped::read(map, options, look.marks)
     {
         refuse_others(path, &mapped.header)?;
@@ -308,14 +310,14 @@ fn mapped_profile(path: &Path, mapped: Mapped, bytes: u64, names: &mut Functions
         header: mapped.header,
     };
     summary.warnings.extend(misfit(summary.declared, tree.total().time));
-    let (units, callers) = (xdebug_units(&summary.header), Vec::new());
+    let (units, callers, calls) = (xdebug_units(&summary.header), Vec::new(), Calls::default());
     // Sums that were cut off are at the limit themselves: no cost here is below zero.
     let size = tree.nodes().iter().fold((0u64, 0u64), |sum, node| {
         let sizes = (node.cost.time.unsigned_abs(), node.cost.memory.unsigned_abs());
         (sum.0.saturating_add(sizes.0), sum.1.saturating_add(sizes.1))
     });
     let sizes = sizes(&units, size);
-    FileProfile { units, summary, dialect: Dialect::Xdebug, tree, sizes, slices, callers, graph: None }
+    FileProfile { units, summary, dialect: Dialect::Xdebug, tree, sizes, slices, callers, calls, graph: None }
 }
 
 /// What to say of calls that sum up to more time than the `summary:` of a file declares, by more than 1%: no script can.
@@ -359,6 +361,7 @@ pub(super) fn xdebug_profile(
 ) -> Result<FileProfile, Error> {
     let (tree, slices) = recorded.tree(look.marks.is_some(), room)?;
     let callers = look.callers.map_or(Ok(Vec::new()), |sought| recorded.callers(sought))?;
+    let calls = look.calls.map(|target| recorded.calls(target)).transpose()?.unwrap_or_default();
     if cut_compression {
         let (lines, bytes) = (recorded.found.good_lines, recorded.found.bytes);
         recorded.found.defect(lines, bytes, DefectKind::CutCompression);
@@ -402,6 +405,10 @@ pub(super) fn xdebug_profile(
         let own = if switches[at as usize] { Cost { time: each * node.calls as i64, memory: 0 } } else { node.cost };
         Some((u64::from(id), own))
     });
+    let calls = calls.settled(|key| {
+        let (file, name) = recorded.function(u64::from(key));
+        names.intern(&text(file), &text(name))
+    });
     let slices = slices.moved(|node| {
         let place = Place::all(places[node as usize]);
         Some(if switches[node as usize] { Place { time: Time::ForACall(each), memory: false, ..place } } else { place })
@@ -443,5 +450,6 @@ pub(super) fn xdebug_profile(
     let declared = summary.declared.filter(|_| found.complete_runs == found.runs);
     summary.warnings.extend(misfit(declared, merged.total().time));
     let sizes = sizes(&units, recorded.sizes);
-    Ok(FileProfile { summary, dialect: Dialect::Xdebug, units, tree: merged, sizes, slices, callers, graph: None })
+    let dialect = Dialect::Xdebug;
+    Ok(FileProfile { summary, dialect, units, tree: merged, sizes, slices, callers, calls, graph: None })
 }

@@ -21,6 +21,7 @@ mod order;
 mod processes;
 mod record;
 mod rest;
+mod single;
 mod spill;
 mod stream;
 mod strict;

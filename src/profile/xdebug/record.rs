@@ -11,7 +11,9 @@ use super::claims::{Outcome, Unclaimed};
 use super::compact::{Children, Compact, Head, Reader, Writer};
 use super::fibers::Role;
 use super::lexer::{Found, Lexer, Record, Sink};
+use super::single::Singles;
 use crate::profile::callers::{Caller, Sought};
+use crate::profile::calls::{Backwards, Target};
 use crate::profile::defect::DefectKind;
 use crate::profile::error::Error;
 use crate::profile::slices::Slices;
@@ -371,6 +373,40 @@ impl<S: Read + Seek> Recorded<S> {
             Caller { target, segment, file, function, line, calls }
         };
         Ok(ways.finish().map(caller).collect())
+    }
+
+    /// The calls of one function, each by itself, in nanoseconds; their functions are keys of [`tree`](Recorded::tree).
+    pub(crate) fn calls(&mut self, target: &Target) -> Result<Backwards, Error> {
+        let tick = self.found.header.nanoseconds_per_tick();
+        let wanted = (target.file.as_bytes(), target.name.as_bytes());
+        let pairs = 0..self.found.pairs.len() as u64;
+        let Some(key) = pairs.clone().find(|key| self.function(*key) == wanted) else {
+            return Ok(Backwards::default());
+        };
+        // How long a switch between fibers took by itself is not known of each.
+        let switches: Vec<bool> = pairs.map(|key| Role::of(self.function(key).1).is_switch()).collect();
+        let mut reader = Reader::new(&mut self.sink)?;
+        let mut singles = Singles::of(key as u32);
+        let mut marked = &self.marked[..];
+        singles.enter(marked.len() as u32);
+        let nanoseconds = |time: i64| u64::try_from(time).unwrap_or(0).saturating_mul(tick);
+        while let Some(record) = reader.previous()? {
+            while let Some((_, before)) =
+                marked.split_last().filter(|(first, _)| self.records - singles.taken() <= **first)
+            {
+                marked = before;
+                singles.enter(marked.len() as u32);
+            }
+            match record {
+                Compact::End { roots, .. } => singles.end_of_run(roots),
+                Compact::Excess { distance, time } => singles.excess(distance, nanoseconds(time)),
+                Compact::Record { pair, cost, children, inherited, .. } => {
+                    let own = if switches[pair as usize - 1] { 0 } else { nanoseconds(cost.time) };
+                    singles.record(pair - 1, own, !inherited, &children);
+                }
+            }
+        }
+        Ok(singles.finish())
     }
 
     /// File and name of a key of [`tree`](Recorded::tree).

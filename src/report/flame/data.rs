@@ -27,6 +27,12 @@ pub(super) struct Data<'a> {
     pub events: Option<String>,
     /// The cost that is shown first.
     pub first: &'a str,
+    /// The part of the recording that is shown first, where that is not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slice: Option<&'a str>,
+    /// What shares are of, where that is not the whole recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub whole: Option<&'a str>,
     /// The graphs.
     pub graphs: Vec<Graph<'a>>,
     /// Of two profiles as one: what its frames were and are.
@@ -55,6 +61,9 @@ pub(super) struct Graph<'a> {
     pub small: Vec<u64>,
     /// Such functions that are not even named: a search says that it does not know them.
     pub unknown: u64,
+    /// What is said of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// Of two profiles: whose widths its frames have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub side: Option<&'a str>,

@@ -101,11 +101,12 @@ fn graphs(difference: &Difference, per: &'static str) -> Result<Option<Flames>, 
     part.left_out = words::percent(least);
     let (labels, kinds, laid) = labelled(&first.stacks, &difference.names);
     let unit = format!("{} per {per}", if first.cost == Cost::Allocation { "bytes" } else { "ns" });
-    part.take_pictures(&laid, (&labels, &kinds), Unit { name: &unit, factor: 1.0 / SCALE as f64 })?;
+    part.take_pictures(&laid, (&labels, &kinds), Unit { name: &unit, factor: 1.0 / SCALE as f64, in_time: false })?;
     let (names, kinds) = names.taken();
     let compared = data::Compared { per, work: difference.work, scale: SCALE, figures };
     let (first, difference) = (cost_word(&first.cost), Some(compared));
-    part.data = embed::script_json(&Data { names, kinds, events: None, first, graphs, difference })?;
+    let data = Data { names, kinds, events: None, first, slice: None, whole: None, graphs, difference };
+    part.data = embed::script_json(&data)?;
     Ok(Some(part))
 }
 
@@ -139,14 +140,13 @@ fn labelled(frames: &Ordered, names: &[String]) -> (Vec<String>, Vec<Kind>, Laid
     (labels, kinds, laid)
 }
 
-/// What stands before a name. Shades look different, so that they are told apart by what cannot be seen, too.
-fn mark(change: FrameChange) -> String {
-    let shade = |shade: u8| "\u{2060}".repeat(shade.into());
+/// What stands before a name.
+fn mark(change: FrameChange) -> &'static str {
     match change {
-        FrameChange::New => "new: ".to_owned(),
-        FrameChange::Gone => "gone: ".to_owned(),
-        FrameChange::More(larger) => format!("▲{} ", shade(larger)),
-        FrameChange::Less(larger) => format!("▼{} ", shade(larger)),
-        FrameChange::Unknown | FrameChange::Waits | FrameChange::Same | FrameChange::Note => String::new(),
+        FrameChange::New => "new: ",
+        FrameChange::Gone => "gone: ",
+        FrameChange::More(_) => "▲ ",
+        FrameChange::Less(_) => "▼ ",
+        FrameChange::Unknown | FrameChange::Waits | FrameChange::Same | FrameChange::Note => "",
     }
 }

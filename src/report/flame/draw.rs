@@ -2,6 +2,7 @@
 //! exchanged for style classes, its page frame is left off.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use inferno::flamegraph::color::{Color, PaletteMap};
 use inferno::flamegraph::{self, Direction, Options};
@@ -28,6 +29,8 @@ pub(super) struct Unit<'a> {
     pub name: &'a str,
     /// So much of it is one of the tree's.
     pub factor: f64,
+    /// From left to right as time went, in the place of by name.
+    pub in_time: bool,
 }
 
 /// The static picture of `laid` for a screen of about `width` pixels, frames below `share` left out. Each of the names
@@ -41,24 +44,39 @@ pub(super) fn picture(
 ) -> Result<String, Error> {
     let laid = laid.pruned(share, LEVELS);
     let name = |step: Step| match step {
-        Step::Function(name) => Cow::Borrowed(names[name as usize].as_str()),
+        Step::Function(name) | Step::Again(name) => Cow::Borrowed(names[name as usize].as_str()),
         Step::LeftOut => LEFT_OUT.into(),
         Step::Deeper(levels) => format!("[{}]", words::deeper(levels)).into(),
     };
     let kind = |step: Step| match step {
-        Step::Function(name) => kinds[name as usize].look(),
+        Step::Function(name) | Step::Again(name) => kinds[name as usize].look(),
         Step::LeftOut | Step::Deeper(_) => Kind::Note,
     };
     // The one place where stacks become text: inferno reads nothing else.
     let mut lines = Vec::new();
     let mut palette = PaletteMap::default();
-    laid.stacks(|stack, cost| {
-        let frames: Vec<String> = stack.iter().map(|step| frame_text(&name(*step))).collect();
-        for (step, text) in stack.iter().zip(&frames) {
-            palette.insert(text.clone(), marker(kind(*step)));
-        }
+    let mut looks: HashMap<String, Kind> = HashMap::new();
+    let mut line = |stack: &[Step], cost: u64| {
+        // inferno tells frames apart by their text alone: what looks otherwise, or comes once more, has another one that
+        // reads the same.
+        let mut text = |step: &Step| {
+            let (mut text, kind) = (frame_text(&name(*step)), kind(*step));
+            if let Step::Again(_) = step {
+                text.extend([JOINER, JOINER]);
+            }
+            while *looks.entry(text.clone()).or_insert(kind) != kind {
+                text.push(JOINER);
+            }
+            palette.insert(text.clone(), marker(kind));
+            text
+        };
+        let frames: Vec<String> = stack.iter().map(&mut text).collect();
         lines.push(format!("{} {cost}", frames.join(";")));
-    });
+    };
+    match unit.in_time {
+        true => laid.in_time(line),
+        false => laid.stacks(&mut line),
+    }
     if lines.is_empty() {
         return Ok(String::new());
     }
@@ -73,6 +91,11 @@ pub(super) fn picture(
     options.count_name = unit.name.to_owned();
     options.factor = unit.factor;
     options.palette_map = Some(&mut palette);
+    if unit.in_time {
+        // It takes the last line first.
+        options.flame_chart = true;
+        lines.reverse();
+    }
     let mut svg = Vec::new();
     flamegraph::from_lines(&mut options, lines.iter().map(String::as_str), &mut svg)
         .map_err(|error| strange(&error.to_string()))?;
@@ -167,7 +190,8 @@ mod tests {
         let flame = Flame::of_stacks(Slice::All, stacks);
         let waiting = HashSet::from(["php::fread"]);
         let kinds: Vec<Kind> = flame.names.iter().map(|name| Kind::of(name, &waiting)).collect();
-        picture(&flame.stacks, (&flame.names, &kinds), 1000, 0.02, Unit { name: "ns", factor: 1.0 }).unwrap()
+        picture(&flame.stacks, (&flame.names, &kinds), 1000, 0.02, Unit { name: "ns", factor: 1.0, in_time: false })
+            .unwrap()
     }
 
     /// As inferno writes it, the two lines of figures that depend on its fonts left as they are.

@@ -6,6 +6,8 @@ mod differential;
 mod draw;
 mod kind;
 mod part;
+mod single;
 
 pub(super) use differential::{Differential, differential};
 pub(super) use part::{Flames, counted, flames};
+pub(super) use single::{Singles, singles};

@@ -41,8 +41,25 @@ pub(in crate::report) struct Flames {
     pub deepest: Option<usize>,
     /// It is of two profiles.
     pub difference: bool,
+    /// It is of single messages.
+    pub single: bool,
+    /// What readers without script see first.
+    pub title: String,
+    /// The others of them for readers without script, who see the first.
+    pub others: Vec<Picture>,
     /// Share of the wall time that was spent waiting.
     pub waiting_share: Option<f64>,
+}
+
+/// A graph for readers without script.
+#[derive(Debug)]
+pub(in crate::report) struct Picture {
+    /// What it shows.
+    pub title: String,
+    /// For wide screens.
+    pub wide: String,
+    /// For narrow ones.
+    pub narrow: String,
 }
 
 /// Makes the graphs; nothing where there is no cost to show. `waiting` names the functions that wait.
@@ -76,7 +93,7 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost
         Cost::Events(event) => event,
     };
     let kinds: Vec<Kind> = flame.names.iter().map(|name| Kind::of(name, &waiting)).collect();
-    part.take_pictures(&flame.stacks, (&flame.names, &kinds), Unit { name: unit, factor: 1.0 })?;
+    part.take_pictures(&flame.stacks, (&flame.names, &kinds), Unit { name: unit, factor: 1.0, in_time: false })?;
     let has = |test: &dyn Fn(&Graph<'_>) -> bool| graphs.iter().any(test);
     part.allocation = has(&|graph| graph.cost == "allocation");
     part.busy = has(&|graph| graph.busy);
@@ -93,7 +110,8 @@ pub(in crate::report) fn flames(flames: &[Flame], waiting: &[&str], first: &Cost
     part.waiting_share = waiting_share(flames, &waiting);
     let first = if allocation { "allocation" } else { "time" };
     let (names, kinds) = names.taken();
-    let data = Data { names, kinds, events: counted(flames), first, graphs, difference: None };
+    let events = counted(flames);
+    let data = Data { names, kinds, events, first, slice: None, whole: None, graphs, difference: None };
     part.data = embed::script_json(&data)?;
     Ok(Some(part))
 }

@@ -23,7 +23,8 @@ fn violations(page: &mut Page<'_>) -> Vec<String> {
     found.as_array().expect("a list").iter().map(ToString::to_string).collect()
 }
 
-fn check(browser: &mut Browser, path: &Path, name: &str) {
+/// Looks at a page on screens of several widths, by day and by night.
+pub(super) fn check(browser: &mut Browser, path: &Path, name: &str) {
     for (width, dark) in [(1280, false), (1280, true), (768, false), (390, true)] {
         let mut page = browser.open(path, Screen { dark, ..Screen::wide(width) });
         let found = violations(&mut page);

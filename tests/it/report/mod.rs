@@ -4,6 +4,7 @@ mod accessible;
 mod compared;
 mod differential;
 mod links;
+mod messages;
 mod page;
 mod runs;
 mod schema;

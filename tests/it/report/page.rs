@@ -450,6 +450,7 @@ fn the_profile_part_stands_alone() {
         waiting: view.waiting,
         notes: vec!["Two processes wrote into one file; `61%` could be attributed.".to_owned()],
         callers: Vec::new(),
+        messages: None,
         paths: None,
     };
     let html = profile_html("cachegrind.out.4711", &shown).expect("a page");
