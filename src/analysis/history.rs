@@ -262,7 +262,7 @@ impl RunHistory {
             Event::Counted(counted) => self.counted.push(counted),
             Event::Interrupted(interrupted) => self.interrupted = Some(interrupted),
             Event::End(end) => self.end = Some(end),
-            Event::Look(_) | Event::Rest(_) => {}
+            Event::Look(_) | Event::Rest(_) | Event::Workers(_) => {}
         }
         Ok(())
     }

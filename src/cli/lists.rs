@@ -13,6 +13,7 @@ const ENGINES: Names<Engine> = &[
     ("builtin", "This program", Engine::Builtin),
     ("smtp-source", "Postfix's smtp-source, with its limits", Engine::SmtpSource),
     ("command", "What --load-command says, once for each message or session", Engine::Command),
+    ("locust", "Locust, in several processes, also on other machines", Engine::Locust),
 ];
 
 const PASSES: Names<Pass> = &[

@@ -9,10 +9,12 @@ use super::against::Other;
 use super::config::Config;
 use super::exit::Exit;
 use super::export::{self, Wanted};
+use super::fleet;
 use super::lists::{self, ScenarioName};
 use super::parse;
 use super::run::Show;
-use crate::load::{Auth, Tool};
+use crate::load::external::locust;
+use crate::load::{Address, Auth, SessionOptions, Tool};
 use crate::model::plan::{Engine, FailOn, Mail, Pass, Plan};
 
 /// Arguments of the main job.
@@ -94,6 +96,8 @@ pub struct Args {
     /// Command of `--engine command`; {host} and {port} are replaced
     #[arg(long, value_name = "CMD", help_heading = "Load")]
     pub load_command: Option<String>,
+    #[command(flatten)]
+    pub fleet: fleet::Args,
     /// Let the load leave this machine
     #[arg(long, help_heading = "Load")]
     pub allow_remote: bool,
@@ -221,11 +225,26 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
     {
         bail!("--auth takes USER:PASS");
     }
+    let target = args.target.as_deref().map(Address::parse).transpose()?;
+    let workers = args.fleet.lower(engine, target.as_ref(), args.allow_remote)?;
     let tool = Tool::of(engine, args.load_command.as_deref());
     let scenarios = match &tool {
         Some(tool) => scenarios.iter().map(|scenario| tool.scenario(scenario)).collect(),
         None => scenarios,
     };
+    let mail = Mail {
+        from: args.from.clone(),
+        to: args.to.clone(),
+        helo: args.helo.clone(),
+        auth: args.auth.clone(),
+        starttls: args.starttls,
+        tls: args.tls,
+    };
+    if engine == Engine::Locust {
+        for scenario in &scenarios {
+            locust::check(scenario, &SessionOptions::of_mail(&mail, args.allow_remote))?;
+        }
+    }
     Ok(Plan {
         command: args.command.clone(),
         attach: args.attach.clone(),
@@ -237,14 +256,7 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         scale: args.scale,
         budget: (!args.full).then_some(args.budget),
         waves: args.waves,
-        mail: Mail {
-            from: args.from.clone(),
-            to: args.to.clone(),
-            helo: args.helo.clone(),
-            auth: args.auth.clone(),
-            starttls: args.starttls,
-            tls: args.tls,
-        },
+        mail,
         ready_timeout: args.ready_timeout,
         stall_timeout: args.stall_timeout,
         rest: args.rest,
@@ -257,6 +269,8 @@ pub fn plan(args: &Args, config: &Config) -> anyhow::Result<Plan> {
         after: args.after.clone(),
         engine,
         load_command: args.load_command.clone(),
+        locust_workers: workers.local,
+        remote_workers: workers.remote,
         allow_remote: args.allow_remote,
         allow_forward: args.allow_forward,
         max_disk: args.max_disk,

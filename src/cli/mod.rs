@@ -9,6 +9,7 @@ mod config_checks;
 mod doctor;
 mod exit;
 mod export;
+mod fleet;
 mod hidden;
 mod lists;
 mod load;

@@ -221,7 +221,9 @@ fn ran_again(
     let names = analysis::to_confirm(&config.settings.thresholds, &view.result.thresholds);
     let scenarios: Vec<_> = plan.scenarios.iter().filter(|scenario| names.contains(&scenario.name)).cloned().collect();
     // Whoever has several runs made says himself what he makes of them.
-    if scenarios.is_empty() || show.progress_alone || !view.result.failures.is_empty() {
+    // Nor are workers of other machines called a second time.
+    let alone = plan.remote_workers == 0;
+    if scenarios.is_empty() || show.progress_alone || !view.result.failures.is_empty() || !alone {
         return Ok(false);
     }
     if !show.quiet {

@@ -11,6 +11,7 @@ use super::recorder::Recorder;
 use super::running_php::LeftXdebug;
 use super::sample_log::SampleLog;
 use crate::journal::Folder;
+use crate::load::Tool;
 use crate::model::Runtime;
 use crate::model::plan::{Pass, Plan};
 use crate::server::command::Invocation;
@@ -28,6 +29,8 @@ pub struct Context<'a> {
     pub(super) folder: &'a Folder,
     /// The journal, and what it means so far.
     pub(super) recorder: Recorder,
+    /// What makes the load, where it is not the built-in engine.
+    pub(super) tool: Option<Tool>,
     /// Signals.
     pub(super) interrupt: Interrupt,
     /// Ends what we launched where we are killed.

@@ -6,6 +6,7 @@ mod count_pass;
 mod diagnosis;
 mod disk;
 mod environment;
+mod fleet;
 mod floors;
 mod hooks;
 mod interrupt;

@@ -110,7 +110,7 @@ async fn from_another_address(
     session: &mut Session,
     options: &SessionOptions,
 ) -> Result<(u64, u64), Halt> {
-    if run.plan.engine != Engine::Builtin || !matches!(session.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
+    if !has_addresses(run) || !matches!(session.address.ip(), IpAddr::V4(ip) if ip.is_loopback()) {
         return Ok((0, 0));
     }
     // A server that puts off each new client would put off every session.
@@ -144,6 +144,15 @@ async fn from_another_address(
             .to_owned(),
     }))?;
     Ok((sessions, held))
+}
+
+/// Whether the load can come from loopback addresses of its own choice.
+fn has_addresses(run: &Context<'_>) -> bool {
+    match run.plan.engine {
+        Engine::Builtin => true,
+        Engine::Locust => run.plan.remote_workers == 0,
+        Engine::SmtpSource | Engine::Command => false,
+    }
 }
 
 /// Whether a conversation from another address takes the server clearly longer.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::context::Context;
 use super::count_pass;
 use super::environment;
+use super::fleet;
 use super::hooks;
 use super::interrupt::Interrupt;
 use super::measure_pass;
@@ -113,6 +114,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
     let descriptors =
         nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_err(std::io::Error::from)?;
     let mut run = Context {
+        tool: None,
         allow_xdebug: None,
         recorder: Recorder::new(journal, Cells::new(plan, bounds)),
         sample_log: SampleLog::begin(folder.new_samples()?)?,
@@ -187,6 +189,7 @@ async fn carry_out(
     for warning in environment::warnings(run.plan, &run.invocation, run.php.as_ref(), &run.cwd) {
         run.recorder.write(Event::Warning(warning))?;
     }
+    fleet::call(run).await?;
     for pass in &run.plan.passes {
         run.interrupt.check()?;
         match pass {

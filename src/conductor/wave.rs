@@ -14,7 +14,7 @@ use super::stop_reason::Halt;
 use super::supervise::{self, News};
 use crate::diagnose::{Observations, Witness};
 use crate::journal::{Event, Live, Scene, Warning, WaveBegin, WaveEnd};
-use crate::load::{self, Control, Job, SessionOptions, Tool};
+use crate::load::{self, Control, Job, SessionOptions};
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::Scenario;
 use crate::model::{EarlyEnd, Pass, WarningKind};
@@ -82,7 +82,7 @@ pub(super) async fn run_load(
     let cpu_before = session.cpu_now();
     let control = Arc::new(Control::new());
     let job = job(run, session, &asked);
-    let tool = Tool::of(run.plan.engine, run.plan.load_command.as_deref());
+    let tool = run.tool.clone();
     if let Some(follower) = &session.follower {
         let bound = Arc::clone(&control);
         follower.at_bound(move || bound.stop());
@@ -132,6 +132,7 @@ pub(super) async fn run_load(
         let ended = WaveEnd { scene: scene.clone(), tally: Box::new(tally.clone()), server_cpu, moved };
         run.recorder.write(Event::WaveEnd(ended))?;
     }
+    super::fleet::say(run)?;
     if let Some(halt) = halt {
         return Err(halt);
     }

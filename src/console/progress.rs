@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::style::Style;
 use crate::journal::{
     Counted, Counter, Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned,
-    Preflight, Ready, ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd,
+    Preflight, Ready, ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd, Workers,
 };
 use crate::model::load_stats::refused_or_failed;
 use crate::model::{Metric, Pass, State, TRIES, per_message, spread};
@@ -131,6 +131,9 @@ impl Console {
                 let name = format!("profile-run {}", env!("CARGO_PKG_VERSION"));
                 let server = plan.attach.as_ref().map_or(plan.command.join(" "), |name| format!("--attach {name}"));
                 self.stay(&format!("{} · {server}", self.style.bold(&name)));
+            }
+            Event::Workers(Workers { version, here, command: None, .. }) => {
+                self.step("locust", &format!("{version}, {}", phrase::plural(here.len() as u64, "worker")));
             }
             Event::Ready(Ready { pass: Pass::Count, .. }) => {}
             Event::Ready(Ready { address, pid, seconds, others, versions, .. }) => {
@@ -269,6 +272,11 @@ impl Console {
 impl Observer for Console {
     fn event(&mut self, line: &Line) {
         self.take_up(line);
+        if let Event::Workers(Workers { wanted, command: Some(command), .. }) = &line.event {
+            // Without it nothing goes on, however little was to be said.
+            let workers = phrase::plural(u64::from(*wanted), "worker");
+            self.stay(&format!("  locust    waits for {workers}. On the other machines run, once for each:\n  {command}"));
+        }
         match self.detail {
             Detail::Quiet | Detail::Progress => {}
             Detail::Steps => self.show(&line.event),

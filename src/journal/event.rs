@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::launched::{Failure, Launch, Preflight, Ready, Sampled, TargetExit};
-use super::run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning};
+use super::run::{End, Header, Interrupted, NotMeasured, Planned, Profiled, Warning, Workers};
 use super::worked::{
     CensusTaken, CodeRead, Counted, Counter, Floor, LedgerTaken, Look, Marked, Rest, ScenarioBegin, ScenarioEnd,
     WaveBegin, WaveEnd,
@@ -32,6 +32,8 @@ pub enum Event {
     Header(Header),
     /// What was asked.
     Plan(Planned),
+    /// Workers of Locust that are waited for, or are there.
+    Workers(Workers),
     /// Times of this build and another one that were launched in turn before.
     Against(Box<Against>),
     /// The target was started.

@@ -19,7 +19,7 @@ pub use event::{Event, Line, SCHEMA};
 pub use folder::{Folder, FolderError, Readers};
 pub use launched::{Failure, Launch, Preflight, PreflightStep, Ready, Sampled, TargetExit};
 pub use reader::{Damage, Journal, JournalError};
-pub use run::{End, Header, Interrupted, NotMeasured, Planned, ProfileWriter, Profiled, Warning};
+pub use run::{End, Header, Interrupted, NotMeasured, Planned, ProfileWriter, Profiled, Warning, Worker, Workers};
 pub use samples::{SampleWriter, read_samples};
 pub use worked::{
     Asked, CensusTaken, CodeRead, Counted, Counter, Floor, HolderCount, LedgerTaken, Look, Marked, ProcessFloor, Rest,

@@ -58,6 +58,29 @@ pub struct Warning {
     pub advice: String,
 }
 
+/// Workers of Locust that are waited for, or are there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Locust's version.
+    pub version: String,
+    /// How many there should be.
+    pub wanted: u32,
+    /// Who is there.
+    pub here: Vec<Worker>,
+    /// What starts one on another machine, while such are waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// A worker of Locust.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its machine's name.
+    pub host: String,
+    /// Its process there.
+    pub pid: i32,
+}
+
 /// Something that could not be measured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotMeasured {

@@ -96,6 +96,14 @@ impl Address {
         Ok(Self::Tcp { host: host.to_owned(), port })
     }
 
+    /// The host as it was typed; none for a socket in the file system.
+    pub fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp { host, .. } => Some(host),
+            Self::Unix(_) => None,
+        }
+    }
+
     /// Resolves the address and checks that it may be loaded: this machine's own addresses and the
     /// names of a container's host without a word, others only with `allow_remote`.
     ///

@@ -65,6 +65,15 @@ pub enum LoadError {
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// The program that should make the load is not there.
+    #[error(
+        "Locust is not installed here, neither as `locust` nor as a module of python3. Install it with\n  \
+         python3 -m venv ~/locust && ~/locust/bin/pip install locust && PATH=~/locust/bin:$PATH"
+    )]
+    NoLocust,
+    /// It is there and does not do it.
+    #[error("--engine locust: {0}")]
+    Locust(String),
     /// The operating system refused something that a load cannot do without.
     #[error("{what}: {source}")]
     System {
@@ -129,6 +138,14 @@ pub enum PlanError {
     /// A wait of less than a second.
     #[error("--engine smtp-source: it waits whole seconds alone")]
     WholeSeconds,
+    /// The same, of Locust's workers.
+    #[error("--engine locust: it {lacks}; scenario `{scenario}` needs --engine builtin")]
+    Locust {
+        /// What it cannot do.
+        lacks: &'static str,
+        /// The scenario that asks for it.
+        scenario: String,
+    },
     /// Nothing to run.
     #[error("--load-command is empty: write what is to be run, `{{host}}` and `{{port}}` in it")]
     NoCommand,

@@ -31,6 +31,7 @@ pub use address::{Address, Endpoint, Family, Resolved};
 pub use dialogue::offered_mechanism;
 pub use engine::run;
 pub use error::{LoadError, PlanError, TlsError};
+pub use external::locust::{Locust, Muster, Note, Workers};
 pub use external::{Tool, run_external};
 pub use job::{AskKernel, Auth, Control, HANDSHAKES, Job, Live, Mechanism, Rate, SessionOptions, Sources};
 pub use play::{CutOff, Move, Once, Recording, Speaker, answers, headers, once, run as play, written};

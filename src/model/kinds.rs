@@ -29,6 +29,12 @@ pub enum WarningKind {
     OneAddress,
     /// The server listens on another port than before.
     PortMoved,
+    /// A worker of Locust's is not there any more.
+    LostWorker,
+    /// A worker has another version of Locust.
+    WorkerVersion,
+    /// A worker's clock differs.
+    WorkerClock,
     /// Other programs used much of the machine's processors.
     BusyMachine,
     /// The profile pass ended early, as its files had taken the disk that they may.

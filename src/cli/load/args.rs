@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::super::fleet;
 use super::super::lists::{self, ScenarioName};
 use super::super::parse;
 use crate::load::{Address, Auth, Mechanism};
@@ -143,12 +144,14 @@ pub struct Args {
     /// Try a refused connection so often
     #[arg(short = 'C', long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Connection")]
     pub connect_tries: u32,
-    /// Who makes the load: this program, postfix's smtp-source, or --load-command
+    /// Who makes the load: this program, postfix's smtp-source, --load-command, or Locust
     #[arg(long, value_name = "ENGINE", default_value = "builtin", value_parser = lists::engine(), help_heading = "Connection")]
     pub engine: Engine,
     /// Run this by the shell for each message (or session); {host} {port} {from} {to} {number} are filled in
     #[arg(long, value_name = "COMMAND", required_if_eq("engine", "command"), help_heading = "Connection")]
     pub load_command: Option<String>,
+    #[command(flatten)]
+    pub fleet: fleet::Args,
     /// Allow a server that is not this machine
     #[arg(long, help_heading = "Connection")]
     pub allow_remote: bool,

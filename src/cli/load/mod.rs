@@ -12,9 +12,12 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
+use super::fleet;
 use super::stdout::errln;
+use crate::load::external::locust;
 use crate::load::{self, Control, Job, Tool};
 use crate::model::load_stats::{LoadRow, LoadStats, RowPass};
+use crate::model::plan::Engine;
 use crate::server::listeners::other_side;
 
 pub use args::Args;
@@ -33,6 +36,17 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     if tool == Some(Tool::SmtpSource) {
         errln!("profile-run: {}", load::external::smtp_source::LIMITS);
     }
+    let workers = args.fleet.lower(args.engine, Some(&args.target), args.allow_remote)?;
+    let called = match args.engine {
+        Engine::Locust => {
+            for job in &jobs {
+                locust::check(&job.scenario, &job.options)?;
+            }
+            Some(fleet::call(workers, args.quiet)?)
+        }
+        _ => None,
+    };
+    let tool = called.as_ref().map(|called| Tool::Locust(called.locust.clone())).or(tool);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut rows = Vec::new();
     let mut exit = Exit::Held;
@@ -48,6 +62,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         let row = LoadRow::new(&job.scenario.name, None, RowPass::Load, &stats, server_cpu);
         shown.end(&job, &stats, &row);
         rows.push(row);
+        for note in called.iter().flat_map(|called| called.locust.notes()) {
+            errln!("profile-run: {} {}", note.text, note.advice);
+        }
         exit = exit_of(&stats, exit);
         if matches!(exit, Exit::TargetFailed | Exit::Interrupted) {
             break;

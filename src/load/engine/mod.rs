@@ -23,6 +23,7 @@ use rustls::pki_types::ServerName;
 use crate::model::plan::scenario::TlsMode;
 
 pub use self::count::Cause;
+pub use self::lost::handshakes;
 use self::count::Counters;
 use self::session::{Session, State, Timer};
 use super::address::{Address, Endpoint};

@@ -5,7 +5,6 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -30,24 +29,45 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with nothing to read; `ended` is told `token` once it has exited.
+    /// Starts `command` with nothing to read; `tell` is called once it has exited.
+    ///
+    /// # Errors
+    /// As [`Process::start_reading`].
+    pub fn start(command: Command, tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
+        Self::start_reading(command, Stdio::null(), tell)
+    }
+
+    /// Starts `command`; it is killed where the thread that starts it ends, however that comes: so it has to be one that
+    /// lives as long as the program may. `tell` is called once it has exited.
     ///
     /// # Errors
     /// The program is not there, or the system has no more processes or descriptors.
-    pub fn start(mut command: Command, token: u64, ended: Sender<u64>) -> io::Result<Self> {
+    pub fn start_reading(
+        mut command: Command,
+        stdin: Stdio,
+        tell: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Self> {
         let file = |name| -> io::Result<File> { Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)) };
         let (output, errors) = (file(c"output")?, file(c"errors")?);
-        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(errors.try_clone()?).process_group(0);
+        command.stdin(stdin).stdout(output.try_clone()?).stderr(errors.try_clone()?).process_group(0);
+        // SAFETY: one system call between fork and exec.
+        unsafe {
+            command.pre_exec(|| nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(io::Error::from));
+        }
         let child = command.spawn()?;
         let process = Self { pid: Pid::from_raw(child.id() as i32), output, errors, reaped: false };
         let pid = process.pid;
         // It waits and does not reap: the pid stays the program's until the owner has done with it.
         std::thread::Builder::new().name("wait".into()).stack_size(64 * 1024).spawn(move || {
             while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR) {}
-            // Nobody listens only where the owner has given up.
-            let _ = ended.send(token);
+            tell();
         })?;
         Ok(process)
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw()
     }
 
     /// Takes the exit status and the CPU seconds (with those of its own children) of a program that has exited,

@@ -57,7 +57,9 @@ pub fn run(job: &Job, command: &str, control: &Control) -> Result<LoadStats, Loa
             }
             let mut shell = Command::new("sh");
             shell.arg("-c").arg(template::fill(command, job, taken + 1)?);
-            let process = match Process::start(shell, taken, ended.clone()) {
+            let (tell, token) = (ended.clone(), taken);
+            // Nobody listens only where we have given up.
+            let process = match Process::start(shell, move || tell.send(token).unwrap_or_default()) {
                 Ok(process) => process,
                 // Out of processes or descriptors: ours to say, and to try again once a run has ended.
                 Err(_) if !running.is_empty() => {

@@ -85,7 +85,9 @@ fn start(job: &Job) -> Result<(Process, Receiver<u64>), LoadError> {
         let mut command = Command::new(program);
         // Its words are read, so they are to be English.
         command.args(&arguments).env("LC_ALL", "C");
-        Process::start(command, 0, ended.clone())
+        let tell = ended.clone();
+        // Nobody listens only where we have given up.
+        Process::start(command, move || tell.send(0).unwrap_or_default())
     };
     // One after the other: whichever is there is started once.
     let process = start(PLACES[0])

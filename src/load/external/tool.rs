@@ -7,6 +7,7 @@ use crate::model::plan::scenario::{Depth, Ending, Expect, PerConnection, Scenari
 use super::super::error::LoadError;
 use super::super::job::{Control, Job};
 use super::super::play::{self, Recording};
+use super::locust::Locust;
 use super::{runs, source_run};
 
 /// What makes the load in place of the built-in engine.
@@ -19,13 +20,16 @@ pub enum Tool {
     Command(String),
     /// A recorded conversation, played as it stands.
     Script(Recording),
+    /// Locust's workers, which are there already.
+    Locust(Locust),
 }
 
 impl Tool {
-    /// The tool of `engine`; none for the built-in one. `command` is that of the command engine.
+    /// The tool of `engine` where that is started for each load; none for the built-in one, and for Locust, whose
+    /// workers have to be called first. `command` is that of the command engine.
     pub fn of(engine: Engine, command: Option<&str>) -> Option<Self> {
         match engine {
-            Engine::Builtin => None,
+            Engine::Builtin | Engine::Locust => None,
             Engine::SmtpSource => Some(Tool::SmtpSource),
             Engine::Command => Some(Tool::Command(command.unwrap_or_default().to_owned())),
         }
@@ -35,7 +39,7 @@ impl Tool {
     /// often and how many at once is kept of the scenario, all else is the command's own.
     pub fn scenario(&self, scenario: &Scenario) -> Scenario {
         match self {
-            Tool::SmtpSource => scenario.clone(),
+            Tool::SmtpSource | Tool::Locust(_) => scenario.clone(),
             Tool::Command(_) | Tool::Script(_) => Scenario {
                 until: Depth::Connect,
                 ending: Ending::Quit,
@@ -58,5 +62,6 @@ pub fn run_external(job: &Job, tool: &Tool, control: &Control) -> Result<LoadSta
         Tool::SmtpSource => source_run::run(job, control),
         Tool::Command(command) => runs::run(job, command, control),
         Tool::Script(recording) => play::run(job, recording, control),
+        Tool::Locust(locust) => locust.run(job, control),
     }
 }

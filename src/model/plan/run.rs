@@ -19,6 +19,8 @@ pub enum Engine {
     SmtpSource,
     /// The load command, counted in runs.
     Command,
+    /// Locust's workers, here or on other machines.
+    Locust,
 }
 
 /// The mail options of every session.
@@ -120,6 +122,12 @@ pub struct Plan {
     pub engine: Engine,
     /// The command of the command engine.
     pub load_command: Option<String>,
+    /// Locust's workers on this machine.
+    #[serde(default)]
+    pub locust_workers: u32,
+    /// Locust's workers on other machines.
+    #[serde(default)]
+    pub remote_workers: u32,
     /// The load may leave this machine.
     pub allow_remote: bool,
     /// The target may forward mail for real.
