@@ -40,6 +40,7 @@ missing() {
     has chromium || has chromium-browser || has google-chrome || echo chromium
     { python3 -c 'import aiosmtpd' || /usr/bin/python3 -c 'import aiosmtpd'; } 2>/dev/null || echo python3-aiosmtpd
     /usr/bin/python3 -c 'import jsonschema' 2>/dev/null || echo python3-jsonschema
+    python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     has tmux || echo tmux
     has lsof || echo lsof
     has ps || echo procps
@@ -49,7 +50,7 @@ missing() {
     has strace || echo strace
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
-    [ "$1" != truth ] || { has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; }
+    [ "$1" != truth ] || { has ip || echo iproute2; has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; }
     [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; cross; has qemu-aarch64-static || echo qemu-user-static; }
     has groff || echo groff-base
     has npm || { [ -d target/peers/package ] && [ -d target/peers/axe ]; } || echo npm
@@ -68,11 +69,22 @@ from_npm() {
     mv "target/peers/$2.new" "target/peers/$2"
 }
 
-# Readers of profiles, and a judge of pages, that Debian does not have.
+# Locust into a Python of its own. One that was copied from elsewhere does not start, and is made anew.
+from_pypi() {
+    ! target/peers/locust/bin/locust --version >/dev/null 2>&1 || return 0
+    rm -rf target/peers/locust
+    { python3 -m venv target/peers/locust && target/peers/locust/bin/pip install --quiet locust; } || {
+        echo "locust could not be had from PyPI, and tests load with it" >&2
+        exit 1
+    }
+}
+
+# Readers of profiles, a judge of pages and another load, that Debian does not have.
 peers() {
     if [ "$1" != demo ]; then
         from_npm speedscope package "opens its page"
         from_npm axe-core axe "asks it whether everyone can use the report"
+        from_pypi
     fi
     if [ "$1" = truth ] && [ ! -x target/peers/revolt/php ]; then
         # An event loop that runs in fibers, which sid has as a package.

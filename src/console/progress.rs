@@ -275,7 +275,9 @@ impl Observer for Console {
         if let Event::Workers(Workers { wanted, command: Some(command), .. }) = &line.event {
             // Without it nothing goes on, however little was to be said.
             let workers = phrase::plural(u64::from(*wanted), "worker");
-            self.stay(&format!("  locust    waits for {workers}. On the other machines run, once for each:\n  {command}"));
+            self.stay(&format!(
+                "  locust    waits for {workers}. On the other machines run, once for each:\n  {command}"
+            ));
         }
         match self.detail {
             Detail::Quiet | Detail::Progress => {}

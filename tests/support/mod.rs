@@ -5,6 +5,7 @@ pub mod calls;
 pub mod chromium;
 pub mod files;
 pub mod history;
+pub mod locust;
 pub mod smtp;
 pub mod speedscope;
 pub mod tools;

@@ -13,6 +13,7 @@ mod drivers;
 mod fibers;
 mod ledger;
 mod library;
+mod locust;
 mod run;
 mod score;
 

@@ -23,8 +23,8 @@ use rustls::pki_types::ServerName;
 use crate::model::plan::scenario::TlsMode;
 
 pub use self::count::Cause;
-pub use self::lost::handshakes;
 use self::count::Counters;
+pub use self::lost::handshakes;
 use self::session::{Session, State, Timer};
 use super::address::{Address, Endpoint};
 use super::alarm::Alarm;

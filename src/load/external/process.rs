@@ -42,11 +42,7 @@ impl Process {
     ///
     /// # Errors
     /// The program is not there, or the system has no more processes or descriptors.
-    pub fn start_reading(
-        mut command: Command,
-        stdin: Stdio,
-        tell: impl FnOnce() + Send + 'static,
-    ) -> io::Result<Self> {
+    pub fn start_reading(mut command: Command, stdin: Stdio, tell: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let file = |name| -> io::Result<File> { Ok(File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)) };
         let (output, errors) = (file(c"output")?, file(c"errors")?);
         command.stdin(stdin).stdout(output.try_clone()?).stderr(errors.try_clone()?).process_group(0);

@@ -3,6 +3,7 @@
 mod counts;
 mod external;
 mod hostile;
+mod locust;
 mod lost;
 mod script;
 mod secure;

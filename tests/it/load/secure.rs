@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
+use crate::support::locust;
 use serde_json::Value;
 
 /// An authority, and a certificate of localhost that it signed.
@@ -76,7 +77,10 @@ impl Drop for Server {
 }
 
 fn load(args: &[&str], target: &str) -> (i32, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_profile-run"));
+    load_by(Command::new(env!("CARGO_BIN_EXE_profile-run")), args, target)
+}
+
+fn load_by(mut command: Command, args: &[&str], target: &str) -> (i32, Value) {
     let output = command.args(["load", "--json", "-4", "-s", "3", "-m", "9"]).args(args).arg(target).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let last = text.lines().last().unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
@@ -102,15 +106,45 @@ fn mail_goes_over_tls_from_those_who_logged_in() {
 }
 
 #[test]
-fn a_challenge_is_answered() {
+fn locust_speaks_tls_and_logs_in_as_well() {
+    if !locust::is_here() {
+        return;
+    }
+    let (certificates, fleet) = (Certificates::make(), locust::Fleet::new("secure"));
+    let by_locust = |args: &[&str], target: &str| {
+        let args = [args, &["--engine", "locust", "--locust-workers", "1", "--auth", "me:secret"]].concat();
+        load_by(fleet.command(env!("CARGO_BIN_EXE_profile-run")), &args, target)
+    };
+    for (way, option, mechanism) in [("starttls", "--starttls", "plain"), ("implicit", "--tls", "login")] {
+        let server = Server::start(&certificates, way);
+        let (code, row) = by_locust(&[option, "--auth-mechanism", mechanism], &server.target);
+        assert_eq!((code, &row["messages_accepted"]), (0, &9.into()), "{way}: {row}");
+        let messages = server.messages();
+        assert!(messages.len() == 9 && messages.iter().all(|line| line.ends_with("tls me")), "{messages:?}");
+    }
+    let (mut server, target) = asks_for_an_answer();
+    let (code, row) = by_locust(&[], &target);
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!((code, &row["messages_accepted"]), (0, &9.into()), "{row}");
+}
+
+/// A server that knows CRAM-MD5 alone, and where it listens.
+fn asks_for_an_answer() -> (Child, String) {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).unwrap().port().to_string();
     let server = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/servers/first.py");
-    let mut server = Command::new("python3").args([server, &port, "cram"]).spawn().unwrap();
+    let server = Command::new("python3").args([server, &port, "cram"]).spawn().unwrap();
     let target = format!("127.0.0.1:{port}");
     let again = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while std::net::TcpStream::connect(&target).is_err() && std::time::Instant::now() < again {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
+    (server, target)
+}
+
+#[test]
+fn a_challenge_is_answered() {
+    let (mut server, target) = asks_for_an_answer();
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script");
     let text =

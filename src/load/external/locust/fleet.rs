@@ -139,7 +139,8 @@ impl Locust {
         let shared = Arc::new(Shared::default());
         let tender =
             Tender { program, file, name: name.clone(), workers, shared: Arc::clone(&shared), news: news.clone() };
-        let spawned = std::thread::Builder::new().name("fleet".into()).spawn(move || tender.tend(theirs, heard, &woken));
+        let spawned =
+            std::thread::Builder::new().name("fleet".into()).spawn(move || tender.tend(theirs, heard, &woken));
         let thread = spawned.map_err(LoadError::system("a thread for Locust"))?;
         let fleet = Fleet {
             workers,

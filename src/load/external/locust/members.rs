@@ -109,7 +109,8 @@ impl Members {
         if late.abs() > CLOCK {
             let (by, how) = (late.abs(), if late > 0.0 { "behind" } else { "ahead of" });
             let text = format!("The clock of a worker ({}) is {by:.0} s {how} this machine's.", member.name());
-            let advice = "No figure depends on it, as each worker measures times by itself; its messages bear other dates.";
+            let advice =
+                "No figure depends on it, as each worker measures times by itself; its messages bear other dates.";
             self.notes.push(Note { kind: WarningKind::WorkerClock, text, advice });
         }
     }

@@ -1,6 +1,7 @@
 //! What a job comes to for each worker: its part of the sessions and messages, and how they go. Pure.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde::Serialize;
@@ -15,6 +16,9 @@ use crate::model::plan::scenario::{
 
 /// The most bytes of files that go to each worker with its order.
 const FILES: usize = 16 << 20;
+
+/// So much longer than the stall time-out a step may take at least.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// One worker's part of a wave. Numbers are exact: all parts together are what was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -140,6 +144,8 @@ pub fn orders(
     check(scenario, options)?;
     let script = Script::new(scenario, options, jiff::Timestamp::now())?;
     let bodies = Bodies::new(&scenario.payload, options.bare)?;
+    // That all wait is known a report later than that one does.
+    let patience = (job.stall_timeout / 5).max(SLACK);
     let seconds = |delay: Delay| (delay.time.as_secs_f64(), delay.random);
     let talk = Talk {
         ip: address.ip().to_string(),
@@ -185,7 +191,7 @@ pub fn orders(
         stay: scenario.stay.as_secs_f64(),
         slow: scenario.slow.map(|slow| (slow.chunk, slow.pause.as_secs_f64())),
         subject: options.subject.clone(),
-        step_timeout: options.step_timeout.unwrap_or(job.stall_timeout + job.stall_timeout / 5).as_secs_f64(),
+        step_timeout: options.step_timeout.unwrap_or(job.stall_timeout + patience).as_secs_f64(),
         stall_timeout: job.stall_timeout.as_secs_f64(),
         duration: options.duration.map(|duration| duration.as_secs_f64()),
     };
@@ -219,8 +225,6 @@ fn share(all: u64, parts: u64, number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::load::job::{Rate, Sources};
     use crate::load::{Address, HANDSHAKES};
@@ -280,7 +284,7 @@ mod tests {
             ("length", serde_json::json!({"longest": 200})),
             ("contents", serde_json::Value::Null),
             ("sources", (7 + 334).into()),
-            ("step_timeout", 12.0.into()),
+            ("step_timeout", 15.0.into()),
         ] {
             assert_eq!(order[key], value, "{key}");
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, Locust};
-use super::members::{Member, Members};
+use super::members::Member;
 use super::merge::{self, Part, Silence};
 use super::message::{Report, Say, Why};
 use super::order::{self, Order};
@@ -78,47 +78,45 @@ impl Fleet {
     ) -> Result<(Option<Stall>, bool), LoadError> {
         let wave = parts.first().map_or(0, |(_, order)| order.wave);
         let mut told: Option<(Why, Instant)> = None;
-        let mut stalled = None;
+        let (mut stalled, mut refused) = (None, None);
         let mut members = self.members();
         loop {
-            if let Some(why) = &members.broken {
-                return Err(LoadError::Locust(why.clone()));
+            if let Some(why) = members.broken.clone() {
+                // What was done until then is counted; the next wave finds nobody.
+                members.lose(|_, _| true, &why);
             }
             let mine = || parts.iter().filter_map(|(worker, _)| members.all.get(worker));
-            if let Some(why) = mine().filter_map(|member| of(member, wave)).find_map(|(report, _)| report.refused.clone()) {
-                return Err(LoadError::Locust(why));
-            }
             let known = || mine().filter_map(|member| of(member, wave));
             let open = known().map(|(report, _)| report.open).sum();
             control.publish(live(known().filter_map(|(report, _)| report.stats.as_ref()), open));
+            refused = refused.or_else(|| known().find_map(|(report, _)| report.refused.clone()));
             if mine().all(|member| is_over(member, wave)) {
                 break;
             }
             if told.is_none() {
                 let silence: Vec<Silence> = known().map(silence).collect();
                 // Who has not told anything yet cannot be said to wait.
-                stalled = merge::stall(&silence, job.stall_timeout.as_secs_f64()).filter(|_| silence.len() == parts.len());
-                let why = match () {
-                    () if stalled.is_some() => Some(Why::Stalled),
-                    () if control.is_stopped() => Some(Why::Interrupted),
-                    () => None,
-                };
-                if let Some(why) = why {
+                let all_told = silence.len() == parts.len();
+                stalled = merge::stall(&silence, job.stall_timeout.as_secs_f64()).filter(|_| all_told);
+                if stalled.is_some() || refused.is_some() || control.is_stopped() {
+                    let why = if stalled.is_some() { Why::Stalled } else { Why::Interrupted };
                     parts.iter().for_each(|(worker, _)| self.say(&Say::Stop { worker, why }));
                     told = Some((why, Instant::now()));
                 }
             }
             if told.is_some_and(|(_, since)| since.elapsed() > STOP) {
-                let late = |name: &str, member: &Member| {
-                    parts.iter().any(|(worker, _)| worker == name) && !is_over(member, wave)
-                };
-                members.lose(late, "it did not end its sessions when it was told to");
+                let is_late =
+                    |name: &str, of: &Member| parts.iter().any(|(worker, _)| worker == name) && !is_over(of, wave);
+                members.lose(is_late, "it did not end its sessions when it was told to");
                 break;
             }
             members = self.wait(members, LOOK);
         }
-        drop::<std::sync::MutexGuard<Members>>(members);
-        Ok((stalled, told.is_some_and(|(why, _)| why == Why::Interrupted)))
+        drop(members);
+        match refused {
+            Some(why) => Err(LoadError::Locust(why)),
+            None => Ok((stalled, told.is_some_and(|(why, _)| why == Why::Interrupted))),
+        }
     }
 }
 
@@ -128,7 +126,7 @@ fn of(member: &Member, wave: u64) -> Option<(&Report, Instant)> {
 }
 
 fn is_over(member: &Member, wave: u64) -> bool {
-    member.lost.is_some() || of(member, wave).is_some_and(|(report, _)| report.done)
+    member.lost.is_some() || of(member, wave).is_some_and(|(report, _)| report.done || report.refused.is_some())
 }
 
 fn silence((report, came): (&Report, Instant)) -> Silence {
