@@ -2,8 +2,8 @@
 //! server and judges.
 //!
 //! A fleet is started once a run and stands idle between waves: a master, which only relays, and its workers. Pure parts:
-//! [`order`] (what a job comes to for each worker, what cannot be done), [`message`] (the lines that go to and fro),
-//! [`merge`] (what became of a wave). What the workers do stands in `locustfile.py`.
+//! `order` (what a job comes to for each worker, what cannot be done), `message` (the lines that go to and fro),
+//! `merge` (what became of a wave). What the workers do stands in `locustfile.py`.
 
 mod fleet;
 mod members;
