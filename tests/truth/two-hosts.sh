@@ -23,8 +23,8 @@ ip -n other link set cable up
 ip -n other link set lo up
 
 "$program" --engine locust --remote-workers 2 --target 10.77.0.1:2525 --allow-remote \
-    --load sequential,churn --budget 60s --rest 3s --passes measure --ledger off --out "$folder/run" \
-    -- php "$root/fixtures/smtp-server/bin/console" smtp:serve --host 10.77.0.1 --port 2525 -vv >"$folder/said" 2>&1 &
+    --load sequential,churn --budget 45s --rest 3s --passes measure --ledger off --out "$folder/run" \
+    -- php "$root/fixtures/smtp-server/bin/console" smtp:serve --host 10.77.0.1 --port 2525 -v >"$folder/said" 2>&1 &
 run=$!
 # What it prints is pasted on the other host.
 command=
