@@ -10,7 +10,7 @@ use crate::journal::{
     Counted, Counter, Event, Failure, Floor, Interrupted, Launch, Line, Live, Look, NotMeasured, Observer, Planned,
     Preflight, Ready, ScenarioEnd, Scene, TargetExit, Warning, WaveBegin, WaveEnd, Workers,
 };
-use crate::model::load_stats::refused_or_failed;
+use crate::model::load_stats::{LoadRow, LoadStats};
 use crate::model::{Metric, Pass, State, TRIES, per_message, spread};
 use crate::phrase;
 
@@ -45,11 +45,10 @@ pub struct Console {
 
 #[derive(Debug, Default)]
 struct Sums {
+    /// Waves, the warm-up apart.
     waves: u32,
-    messages: u64,
-    sessions: u64,
-    seconds: f64,
-    refused_or_failed: u64,
+    /// All that was sent, the warm-up counted in, as in the report.
+    sent: Option<LoadStats>,
     looks: BTreeMap<Metric, Look>,
 }
 
@@ -101,12 +100,12 @@ impl Console {
     fn take_up(&mut self, line: &Line) {
         match &line.event {
             Event::Scenario(_) => self.scenario = Sums::default(),
-            Event::WaveEnd(WaveEnd { tally, scene, .. }) if scene.wave > 0 || scene.pass == Pass::Profile => {
-                self.scenario.waves += 1;
-                self.scenario.messages += tally.messages_accepted;
-                self.scenario.sessions += tally.as_meant;
-                self.scenario.seconds += tally.seconds;
-                self.scenario.refused_or_failed += refused_or_failed(&tally.errors);
+            Event::WaveEnd(WaveEnd { tally, scene, .. }) => {
+                self.scenario.waves += u32::from(scene.wave > 0 || scene.pass == Pass::Profile);
+                match &mut self.scenario.sent {
+                    Some(sent) => sent.merge(tally),
+                    None => self.scenario.sent = Some((**tally).clone()),
+                }
             }
             Event::Launch(launch) => {
                 self.named.clone_from(&launch.versions);
@@ -210,13 +209,14 @@ impl Console {
 
     fn scenario_line(&self, end: &ScenarioEnd) {
         let sums = &self.scenario;
-        let (work, noun) = if sums.messages > 0 { (sums.messages, "msg") } else { (sums.sessions, "sessions") };
-        let waves = u64::from(sums.waves.max(1));
-        let size = format!("{} x {}", sums.waves, phrase::grouped(work / waves));
-        let speed = if sums.seconds > 0.0 { phrase::rate(work as f64 / sums.seconds, noun) } else { "-".to_owned() };
+        let row = sums.sent.as_ref().map(|sent| LoadRow::new(&end.scenario, None, end.pass, sent, None));
+        let (work, refused) = row.as_ref().map_or((0, 0), |row| (row.work(), row.refused_or_failed()));
+        let noun = if row.as_ref().is_some_and(|row| row.messages_accepted > 0) { "msg" } else { "sessions" };
+        let size = format!("{} x {}", sums.waves, phrase::grouped(work / u64::from(sums.waves.max(1))));
+        let speed = row.and_then(|row| row.rate()).map_or("-".to_owned(), |rate| phrase::rate(rate, noun));
         let mut text = format!("{:<11} {size:<12} {speed:<14}", end.scenario);
-        if sums.refused_or_failed > 0 {
-            text.push_str(&format!("  {} refused or failed", phrase::grouped(sums.refused_or_failed)));
+        if refused > 0 {
+            text.push_str(&format!("  {} refused or failed", phrase::grouped(refused)));
         }
         text.push_str(&self.verdict());
         if sums.waves == 0 {

@@ -11,6 +11,7 @@ mod console;
 mod count;
 mod differential;
 mod exports;
+mod figures;
 mod first_contact;
 mod gate;
 mod kinds;
