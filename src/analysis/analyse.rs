@@ -220,11 +220,12 @@ fn hide(shown: &mut profile::Shown, redactor: &Redactor) {
 fn recording(history: &RunHistory, paths: &[PathBuf], profiled: &Profiled) -> Recording {
     let wave = |scene: &Scene| {
         let done = history.done(Pass::Profile).find(|(wave, _)| wave.scene() == scene);
+        let parallel = done.as_ref().map_or(0, |(wave, _)| wave.asked.parallel);
         let (messages, sessions, rounds) = done.map_or((0, 0, 0), |(wave, tally)| {
             let ended = tally.messages_accepted.max(tally.sessions.finished);
             (tally.messages_accepted, tally.sessions.finished, ended / u64::from(wave.asked.parallel.max(1)))
         });
-        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, sessions, rounds }
+        WaveAt { scenario: scene.scenario.clone(), wave: scene.wave, messages, sessions, rounds, parallel }
     };
     let marks = |path: &PathBuf| {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

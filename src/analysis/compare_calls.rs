@@ -80,12 +80,14 @@ pub(super) fn calls_by_scenario(earlier: &RunResult, now: &RunResult, told: &BTr
     found
 }
 
-/// Scenarios with enough messages or sessions. Recordings of earlier versions, whose waves tell no sessions, have none.
+/// Scenarios with enough messages or sessions of which exact calls are told.
 fn scenarios(profile: &ProfileSummary, per: CountedPer) -> BTreeSet<&str> {
+    let told: BTreeSet<&String> =
+        profile.figures.functions.iter().flat_map(|function| each(function, per).keys()).collect();
     let mut work: BTreeMap<&str, u64> = BTreeMap::new();
-    for wave in profile.waves.iter().filter(|wave| wave.sessions.is_some()) {
+    for wave in &profile.waves {
         let done = if per == CountedPer::Message { wave.messages } else { wave.sessions };
-        if let Some(scenario) = &wave.scenario {
+        if let Some(scenario) = wave.scenario.as_ref().filter(|scenario| told.contains(scenario)) {
             *work.entry(scenario).or_default() += done.unwrap_or(0);
         }
     }
@@ -97,6 +99,10 @@ impl Calls<'_> {
         let each = if per == CountedPer::Message { &self.per_message } else { &self.per_session };
         each.get(scenario).copied().unwrap_or(Some(0))
     }
+}
+
+fn each(function: &FunctionRow, per: CountedPer) -> &Each {
+    if per == CountedPer::Message { &function.each_message } else { &function.each_session }
 }
 
 /// Functions of one name together.

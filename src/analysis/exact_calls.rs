@@ -1,4 +1,7 @@
 //! Calls that belong to a message or to a session: in every wave of a scenario the same whole number for each.
+//!
+//! Told of scenarios whose sessions go one at a time. Where many are open at once, whatever visits all of them now and
+//! then (a sweep for idle ones) is called once for each, if the server is slow enough, and belongs to none.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,6 +28,9 @@ pub fn exact_calls(profile: &Profile, waves: &[WaveAt]) -> HashMap<u32, ExactCal
         scenarios.entry(&wave.scenario).or_default().push(at);
     }
     for (scenario, of_scenario) in scenarios {
+        if of_scenario.iter().any(|at| waves[*at].parallel > 1) {
+            continue;
+        }
         let calls: Vec<HashMap<u32, u64>> = of_scenario.iter().map(|at| calls(profile, *at)).collect();
         let waves = || of_scenario.iter().map(|at| &waves[*at]);
         let brings_messages = waves().any(|wave| wave.messages > 0);

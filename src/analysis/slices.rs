@@ -44,6 +44,8 @@ pub struct WaveAt {
     pub sessions: u64,
     /// How often the sessions that were open at once were replaced by others.
     pub rounds: u64,
+    /// Sessions that were open at once, at most.
+    pub parallel: u32,
 }
 
 /// Rounds of a wave whose tenths are like each other. Sessions that begin together greet together and send their mail

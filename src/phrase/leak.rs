@@ -349,7 +349,10 @@ pub fn never_judged(missing: &[&str], first: Option<&Finding>, lacks: Lacks) -> 
         "Not decided: {}. {} would decide.",
         looked_at.unwrap_or_else(|| match missing {
             [one] => format!("{one} {} never judged in any scenario", if *one == "memory" { "was" } else { "were" }),
-            many => format!("{} were never judged in any scenario", many.join(" and ")),
+            [others @ .., last] => {
+                format!("{} and {last} were never judged in any scenario", others.join(", "))
+            }
+            [] => "nothing was judged".to_owned(),
         }),
         match (would_decide, first.and_then(|finding| finding.reason), lacks) {
             (Some(what), ..) => capital(what),

@@ -226,7 +226,7 @@ pub(super) fn tables(comparison: &Comparison) -> Vec<Table> {
         },
         Table {
             title: "Calls by scenario",
-            lead: "Only calls that are one whole number for each message, or each session, in all waves of the scenario in both runs.",
+            lead: "Of scenarios with one session at a time: only calls that are one whole number for each message, or each session, in all waves in both runs.",
             heads: &["Function", "Scenario", "Per", "Base", "New", ""],
             rows: comparison.scenario_calls.iter().map(scenario_calls).collect(),
         },

@@ -13,7 +13,10 @@ const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/smtp-server
 /// Profiles the practice server of a folder.
 fn profiled(server: &Path, out: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_profile-run"))
-        .args(["--passes", "profile", "--load", "sequential,handshake", "--scale", "0.2", "--quiet", "--out"])
+        .args(["--passes", "profile", "--load", "sequential,greet,churn", "--scale", "0.2", "--quiet"])
+        .arg("--config")
+        .arg(out.with_file_name("profile-run.toml"))
+        .arg("--out")
         .arg(out)
         .args(["--", "php"])
         .arg(server.join("bin/console"))
@@ -48,6 +51,10 @@ fn one_more_call_for_each_session_is_found_where_there_are_sessions_alone() {
     let more = format!("{}\n        \\strrev('one more');{}", &code[..body], &code[body..]);
     fs::write(&session, more).expect("code");
     let runs = ["base-1", "base-2", "new-1"].map(|name| place.path().join("runs").join(name));
+    fs::create_dir(place.path().join("runs")).expect("a folder");
+    // One session at a time that greets and goes.
+    let greet = "[scenario.greet]\nsessions = 1\nmessages = 1000\nuntil = \"helo\"\n";
+    fs::write(place.path().join("runs/profile-run.toml"), greet).expect("a configuration");
     for (server, run) in [&base, &base, &new].into_iter().zip(&runs) {
         profiled(server, run);
     }
@@ -56,5 +63,5 @@ fn one_more_call_for_each_session_is_found_where_there_are_sessions_alone() {
     let (code, more) = compared(&runs[0], &runs[2]);
     assert_eq!((code, &more["functions"]), (Some(1), &json!([])), "{more}");
     let row = |scenario: &str, per: &str| json!({ "name": "php::strrev", "scenario": scenario, "per": per, "calls": [0, 1], "change": "worse" });
-    assert_eq!(more["scenario_calls"], json!([row("sequential", "message"), row("handshake", "session")]), "{more}");
+    assert_eq!(more["scenario_calls"], json!([row("sequential", "message"), row("greet", "session")]), "{more}");
 }

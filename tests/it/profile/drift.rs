@@ -202,7 +202,7 @@ fn a_load_of_too_few_rounds_is_not_looked_at() {
     let profile = read(&path, 1, &[200, text.len() as u64]);
     let waits = Waiting::default().of(&profile);
     let drift = |rounds| {
-        let wave = WaveAt { scenario: "churn".into(), wave: 1, messages: 2000, sessions: 2000, rounds };
+        let wave = WaveAt { scenario: "churn".into(), wave: 1, messages: 2000, sessions: 2000, rounds, parallel: 50 };
         slices::drift(&profile, &waits, &[wave], 2000, 10)
     };
     let found = drift(20);
