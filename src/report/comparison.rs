@@ -286,7 +286,7 @@ fn growth(row: &GrowthChange) -> Vec<Cell> {
         Cell::new(row.amount(row.was), Kind::Figure),
         Cell::new(row.amount(row.is), Kind::Figure),
         change(row.change),
-        Cell::new(row.holder.clone().unwrap_or_default(), Kind::Text),
+        row.holder.as_ref().map_or(Cell::new("", Kind::Text), |holder| Cell::new(holder, Kind::Code)),
     ]
 }
 

@@ -79,6 +79,14 @@ fn without_code(markdown: &str) -> String {
     out + rest
 }
 
+/// Cells of the tables that do not lie on the screen whole.
+const HIDDEN: &str = "[...document.querySelectorAll('table.compared td')].filter((cell) => {
+    const box = cell.closest('.scroll').getBoundingClientRect();
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return [...range.getClientRects()].some((part) => part.left < box.left || part.right > box.right + 0.5);
+}).map((cell) => `${cell.closest('.scroll').getAttribute('aria-label')}: ${cell.textContent}`)";
+
 #[test]
 fn a_hostile_comparison_is_silent_and_fits_its_screens() {
     let [base, new] = pair();
@@ -90,7 +98,7 @@ fn a_hostile_comparison_is_silent_and_fits_its_screens() {
     assert!(!bare.contains("<script") && !bare.contains("<img"), "{bare}");
     let Some(mut browser) = Browser::start() else { return };
     for (name, path) in pages("hostile") {
-        for (width, dark) in [(1280, false), (390, true)] {
+        for (width, dark) in [(1280, false), (800, false), (390, true), (390, false)] {
             let mut page = browser.open(&path, Screen { dark, ..Screen::wide(width) });
             quiet(&page, name);
             assert_ne!(page.eval("document.title"), "owned", "{name}");
@@ -100,6 +108,8 @@ fn a_hostile_comparison_is_silent_and_fits_its_screens() {
                 page.eval("document.querySelectorAll('table.compared tbody tr').length").as_u64() > Some(2),
                 "{name}"
             );
+            let hidden = page.eval(HIDDEN);
+            assert_eq!(hidden.as_array().map(Vec::len), Some(0), "{name} at {width}: {hidden}");
             if let Some(folder) = std::env::var_os("PROFILE_RUN_SCREENSHOTS").map(PathBuf::from) {
                 std::fs::create_dir_all(&folder).expect("a folder for pictures");
                 page.screenshot(&folder.join(format!("compared-{name}-{width}.png")));
