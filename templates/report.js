@@ -413,8 +413,8 @@
       const path = new Set();
       for (let node = focus; node; node = node.above) path.add(node);
       const seen = [];
-      const least = narrow ? 0.8 : 0.4;
-      // Neighbours that are too narrow for this screen stand as one grey bar.
+      // Neighbours that are too narrow for this screen stand as one grey bar: below a pixel the edge of a frame is all of it.
+      const least = 1;
       const crowd = (row) => {
         const node = { depth: row.depth, name: null, value: row.value, deeper: 0, start: row.start, above: row.above, below: [] };
         const wide = row.value * scale;

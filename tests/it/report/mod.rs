@@ -3,6 +3,7 @@
 mod accessible;
 mod compared;
 mod differential;
+mod large;
 mod links;
 mod messages;
 mod page;

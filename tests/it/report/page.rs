@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::support::chromium::{Browser, Page, Screen};
 use crate::support::views;
-use profile_run::analysis::flame::{Cost, Flame};
+use profile_run::analysis::flame::Cost;
 use profile_run::analysis::profile::Shown;
 use profile_run::analysis::result::{Grows, Per, Reason, State, Unit, Verdict};
 use profile_run::model::{CountStatus, ThresholdUnit, Uncounted, Unmeasured};
@@ -152,21 +152,6 @@ fn the_document_names_every_key_and_no_other() {
     }
 }
 
-#[test]
-fn a_large_run_makes_no_large_report() {
-    let view = views::large();
-    let rest = |flame: &Flame| flame.stacks.rest() + flame.stacks.rests().iter().sum::<u64>();
-    assert!(view.flames.iter().all(|flame| rest(flame) > 0), "more stacks than are drawn");
-    let html = html(&view).expect("a report");
-    assert!(html.len() < 2_000_000, "{} bytes", html.len());
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("report-large.html");
-    std::fs::write(&path, &html).expect("the folder is writable");
-    let Some(mut browser) = Browser::start() else { return };
-    let mut page = browser.open(&path, Screen::wide(1280));
-    quiet(&page, "large");
-    assert!(number(&mut page, "document.querySelectorAll('#flame rect').length") > 100.0);
-}
-
 /// Frames of the flamegraph that hold a name, as [left, width] in shares of the graph.
 fn frame(page: &mut Page<'_>, name: &str) -> Vec<f64> {
     let value = page.eval(&format!(
@@ -198,7 +183,7 @@ fn text(page: &mut Page<'_>, selector: &str) -> String {
     text.as_str().unwrap_or_default().to_owned()
 }
 
-fn number(page: &mut Page<'_>, expression: &str) -> f64 {
+pub(super) fn number(page: &mut Page<'_>, expression: &str) -> f64 {
     page.eval(expression).as_f64().unwrap_or_else(|| panic!("{expression} is no number"))
 }
 
