@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare_functions::{FUNCTIONS, are_alike};
 use super::exact_calls::Each;
-use super::places::{Place, is_called_after_lines};
+use super::places::{Moved, Place};
 use super::profile_figures::FunctionRow;
 use super::result::{ProfileSummary, RunResult};
 use crate::model::{Change, CountedPer};
@@ -55,14 +55,15 @@ pub(super) fn calls_by_scenario(earlier: &RunResult, now: &RunResult, told: &BTr
     let [was_names, is_names] = names;
     let [was_place, is_place] = Place::of_both(was_names, is_names);
     let (before, after) = (by_name(was, &was_place), by_name(is, &is_place));
+    let moved = Moved::between(before.keys().map(|name| &**name), after.keys().map(|name| &**name));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).map(|name| &**name).collect();
     for per in [CountedPer::Message, CountedPer::Session] {
         for scenario in scenarios(was, per).intersection(&scenarios(is, per)) {
             for name in &names {
-                let both = [&before, &after].map(|run| run.get(*name));
-                if is_called_after_lines(name) && both.iter().any(Option::is_none) {
+                if !moved.is_certain(name) {
                     continue;
                 }
+                let both = [&before, &after].map(|run| run.get(*name));
                 // What has no entry was not called under that load.
                 let each = both.map(|calls| calls.map_or(Some(0), |calls| calls.of(per, scenario)));
                 let change = exact_calls(each[1], each[0]);

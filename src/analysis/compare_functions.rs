@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::places::{Place, is_called_after_lines};
+use super::places::{Moved, Place};
 use super::result::{ProfileSummary, RunResult};
 use crate::model::Change;
 use crate::verdict::baseline;
@@ -81,10 +81,11 @@ pub(super) fn functions(earlier: &RunResult, now: &RunResult) -> Functions {
     let [was_place, is_place] = Place::of_both(was_names, is_names);
     let (before, after) = (by_name(was, &was_place), by_name(is, &is_place));
     let names: BTreeSet<&str> = before.keys().chain(after.keys()).map(|name| &**name).collect();
+    let moved = Moved::between(before.keys().map(|name| &**name), after.keys().map(|name| &**name));
     let mut found = Functions::default();
     for name in names {
         let [old, new] = [&before, &after].map(|of| of.get(name).copied());
-        if is_called_after_lines(name) && (old.is_none() || new.is_none()) {
+        if !moved.is_certain(name) {
             continue;
         }
         let [was_cost, is_cost] = [old, new].map(Option::unwrap_or_default);

@@ -50,6 +50,33 @@ pub(super) fn parts(name: &str) -> Option<Parts<'_>> {
     is_lines.then_some(Parts { before: &name[..begin], path, lines, after: &name[end..] })
 }
 
+/// Closures and classes without a name of two profiles, as both places call them. In a file in which one of them moved, a
+/// name may be that of another function.
+#[derive(Debug, Default)]
+pub(super) struct Moved<'a>(BTreeSet<&'a str>);
+
+impl<'a> Moved<'a> {
+    /// The files of which the two profiles know other lines.
+    pub fn between(was: impl Iterator<Item = &'a str>, is: impl Iterator<Item = &'a str>) -> Self {
+        let [was, is] = [lines_by_file(was), lines_by_file(is)];
+        let other = |path: &&'a str| was.get(*path) != is.get(*path);
+        Self(was.keys().chain(is.keys()).copied().filter(other).collect())
+    }
+
+    /// The same name is the same function on both sides.
+    pub fn is_certain(&self, name: &str) -> bool {
+        !is_called_after_lines(name) || parts(name).is_some_and(|parts| !self.0.contains(parts.path))
+    }
+}
+
+fn lines_by_file<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<&'a str, BTreeSet<(&'a str, &'a str)>> {
+    let mut files: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for parts in names.filter_map(parts).filter(|parts| !parts.lines.is_empty()) {
+        files.entry(parts.path).or_default().insert((parts.before, parts.lines));
+    }
+    files
+}
+
 /// The files that names hold.
 fn files<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     names.filter_map(parts).map(|parts| parts.path).filter(|path| path.starts_with('/')).collect()
@@ -138,6 +165,17 @@ mod tests {
         let places = Place::of_both(was.iter().copied(), is.iter().copied());
         let bare = |place: &Place, names: &[&str]| names.iter().map(|name| place.without(name).into_owned()).collect();
         [bare(&places[0], was), bare(&places[1], is)]
+    }
+
+    #[test]
+    fn where_one_closure_moved_no_closure_of_the_file_is_certain() {
+        let at = |lines: &str| format!("{{closure:src/lib.php:{lines}}}");
+        let other = "{closure:src/other.php:3-4}";
+        let (was, is) = ([at("35-35"), at("36-36"), other.to_owned()], [at("36-36"), at("37-37"), other.to_owned()]);
+        let moved = Moved::between(was.iter().map(String::as_str), is.iter().map(String::as_str));
+        assert!(!moved.is_certain(&was[1]) && moved.is_certain(other) && moved.is_certain("App\\Mail->send"));
+        let same = Moved::between(was.iter().map(String::as_str), was.iter().map(String::as_str));
+        assert!(was.iter().all(|name| same.is_certain(name)));
     }
 
     #[test]
