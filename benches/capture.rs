@@ -58,6 +58,7 @@ fn main() -> io::Result<()> {
         most: most_bytes,
         keep_raw: false,
         make: Box::new(move |name: &OsStr| File::create_new(place.join(name))),
+        process: None,
     })?;
     let (done, peak) = (AtomicBool::new(false), AtomicU64::new(0));
     let begun = Instant::now();

@@ -128,6 +128,7 @@ fn follow(profiles: &Path) -> io::Result<Follower> {
         most: 2_000_000_000,
         keep_raw: false,
         make: Box::new(move |name: &OsStr| File::create_new(place.join(name))),
+        process: None,
     })
 }
 

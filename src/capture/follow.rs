@@ -47,6 +47,9 @@ const FORK: &str = ".fork";
 /// Makes an empty file for a compact form, under a name.
 pub type MakeFile = Box<dyn Fn(&OsStr) -> io::Result<File> + Send>;
 
+/// Finds a process by the number that it has in its own pid namespace.
+pub type FindProcess = Box<dyn Fn(i32) -> Option<i32> + Send>;
+
 /// What is followed.
 pub struct Followed {
     /// Where profiles appear.
@@ -61,6 +64,8 @@ pub struct Followed {
     pub keep_raw: bool,
     /// Where compact forms go.
     pub make: MakeFile,
+    /// Finds the process that has a number in its own pid namespace, where that is not ours.
+    pub process: Option<FindProcess>,
 }
 
 /// What became of the profiles.
@@ -178,9 +183,10 @@ struct Work {
 }
 
 impl Work {
-    fn new(followed: Followed) -> Self {
+    fn new(mut followed: Followed) -> Self {
+        let writers = Writers::new(followed.process.take());
         let (room, files, outcome) = (Room::default(), BTreeMap::new(), Outcome::default());
-        Work { followed, room, files, outcome, writers: Writers::default(), read: 0 }
+        Work { followed, room, files, outcome, writers, read: 0 }
     }
 
     /// One look at all profiles; gives back the bound where one is reached, and what may still be written.
@@ -367,7 +373,7 @@ mod tests {
         let place = run.to_path_buf();
         let make = Box::new(move |name: &OsStr| File::create_new(place.join(name)));
         let (folder, run) = (folder.to_path_buf(), run.to_path_buf());
-        Follower::start(Followed { folder, before: Vec::new(), run, most, keep_raw, make }).unwrap()
+        Follower::start(Followed { folder, before: Vec::new(), run, most, keep_raw, make, process: None }).unwrap()
     }
 
     /// Writes a profile of some megabytes in blocks, as PHP does.

@@ -8,7 +8,7 @@ mod room;
 mod writers;
 
 pub use counted::{CountError, instructions};
-pub use follow::{Followed, Follower, MakeFile, Outcome};
+pub use follow::{FindProcess, Followed, Follower, MakeFile, Outcome};
 pub use preload::{Refused, Separate};
 pub use room::Bound;
 pub use writers::Writer;

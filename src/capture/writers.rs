@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::follow::FindProcess;
 use crate::proc::Process;
 use crate::profile::{forked_from, has_header};
 
@@ -26,8 +27,9 @@ pub struct Writer {
 }
 
 /// What is known of the writers of a folder's profiles.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Writers {
+    process: Option<FindProcess>,
     known: BTreeMap<OsString, Writer>,
     /// Forked processes that have written nothing: each may be about to become another program.
     silent: HashSet<OsString>,
@@ -35,6 +37,11 @@ pub(super) struct Writers {
 }
 
 impl Writers {
+    /// Of processes whose numbers mean something to us, or to `process`.
+    pub fn new(process: Option<FindProcess>) -> Self {
+        Self { process, ..Self::default() }
+    }
+
     /// Takes up a profile that may be new. `length` is what it has.
     pub fn meet(&mut self, path: &Path, length: u64) {
         let Some(name) = path.file_name() else { return };
@@ -44,13 +51,16 @@ impl Writers {
             }
             return;
         }
-        let Some(pid) = pid(name) else { return };
+        let Some(own) = pid(name) else { return };
         let note = forked_from(path);
         // Its note comes a moment after it.
         if length == 0 && note.is_none() {
             return;
         }
-        let living = Process::open(pid).and_then(|process| process.stat()).ok().filter(|stat| stat.state != 'Z');
+        let found = self.process.as_ref().map_or(Some(own), |find| find(own));
+        let pid = found.unwrap_or(own);
+        let living = found.and_then(|pid| Process::open(pid).ok()).and_then(|process| process.stat().ok());
+        let living = living.filter(|stat| stat.state != 'Z');
         let early = living.is_none() && !self.later;
         let started = note.as_ref().and_then(|note| note.started).or(living.map(|stat| stat.start));
         let parent =

@@ -20,6 +20,9 @@ use crate::server::private::Private;
 use crate::server::valgrind::Valgrind;
 use crate::server::watchdog::Watchdog;
 
+/// Variables that a profile pass adds to.
+pub(super) const LEARNT: [&str; 2] = ["PHP_INI_SCAN_DIR", "LD_PRELOAD"];
+
 /// A run that goes on.
 #[derive(Debug)]
 pub struct Context<'a> {
@@ -67,6 +70,8 @@ pub struct Context<'a> {
     pub(super) counts_forks: bool,
     /// The second of the run at which the count pass should end; none where it has no limit.
     pub(super) count_until: Option<f64>,
+    /// Variables of the container that ours would hide, as they were seen in its first launch.
+    pub(super) in_container: BTreeMap<String, String>,
     /// What other programs used of the machine.
     pub(super) others: Others,
     /// The server's working directory, absolute.
@@ -89,6 +94,12 @@ impl Context<'_> {
     pub(super) fn environment(&self) -> BTreeMap<String, String> {
         let mut all: BTreeMap<String, String> =
             std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect();
+        if let Some(client) = &self.invocation.client {
+            // What the client has says nothing of its container.
+            all = self.in_container.clone();
+            let typed = LEARNT.iter().filter_map(|name| Some(((*name).to_owned(), client.variable(name)?.to_owned())));
+            all.extend(typed);
+        }
         all.extend(self.environment_added());
         all
     }

@@ -87,6 +87,7 @@ fn without(run: &mut Context<'_>, status: CountStatus) -> Result<(), Halt> {
 fn refusal(run: &Context<'_>, scenarios: &[Scenario]) -> Option<CountStatus> {
     match run.runtime {
         _ if run.invocation.running.is_some() => Some(CountStatus::Attached),
+        _ if run.invocation.client.is_some() => Some(CountStatus::Container),
         _ if run.plan.engine != Engine::Builtin => Some(CountStatus::OtherEngine),
         Some(runtime) => Some(CountStatus::OtherRuntime(runtime)),
         None if scenarios.is_empty() => Some(CountStatus::NothingToCount),

@@ -1,7 +1,6 @@
 //! From a command to a session: launched, ready, watched at idle.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -21,9 +20,9 @@ use crate::model::EarlyEnd;
 use crate::model::plan::Pass;
 use crate::proc::{Cgroup, Meminfo, Process, Waiting, syscall_name};
 use crate::sampler::Idle;
-use crate::server::listeners::{listening, other_side};
+use crate::server::listeners::listening;
 use crate::server::settings::{Settings, Surroundings, for_pass};
-use crate::server::{Launch, Target, log};
+use crate::server::{Launch, Target, container_mark, log};
 
 /// How long a server is watched at idle before its first load.
 const IDLE: Duration = Duration::from_millis(600);
@@ -42,6 +41,7 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
     }
     hooks::run_hook(run, "--before", run.plan.before.clone()).await?;
     let environment = run.environment();
+    let mark = run.invocation.client.is_some().then(|| container_mark(&run.id));
     let prepended = run.php.as_ref().map(|php| php.auto_prepend_file.clone()).filter(|file| !file.is_empty());
     let mut settings = for_pass(
         pass,
@@ -49,7 +49,11 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         &Surroundings {
             cwd: &run.cwd,
             php: &run.private.php(),
-            profiles: &run.private.profiles(&run.folder.profile()),
+            profiles: &match mark {
+                Some(_) => run.private.drop_folder(),
+                None => run.private.profiles(&run.folder.profile()),
+            },
+            in_container: mark.is_some(),
             environment: &environment,
             configured_prepend: prepended.as_deref(),
             counts: &run.private.profiles(&run.folder.count()),
@@ -81,15 +85,26 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
         let before = profile_files::list(&folder);
         (folder, before)
     });
+    let engine = run.invocation.client.as_ref().zip(mark.as_ref()).map(|(client, mark)| client.engine(mark));
+    if let (Some(client), Some(mark)) = (&run.invocation.client, &mark) {
+        let folder = |path: std::path::PathBuf, writable| (path.display().to_string(), writable);
+        // What is ours in the container is what the profiler needs.
+        let mounts = match pass {
+            Pass::Profile => vec![folder(run.private.php(), false), folder(run.private.drop_folder(), true)],
+            Pass::Measure | Pass::Count => Vec::new(),
+        };
+        settings = client.launched(settings, &run.plan.env, &mounts, mark);
+    }
     let target = Launch {
         settings: &settings,
         program: run.valgrind.as_ref().map_or(&run.invocation.program, |valgrind| &valgrind.program),
         cwd: &run.cwd,
-        env: &run.plan.env,
+        env: if engine.is_some() { &[] } else { &run.plan.env },
         log: run.folder.append(&Folder::target_log(pass.name()))?,
         private: &run.private,
         id: &run.id,
         descriptors: run.descriptors,
+        engine,
     }
     .start(&run.watchdog)?;
     // A php that was only guessed is not named before its process is seen.
@@ -155,7 +170,7 @@ async fn become_ready(
     let log = if counted { run.sample_log.silent() } else { run.sample_log.clone() };
     let sampler = sample(target.family(), run.recorder.clock(), &log)
         .map_err(|error| Halt::early(EarlyEnd::Environment, error.to_string()))?;
-    let (greeted, banner, listeners) = match ready::wait_for_banner(run, &mut target, pass).await {
+    let (greeted, banner, others) = match ready::wait_for_banner(run, &mut target, pass).await {
         Ok(found) => found,
         Err(halt) => {
             // A server that never greeted is not asked twice.
@@ -195,20 +210,16 @@ async fn become_ready(
     }
     session.descriptor_limit =
         Process::open(session.server).and_then(|process| process.limits()).ok().and_then(|limits| limits.nofile.soft);
-    running_php::learn(run, session.server, &session.pids());
+    running_php::learn(run, &session);
     run.runtime = runtime::of(session.server);
-    let others = listeners
-        .iter()
-        .filter(|l| l.port != session.address.port())
-        .map(|l| SocketAddr::new(l.address, l.port).to_string());
     run.recorder.write(Event::Ready(Ready {
-        others: others.collect(),
+        others,
         descriptor_limit: session.descriptor_limit,
         runtime: run.runtime,
         versions: Some(run.php.as_ref().map(running_php::versions).unwrap_or_default()),
         editor: run.php.as_ref().map(|php| php.editor.clone()).filter(|form| !form.is_empty()),
         memory_limit: memory_limit(session.server),
-        backlog: other_side(session.address).map(|side| side.backlog),
+        backlog: session.kernel().ask(session.address).map(|side| side.backlog),
         ..seen
     }))?;
     watch_idle(run, &mut session).await?;

@@ -56,8 +56,12 @@ pub(super) async fn keep(run: &mut Context<'_>, session: &mut Session) -> Result
     let played = Arc::new(AtomicU64::new(0));
     let given = Given {
         address: session.address,
+        kernel: session.kernel(),
         servers: session.servers(&session.pids()),
-        options: SessionOptions { sources: None, ..SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote) },
+        options: SessionOptions {
+            sources: None,
+            ..SessionOptions::of_mail(&run.plan.mail, session.may_be_loaded(run.plan))
+        },
         ehlo: !run.extensions.is_empty() || run.plan.mail.starttls || run.plan.mail.auth.is_some(),
         mechanism: offered_mechanism(run.extensions.iter().map(String::as_str)).unwrap_or(Mechanism::Plain),
         descriptor_limit: session.safe_descriptors,

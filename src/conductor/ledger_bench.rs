@@ -9,12 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::heap::{CopyMode, Error, GcCounters, Inspector};
-use crate::load::{self, Address, Control, Job, Mechanism, Once, Recording, SessionOptions, Speaker};
+use crate::load::{self, Address, AskKernel, Control, Job, Mechanism, Once, Recording, SessionOptions, Speaker};
 use crate::model::load_stats::{LoadStats, Step};
 use crate::model::plan::scenario::{Scenario, Unit};
 use crate::model::{Act, Conversation, LEDGER};
 use crate::proc::Process;
-use crate::server::listeners::other_side;
 use crate::verdict::ledger::{Bench, Played, Reading, Stop, Whole};
 
 /// A step that is not answered by then never is.
@@ -95,6 +94,8 @@ fn sum(heaps: &[Watched]) -> Reading {
 pub(super) struct Given {
     /// Where the server listens.
     pub address: SocketAddr,
+    /// What the kernel knows of its side.
+    pub kernel: AskKernel,
     /// The processes that listen.
     pub servers: Vec<i32>,
     /// How the client speaks.
@@ -168,7 +169,7 @@ impl ServerBench {
             seed: 1,
             options: given.options.clone(),
         };
-        let idle = clients(given.address);
+        let idle = clients(&given);
         Ok(Self {
             job,
             last: sum(&heaps),
@@ -272,10 +273,10 @@ impl ServerBench {
     /// Waits until the server holds no more connections than before; where it left one open, not as long the next time.
     fn is_gone(&mut self) -> bool {
         let until = Instant::now() + if self.leaves_open { DONE_LEFT_OPEN } else { DONE };
-        let mut open = clients(self.given.address);
+        let mut open = clients(&self.given);
         while open > self.idle && Instant::now() < until {
             thread::sleep(LOOK);
-            open = clients(self.given.address);
+            open = clients(&self.given);
         }
         self.leaves_open = open > self.idle;
         self.idle = open;
@@ -417,8 +418,8 @@ fn key(conversation: &Conversation) -> (Vec<Act>, bool) {
 }
 
 /// Connections on the server's side.
-fn clients(address: SocketAddr) -> usize {
-    other_side(address).map_or(0, |side| side.clients.len())
+fn clients(given: &Given) -> usize {
+    given.kernel.ask(given.address).map_or(0, |side| side.clients.len())
 }
 
 /// The act of a conversation that waited at a step; none before the first.

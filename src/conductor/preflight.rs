@@ -31,7 +31,7 @@ pub(super) async fn hold(run: &mut Context<'_>, session: &mut Session) -> Result
     if run.plan.engine == Engine::Command {
         return Ok(0);
     }
-    let options = SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote);
+    let options = SessionOptions::of_mail(&run.plan.mail, session.may_be_loaded(run.plan));
     let times = PreflightTimes { step: run.plan.stall_timeout, ..PreflightTimes::default() };
     let outcome = converse(run, session, options.clone(), times).await?;
     match outcome {

@@ -1,7 +1,6 @@
 //! The profile pass: a fresh start under Xdebug, a smaller load of every scenario, and the files that it leaves.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::context::Context;
@@ -12,11 +11,12 @@ use super::stop_reason::Halt;
 use super::wave::{self, Asked};
 use super::wave_size::LARGE;
 use super::{diagnosis, launch, preflight, profile_files, restarted, stop};
-use crate::capture::{Followed, Follower};
+use crate::capture::{FindProcess, Followed, Follower};
 use crate::journal::{Event, Marked, ScenarioBegin, ScenarioEnd, Scene};
 use crate::model::plan::scenario::Scenario;
 use crate::model::{Pass, ScenarioStop};
 use crate::proc::Process;
+use crate::server::tree::Family;
 
 /// How long the target may take to write its profile's end.
 const STOP: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         run.allow_xdebug = Some(variable);
         session = launch::launch(run, Pass::Profile).await?;
     }
-    session.follower = follow(run, session.profiles.as_ref())?;
+    session.follower = follow(run, &session)?;
     let server =
         (session.server, Process::open(session.server).and_then(|process| process.stat()).ok().map(|stat| stat.start));
     let outcome = profile_scenarios(run, &mut session).await;
@@ -91,8 +91,8 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
 }
 
 /// Begins to follow what the server's processes write.
-fn follow(run: &Context<'_>, profiles: Option<&(PathBuf, Vec<PathBuf>)>) -> Result<Option<Follower>, Halt> {
-    let Some((folder, before)) = profiles else { return Ok(None) };
+fn follow(run: &Context<'_>, session: &Session) -> Result<Option<Follower>, Halt> {
+    let Some((folder, before)) = &session.profiles else { return Ok(None) };
     let place = run.folder.clone();
     let followed = Followed {
         folder: folder.clone(),
@@ -101,8 +101,15 @@ fn follow(run: &Context<'_>, profiles: Option<&(PathBuf, Vec<PathBuf>)>) -> Resu
         most: run.plan.max_disk,
         keep_raw: run.plan.keep_raw,
         make: Box::new(move |name| place.new_profile(name)),
+        process: session.target.engine().map(|_| by_own_number(session.target.family())),
     };
     Ok(Some(Follower::start(followed)?))
+}
+
+/// Finds a process of a container by the number that it has there, which names its profile.
+fn by_own_number(family: Family) -> FindProcess {
+    let own = |pid: i32| Process::open(pid).and_then(|process| process.status()).map(|status| status.own_pid);
+    Box::new(move |number| family.members().into_iter().find(|pid| own(*pid).is_ok_and(|own| own == number)))
 }
 
 fn no_profile(run: &Context<'_>) -> Option<String> {

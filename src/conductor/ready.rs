@@ -14,14 +14,19 @@ use crate::load::{Address, Endpoint, probe_banner};
 use crate::model::EarlyEnd;
 use crate::model::plan::{Engine, Pass};
 use crate::phrase;
+use crate::server::container::{Place, Reach, Whereabouts};
 use crate::server::listeners::{Listener, listening};
-use crate::server::{Target, log, ready};
+use crate::server::{Target, TargetError, log};
 
 /// Between two looks for the listening socket.
 const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a port that greeted waits for a lower one that has not yet.
 const LOWER: Duration = Duration::from_secs(2);
+
+/// When a container's engine is asked where its processes are, and how often.
+const ASKED_FIRST: Duration = Duration::from_secs(2);
+const ASKED_AGAIN: Duration = Duration::from_secs(2);
 
 /// A probe at the very end waits so long all the same.
 const SHORTEST_PROBE: Duration = Duration::from_millis(200);
@@ -103,12 +108,14 @@ pub(super) async fn wait_for_banner(
     run: &mut Context<'_>,
     target: &mut Target,
     pass: Pass,
-) -> Result<(Greeted, String, Vec<Listener>), Halt> {
+) -> Result<(Greeted, String, Vec<String>), Halt> {
     let deadline = Instant::now() + patience(run, pass);
     let wanted = run.plan.target.as_deref().map(|text| resolve(run, text)).transpose()?;
     let mut probes = Probes::until(deadline);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut reach = Reach::new(target.engine().cloned());
+    let mut sought = Sought::begin();
     loop {
         tokio::select! {
             biased;
@@ -117,32 +124,75 @@ pub(super) async fn wait_for_banner(
             _ = looks.tick() => {}
         }
         let pids = target.alive();
-        if pids.is_empty() {
+        if pids.is_empty() && !target.is_awaited() {
             return Err(exited_at_once(target));
+        }
+        if pids.is_empty() {
+            sought.look(run, target)?;
         }
         let listeners = listening(&pids).unwrap_or_default();
         shared_with_outside(&listeners)?;
-        let candidates = match wanted {
-            Some(address) => vec![address],
-            None => ready::candidates(listeners.iter().map(|l| SocketAddr::new(l.address, l.port))),
+        let places = match wanted {
+            Some(address) => reach.named(address, &listeners).into_iter().collect(),
+            None => reach.places(&listeners),
         };
-        for address in candidates {
-            let Some(listener) = listeners.iter().find(|l| l.port == address.port()) else { continue };
+        let others = |place: &Place| {
+            let others = listeners.iter().filter(|listener| listener.port != place.port);
+            others.map(|listener| SocketAddr::new(listener.address, listener.port).to_string()).collect()
+        };
+        for place in &places {
             if run.plan.engine == Engine::Command || run.plan.mail.tls {
                 // A port that does not speak SMTP at first: open is ready.
-                let greeted = Greeted { address, server: listener.pid, probes: probes.made };
-                return Ok((greeted, String::new(), listeners));
+                return Ok((Greeted { place: *place, probes: probes.made }, String::new(), others(place)));
             }
-            probes.open(address)?;
+            probes.open(place.address)?;
         }
         if let Some((address, banner)) = probes.ready()
-            && let Some(listener) = listeners.iter().find(|l| l.port == address.port())
+            && let Some(place) = places.iter().find(|place| place.address == address)
         {
-            let greeted = Greeted { address, server: listener.pid, probes: probes.made };
-            return Ok((greeted, banner.to_owned(), listeners));
+            return Ok((Greeted { place: *place, probes: probes.made }, banner.to_owned(), others(place)));
         }
         if Instant::now() >= deadline {
-            return Err(never_ready(target, wanted, &listeners, &probes));
+            return Err(never_ready(target, wanted, (&listeners, &places), &probes));
+        }
+    }
+}
+
+/// A container whose processes are not found: what its engine says of it, now and then.
+struct Sought {
+    next: Instant,
+}
+
+impl Sought {
+    fn begin() -> Self {
+        Self { next: Instant::now() + ASKED_FIRST }
+    }
+
+    fn look(&mut self, run: &Context<'_>, target: &Target) -> Result<(), Halt> {
+        let Some((engine, client)) = target.engine().zip(run.invocation.client.as_ref()) else { return Ok(()) };
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        let found = engine.whereabouts();
+        self.next = Instant::now() + ASKED_AGAIN;
+        match found {
+            Whereabouts::NotYet => Ok(()),
+            Whereabouts::Here(pid) => {
+                target.family().adopt(pid);
+                Ok(())
+            }
+            Whereabouts::Denied(pid) => Err(Halt::early(
+                EarlyEnd::Environment,
+                format!(
+                    "the container's process {pid} may not be looked at by this user. Run profile-run as root, or inside the \
+                     container:\n  {}",
+                    client.inside()
+                ),
+            )),
+            Whereabouts::Elsewhere => {
+                let (place, inside) = ("on another machine than this one".to_owned(), client.inside());
+                Err(Halt::Target(TargetError::ContainerElsewhere { place, inside }))
+            }
         }
     }
 }
@@ -153,15 +203,14 @@ pub(super) fn moved_to(run: &Context<'_>, session: &Session) -> Option<Greeted> 
         return None;
     }
     let listeners = listening(&session.pids()).ok()?;
-    if listeners.iter().any(|l| l.port == session.address.port()) {
+    if listeners.iter().any(|l| l.port == session.port) {
         return None;
     }
     let mut probes = 0;
-    ready::candidates(listeners.iter().map(|l| SocketAddr::new(l.address, l.port))).into_iter().find_map(|address| {
-        let server = listeners.iter().find(|l| l.port == address.port())?.pid;
+    Reach::new(session.target.engine().cloned()).places(&listeners).into_iter().find_map(|place| {
         probes += 1;
-        let greets = run.plan.mail.tls || probe_banner(address, LOWER).is_ok();
-        greets.then_some(Greeted { address, server, probes })
+        let greets = run.plan.mail.tls || probe_banner(place.address, LOWER).is_ok();
+        greets.then_some(Greeted { place, probes })
     })
 }
 
@@ -195,7 +244,12 @@ fn exited_at_once(target: &mut Target) -> Halt {
     Halt::early(EarlyEnd::Exited, format!("the server ended before it greeted ({how}){}", last_lines(target)))
 }
 
-fn never_ready(target: &Target, wanted: Option<SocketAddr>, listeners: &[Listener], probes: &Probes) -> Halt {
+fn never_ready(
+    target: &Target,
+    wanted: Option<SocketAddr>,
+    (listeners, places): (&[Listener], &[Place]),
+    probes: &Probes,
+) -> Halt {
     let within = phrase::duration(target.started.elapsed());
     let seen = listeners.iter().any(|l| wanted.is_none_or(|wanted| wanted.port() == l.port));
     if let Some(why) = unseen(target).filter(|_| !seen) {
@@ -204,14 +258,21 @@ fn never_ready(target: &Target, wanted: Option<SocketAddr>, listeners: &[Listene
         });
         return Halt::early(EarlyEnd::Environment, format!("{what} within {within}: {why}{}", last_lines(target)));
     }
-    let what = if listeners.is_empty() {
+    let what = if target.is_awaited() {
+        "its container was not started by then (an image is fetched before a run)".to_owned()
+    } else if places.is_empty() && wanted.is_none() && !listeners.is_empty() {
+        format!(
+            "it listens on {} in its container, where nothing leads from here: publish the port (-p 127.0.0.1::PORT; docker \
+             compose run: --service-ports), or use the host's network (--network host)",
+            ports(listeners)
+        )
+    } else if listeners.is_empty() {
         "no process of it listens on a TCP port".to_owned()
     } else if !probes.waiting.is_empty() {
         let waiting: Vec<String> = probes.waiting.iter().map(ToString::to_string).collect();
         format!("{} took the connection and did not greet", waiting.join(", "))
     } else if probes.refused.is_empty() {
-        let ports: BTreeSet<String> = listeners.iter().map(|l| l.port.to_string()).collect();
-        let ports = ports.into_iter().collect::<Vec<_>>().join(", ");
+        let ports = ports(listeners);
         let wanted = wanted.map_or(String::new(), |wanted| format!(", and not at --target {wanted}"));
         format!("it listens on {ports}{wanted}")
     } else {
@@ -225,6 +286,11 @@ fn never_ready(target: &Target, wanted: Option<SocketAddr>, listeners: &[Listene
             last_lines(target)
         ),
     )
+}
+
+fn ports(listeners: &[Listener]) -> String {
+    let ports: BTreeSet<String> = listeners.iter().map(|l| l.port.to_string()).collect();
+    ports.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// What may help a server that is not ready: nobody is told to give what was given.

@@ -136,6 +136,7 @@ async fn conduct(order: Order<'_>) -> Result<(), Halt> {
         valgrind: None,
         counts_forks: false,
         count_until: None,
+        in_container: std::collections::BTreeMap::new(),
         others: Others::default(),
         cwd,
         id,

@@ -5,18 +5,26 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::context::Context;
+use super::context::{Context, LEARNT};
 use super::profile_files::RESTARTS;
 use super::restarted;
+use super::session::Session;
 use crate::heap::Inspector;
-use crate::proc::Process;
+use crate::proc::{Cgroup, Process};
 use crate::server::command::{is_php, php_options};
 use crate::server::php::{self, PhpFacts};
 
-/// What is known of the PHP that serves; the facts of `run` are put right where they are another PHP's. `server` is the
-/// process that listens, `tree` all processes below the command.
-pub(super) fn learn(run: &mut Context<'_>, server: i32, tree: &[i32]) {
-    let mut candidates = std::iter::once(server).chain(tree.iter().copied());
+/// Memory that a container must have left for a php that says what it is.
+const ROOM_TO_ASK: u64 = 64 << 20;
+
+/// What is known of the PHP that serves; the facts of `run` are put right where they are another PHP's.
+pub(super) fn learn(run: &mut Context<'_>, session: &Session) {
+    let server = session.server;
+    if run.invocation.client.is_some() {
+        run.in_container.extend(variables(server));
+    }
+    // The process that listens comes first, then all below the command.
+    let mut candidates = std::iter::once(server).chain(session.pids());
     let Some((pid, found)) = candidates.find_map(|pid| Some((pid, Running::of(pid)?))) else {
         // Nothing of it may be seen of another user's processes: what the command says stands then.
         if Process::open(server).and_then(|process| process.exe()).is_ok() {
@@ -25,14 +33,51 @@ pub(super) fn learn(run: &mut Context<'_>, server: i32, tree: &[i32]) {
         }
         return;
     };
+    let way = Way::to(&found, session);
     let asked = run.php.take().filter(|facts| found.is(&facts.binary));
-    let facts = asked.or_else(|| {
-        let binary = found.here.then_some(found.binary.as_path())?;
-        php::ask(binary, &options_of(pid), &run.cwd, &run.environment_added())
-    });
-    run.left_xdebug = LeftXdebug::of(run, pid, &found);
+    let facts = asked.or_else(|| way.ask(run, &found.binary, &options_of(pid)));
+    run.left_xdebug = LeftXdebug::of(run, pid, &found, &way);
     run.php = Some(found.correct(pid, facts));
     run.php_asked = true;
+}
+
+/// Variables of a container that a later launch adds to.
+fn variables(server: i32) -> BTreeMap<String, String> {
+    let environment = Process::open(server).and_then(|process| process.environ()).unwrap_or_default();
+    let text = environment.iter().filter_map(|variable| variable.to_str()?.split_once('='));
+    text.filter(|(name, _)| LEARNT.contains(name)).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// How the program that serves can be run once more, to say what it is.
+enum Way {
+    /// As it is.
+    Here,
+    /// By the engine of its container: the words before it.
+    Exec(Vec<String>),
+    None,
+}
+
+impl Way {
+    fn to(found: &Running, session: &Session) -> Self {
+        if found.here {
+            return Self::Here;
+        }
+        let group = Process::open(session.server).and_then(|process| Cgroup::of(&process)).ok().flatten();
+        // What runs there counts against what the container may use.
+        let room = group.and_then(|group| Some(group.max?.saturating_sub(group.current))).unwrap_or(u64::MAX);
+        let engine = session.target.engine().filter(|_| room > ROOM_TO_ASK);
+        // Empty, so that no `XDEBUG_CONFIG` of the image is heard.
+        let exec = engine.and_then(|engine| engine.exec(&["XDEBUG_MODE=off", "XDEBUG_CONFIG="]));
+        exec.map_or(Self::None, Self::Exec)
+    }
+
+    fn ask(&self, run: &Context<'_>, php: &Path, options: &[String]) -> Option<PhpFacts> {
+        match self {
+            Self::Here => php::ask(php, options, &run.cwd, &run.environment_added()),
+            Self::Exec(words) => php::ask_in_container(words, php, options),
+            Self::None => None,
+        }
+    }
 }
 
 /// A process that was started without Xdebug, where the same program loads it otherwise: `php -n`, or an application that
@@ -46,11 +91,11 @@ pub(super) struct LeftXdebug {
 }
 
 impl LeftXdebug {
-    fn of(run: &Context<'_>, pid: i32, found: &Running) -> Option<Self> {
-        if found.xdebug || !found.here {
+    fn of(run: &Context<'_>, pid: i32, found: &Running, way: &Way) -> Option<Self> {
+        if found.xdebug {
             return None;
         }
-        php::ask(&found.binary, &[], &run.cwd, &run.environment_added())?.xdebug?;
+        way.ask(run, &found.binary, &[])?.xdebug?;
         let words = Process::open(pid).and_then(|process| process.cmdline()).unwrap_or_default();
         let words: Vec<String> = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
         Some(Self { line: words.join(" "), variable: restarted::variable(pid) })

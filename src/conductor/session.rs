@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use super::sample_log::SampleLog;
 use crate::capture::{Bound, Follower};
 use crate::diagnose::Witness;
-use crate::load::Sources;
-use crate::model::plan::Pass;
+use crate::load::{AskKernel, Sources};
+use crate::model::plan::{Pass, Plan};
 use crate::proc::Process;
 use crate::sampler::{Idle, Moment, SamplerHandle};
-use crate::server::listeners::listening;
+use crate::server::container::{Place, Way};
+use crate::server::listeners::{Network, listening, other_side};
 use crate::server::tree::Family;
 use crate::server::{Target, log};
 
@@ -24,6 +25,10 @@ pub struct Session {
     pub pass: Pass,
     /// Where it is loaded.
     pub address: SocketAddr,
+    /// The port that it listens on itself: a container's may be published as another one.
+    pub port: u16,
+    /// How the address leads there.
+    pub way: Way,
     /// The process that greeted.
     pub server: i32,
     /// Its sampler.
@@ -59,10 +64,8 @@ pub struct Session {
 /// What is known of a target when it greeted.
 #[derive(Debug)]
 pub struct Greeted {
-    /// Where.
-    pub address: SocketAddr,
-    /// Who.
-    pub server: i32,
+    /// Where, and who.
+    pub place: Place,
     /// Probes that were made.
     pub probes: u64,
 }
@@ -77,11 +80,13 @@ impl Session {
         profiles: Option<(PathBuf, Vec<PathBuf>)>,
     ) -> Self {
         Self {
-            witness: Witness::begin(greeted.server).ok(),
+            witness: Witness::begin(greeted.place.pid).ok(),
             target,
             pass,
-            address: greeted.address,
-            server: greeted.server,
+            address: greeted.place.address,
+            port: greeted.place.port,
+            way: greeted.place.way,
+            server: greeted.place.pid,
             sampler,
             idle: Idle::default(),
             descriptor_limit: None,
@@ -111,16 +116,39 @@ impl Session {
 
     /// The processes that hold the listening socket.
     pub fn servers(&self, all: &[i32]) -> Vec<i32> {
-        let port = self.address.port();
         let mut servers: Vec<i32> = listening(all)
             .unwrap_or_default()
             .into_iter()
-            .filter(|listener| listener.port == port)
+            .filter(|listener| listener.port == self.port)
             .flat_map(|listener| listener.holders)
             .collect();
         servers.sort_unstable();
         servers.dedup();
         servers
+    }
+
+    /// Follows a server to another place.
+    pub fn follow(&mut self, greeted: &Greeted) {
+        let Place { address, port, pid, way } = greeted.place;
+        (self.address, self.port, self.server, self.way) = (address, port, pid, way);
+        self.probes += greeted.probes;
+    }
+
+    /// Its address may be another machine's: the plan says so, or it is known to be a container's on this one.
+    pub fn may_be_loaded(&self, plan: &Plan) -> bool {
+        plan.allow_remote || self.way == Way::Bridge
+    }
+
+    /// Whom to ask for the server's side of the connections: the kernel, in the network that the server lives in.
+    pub fn kernel(&self) -> AskKernel {
+        let (server, port) = (self.server, self.port);
+        match self.way {
+            Way::Ours => AskKernel::by(other_side),
+            Way::Bridge | Way::Published => {
+                let network = Network::of(server);
+                AskKernel::by(move |_| network.as_ref()?.other_side(port))
+            }
+        }
     }
 
     /// The family at this moment, as the sampler saw it last.

@@ -18,7 +18,7 @@ use crate::load::{self, Control, Job, SessionOptions};
 use crate::model::load_stats::LoadStats;
 use crate::model::plan::scenario::Scenario;
 use crate::model::{EarlyEnd, Pass, WarningKind};
-use crate::server::listeners::{other_side, outside_mail_connections};
+use crate::server::listeners::outside_mail_connections;
 
 /// Between two looks at the load.
 const LOOK: Duration = Duration::from_millis(50);
@@ -162,8 +162,8 @@ fn job(run: &Context<'_>, session: &Session, asked: &Asked) -> Job {
         options: SessionOptions {
             duration: asked.at_most,
             sources: session.sources,
-            other_side: Some(other_side),
-            ..SessionOptions::of_mail(&run.plan.mail, run.plan.allow_remote)
+            other_side: Some(session.kernel()),
+            ..SessionOptions::of_mail(&run.plan.mail, session.may_be_loaded(run.plan))
         },
     }
 }
@@ -173,13 +173,11 @@ fn follow(run: &mut Context<'_>, session: &mut Session) -> Result<bool, Halt> {
     let Some(greeted) = super::ready::moved_to(run, session) else { return Ok(false) };
     run.recorder.write(Event::Warning(Warning {
         kind: WarningKind::PortMoved,
-        text: format!("The server moved from {} to {}; the load follows it.", session.address, greeted.address),
+        text: format!("The server moved from {} to {}; the load follows it.", session.address, greeted.place.address),
         advice: "What was refused at the old port is counted and not held against it; keep one port for a whole run."
             .to_owned(),
     }))?;
-    session.address = greeted.address;
-    session.server = greeted.server;
-    session.probes += greeted.probes;
+    session.follow(&greeted);
     Ok(true)
 }
 

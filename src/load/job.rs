@@ -193,7 +193,26 @@ impl Sources {
 }
 
 /// Asks the kernel for its view of the server at an address; none where it has none.
-pub type AskKernel = fn(SocketAddr) -> Option<OtherSide>;
+#[derive(Clone)]
+pub struct AskKernel(std::sync::Arc<dyn Fn(SocketAddr) -> Option<OtherSide> + Send + Sync>);
+
+impl AskKernel {
+    /// Asks by a function.
+    pub fn by(ask: impl Fn(SocketAddr) -> Option<OtherSide> + Send + Sync + 'static) -> Self {
+        Self(std::sync::Arc::new(ask))
+    }
+
+    /// Asks.
+    pub fn ask(&self, address: SocketAddr) -> Option<OtherSide> {
+        (self.0)(address)
+    }
+}
+
+impl std::fmt::Debug for AskKernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AskKernel")
+    }
+}
 
 /// Shared with whoever started the load: a way to stop it, and figures while it runs.
 ///

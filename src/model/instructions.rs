@@ -33,6 +33,8 @@ pub enum CountStatus {
     OtherEngine,
     /// The server runs already.
     Attached,
+    /// It runs in a container, where our valgrind is not.
+    Container,
     /// It runs in something that compiles code while it runs and collects when it will.
     OtherRuntime(Runtime),
     /// The run ended before.

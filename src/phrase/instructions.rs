@@ -81,6 +81,9 @@ pub fn not_counted(status: &CountStatus) -> Option<String> {
         CountStatus::ValgrindFails(why) => format!("valgrind does not start: {why}"),
         CountStatus::OtherEngine => "instructions are counted with the built-in engine alone (leave --engine out)".to_owned(),
         CountStatus::Attached => "a server that runs already cannot be started under valgrind".to_owned(),
+        CountStatus::Container => {
+            "a server in a container is counted where profile-run and valgrind are in the same one".to_owned()
+        }
         CountStatus::OtherRuntime(runtime) => format!(
             "{} compiles code while it runs and collects when it will; under valgrind that was not tried",
             match runtime {

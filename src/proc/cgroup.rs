@@ -40,8 +40,7 @@ impl Cgroup {
     /// (no groups in this kernel, no controller mounted, or the group lies outside of this mount).
     pub fn of(process: &Process) -> Result<Option<Self>, Error> {
         let Some(groups) = process.read_if_there("cgroup")? else { return Ok(None) };
-        let mounts = process.read("mountinfo")?;
-        Ok(locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&mounts))
+        Ok(locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&our_mounts()?))
             .into_iter()
             .find_map(|(version, mount, path)| Self::read(version, &mount, &path)))
     }
@@ -77,9 +76,13 @@ impl Cgroup {
 /// the first version; `None` where it is not mounted.
 pub fn unified_group(process: &Process) -> Result<Option<PathBuf>, Error> {
     let Some(groups) = process.read_if_there("cgroup")? else { return Ok(None) };
-    let mounts = process.read("mountinfo")?;
-    let all = locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&mounts));
+    let all = locate(&String::from_utf8_lossy(&groups), &String::from_utf8_lossy(&our_mounts()?));
     Ok(all.into_iter().find(|(version, ..)| *version == Version::V2).map(|(_, _, path)| path))
+}
+
+/// What is mounted where for us, who read the files: a process in a container has mounts of its own.
+fn our_mounts() -> Result<Vec<u8>, Error> {
+    Process::open(std::process::id() as i32)?.read("mountinfo")
 }
 
 /// Candidates (version, mount point, folder of the group), the unified hierarchy first.

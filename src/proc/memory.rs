@@ -43,6 +43,8 @@ pub struct Status {
     pub state: char,
     /// Parent's pid.
     pub ppid: i32,
+    /// Its pid as it knows it itself, in its own pid namespace; 0 in kernels before 4.1.
+    pub own_pid: i32,
     /// The pid of the tracer, 0 without one.
     pub tracer: i32,
     /// Threads.
@@ -101,6 +103,10 @@ impl Status {
                     seen_state = true;
                 }
                 b"PPid" => out.ppid = count()? as i32,
+                b"NSpid" => {
+                    let own = value.rsplit(|b| b.is_ascii_whitespace()).next().and_then(number);
+                    out.own_pid = own.ok_or(bad("pids"))? as i32;
+                }
                 b"TracerPid" => out.tracer = count()? as i32,
                 b"FDSize" => out.fd_slots = count()?,
                 b"Threads" => out.threads = count()? as u32,

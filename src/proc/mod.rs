@@ -25,7 +25,7 @@ mod syscalls;
 mod tcp;
 mod tree;
 
-pub use addresses::{is_own_address, own_addresses};
+pub use addresses::{addresses_of, is_on_bridge, is_own_address, own_addresses};
 pub use cgroup::{Cgroup, Version as CgroupVersion, unified_group};
 pub use counters::{NetCounters, Segments, oom_kills};
 pub use diag::{Diag, Family};

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 
+use nix::sched::{CloneFlags, setns};
+
 use super::{Diag, Error, Family, Process, State, TcpSocket};
 
 /// Which sockets to read.
@@ -49,6 +51,18 @@ impl SocketTable {
         Self { diag: Diag::open().ok(), own_namespace, kept: None }
     }
 
+    /// Opens a table of the network that `process` lives in, by netlink; `None` where we may not enter it.
+    pub fn in_network_of(process: &Process) -> Option<Self> {
+        let namespace = process.net_namespace().ok()?;
+        let network = process.file("ns/net").ok()?;
+        // A socket stays in the network in which it was opened; the thread that went there ends.
+        let opened = std::thread::spawn(move || {
+            setns(network, CloneFlags::CLONE_NEWNET).ok()?;
+            Diag::open().ok()
+        });
+        Some(Self { diag: Some(opened.join().ok()??), own_namespace: Some(namespace), kept: None })
+    }
+
     /// A table that only reads files, to compare both ways.
     pub fn of_files() -> Self {
         Self { diag: None, own_namespace: None, kept: None }
@@ -79,7 +93,7 @@ impl SocketTable {
         let ours = self.own_namespace.is_some() && process.net_namespace().ok() == self.own_namespace;
         if ours && let Some(diag) = &mut self.diag {
             let mut dumped = diag.dump(Family::V4, ask, out);
-            if dumped.is_ok() && ask.v6 && any_of_v6() {
+            if dumped.is_ok() && ask.v6 && any_of_v6(process) {
                 dumped = diag.dump(Family::V6, ask, out);
             }
             match dumped {
@@ -101,8 +115,8 @@ impl SocketTable {
     }
 }
 
-/// Whether there is any IPv6 TCP socket in our namespace: even an empty dump walks the kernel's whole table.
-fn any_of_v6() -> bool {
-    let Ok(text) = std::fs::read_to_string("/proc/self/net/sockstat6") else { return true };
-    text.lines().find_map(|l| l.strip_prefix("TCP6: inuse ")).is_none_or(|n| n.trim() != "0")
+/// Whether there is any IPv6 TCP socket in the namespace of a process: even an empty dump walks the kernel's whole table.
+fn any_of_v6(process: &Process) -> bool {
+    let Ok(text) = process.read("net/sockstat6") else { return true };
+    String::from_utf8_lossy(&text).lines().find_map(|l| l.strip_prefix("TCP6: inuse ")).is_none_or(|n| n.trim() != "0")
 }

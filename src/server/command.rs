@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::TargetError;
+use super::container::{self, Client};
 use crate::proc::Process;
 
 /// A command, understood.
@@ -23,20 +24,26 @@ pub struct Invocation {
     pub names_php: bool,
     /// The process that runs already, of a server that is not launched.
     pub running: Option<i32>,
+    /// The client of a container, in which the server runs.
+    pub client: Option<Client>,
 }
 
 impl Invocation {
     /// Understands a command.
     ///
     /// # Errors
-    /// The program is not found, or is the client of a container.
+    /// The program is not found, or is the client of a container that cannot be judged from outside.
     pub fn understand(argv: &[String], cwd: &Path) -> Result<Self, TargetError> {
         let name = argv.first().map(String::as_str).unwrap_or_default();
-        // Said whether or not the client is there.
-        if let Some(client) = container_client(argv, cwd) {
-            return Err(TargetError::ContainerClient { program: base(client).to_owned() });
-        }
+        // What cannot be judged is said whether or not the client is there.
+        let client = container::find_client(argv, is_wrapper, |word| find_program(word, cwd).is_some());
+        let client = client.map(|at| Client::understand(argv, at)).transpose()?;
         let program = find_program(name, cwd).ok_or_else(|| not_found(name, cwd))?;
+        if client.is_some() {
+            // Which php runs in the container is told by its process.
+            let argv = argv.to_vec();
+            return Ok(Self { argv, program, php_at: None, php: None, names_php: false, running: None, client });
+        }
         let php_at = php_position(argv);
         let php = match php_at {
             Some(at) => find_program(&argv[at], cwd),
@@ -44,7 +51,7 @@ impl Invocation {
         };
         let names_php = php.is_some();
         let php = php.or_else(|| mentions_php(argv).then(|| find_program("php", cwd)).flatten());
-        Ok(Self { argv: argv.to_vec(), program, php_at, php, names_php, running: None })
+        Ok(Self { argv: argv.to_vec(), program, php_at, php, names_php, running: None, client: None })
     }
 
     /// The command of a process that runs already.
@@ -56,7 +63,7 @@ impl Invocation {
         let program = process.exe()?;
         let words = process.cmdline()?;
         let argv = words.into_iter().map(|word| word.to_string_lossy().into_owned()).collect();
-        Ok(Self { argv, program, php_at: None, php: None, names_php: false, running: Some(pid) })
+        Ok(Self { argv, program, php_at: None, php: None, names_php: false, running: Some(pid), client: None })
     }
 
     /// The command is php itself, so that `-d` flags work.
@@ -118,27 +125,6 @@ pub(super) fn base(name: &str) -> &str {
 /// `php`, `php8.2`, `php82`, `/usr/bin/php`.
 pub fn is_php(name: &str) -> bool {
     base(name).strip_prefix("php").is_some_and(|rest| rest.chars().all(|c| c.is_ascii_digit() || c == '.'))
-}
-
-fn is_container_client(name: &str) -> bool {
-    matches!(base(name), "docker" | "podman" | "nerdctl" | "docker-compose" | "podman-compose" | "kubectl")
-}
-
-/// The container client that a command is, or that a wrapper hands on to.
-fn container_client<'a>(argv: &'a [String], cwd: &Path) -> Option<&'a str> {
-    let (first, rest) = argv.split_first()?;
-    if is_container_client(first) {
-        return Some(first);
-    }
-    if !is_wrapper(first) && !matches!(base(first), "sudo" | "doas") {
-        return None;
-    }
-    // Before the program stand options, their values and assignments.
-    let is_program = |word: &str| !word.starts_with('-') && !word.contains('=') && find_program(word, cwd).is_some();
-    rest.iter()
-        .map(String::as_str)
-        .find(|word| is_container_client(word) || is_program(word))
-        .filter(|word| is_container_client(word))
 }
 
 /// `env [-i] [NAME=VALUE]... php`, `nice php`: programs that hand their arguments on.
@@ -236,20 +222,6 @@ mod tests {
     }
 
     #[test]
-    fn a_containers_client_behind_a_wrapper_and_words_that_only_name_one() {
-        for (line, client) in [
-            ("docker run x", Some("docker")),
-            ("env A=1 docker compose up", Some("docker")),
-            ("timeout 90 podman run x", Some("podman")),
-            ("sudo -E docker run x", Some("docker")),
-            ("env sh serve.sh docker", None),
-            ("sh -c docker", None),
-        ] {
-            assert_eq!(container_client(&argv(line), Path::new("/")), client, "{line}");
-        }
-    }
-
-    #[test]
     fn options_before_the_script() {
         let of = |line: &str| Invocation {
             argv: argv(line),
@@ -258,6 +230,7 @@ mod tests {
             php: None,
             names_php: false,
             running: None,
+            client: None,
         };
         assert_eq!(of("php -d a=1 -dxdebug.mode=off bin/console -v").php_options().len(), 3);
         assert_eq!(of("php -d a=1 -r code").php_options().len(), 2);

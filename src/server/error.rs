@@ -22,14 +22,24 @@ pub enum TargetError {
         /// Why.
         source: io::Error,
     },
-    /// The command is a container's client.
-    #[error(
-        "`{program}` is a container client: the server would not be a process of this run, and its client would be measured. \
-         Run profile-run inside the container instead (the README shows the lines), or give the server's own command"
-    )]
+    /// The command is a container's client, and starts no container that it stays with.
+    #[error("`{command}` cannot be judged from outside: {advice}")]
     ContainerClient {
-        /// `docker`, `podman`, ...
-        program: String,
+        /// `docker exec`, `kubectl`, ...
+        command: String,
+        /// What to do.
+        advice: String,
+    },
+    /// The container's processes are not those of this machine.
+    #[error(
+        "the container runs {place}, where its processes cannot be seen from here. Run profile-run inside it, as one static \
+         file (docs/install.md has how it is made):\n  {inside}"
+    )]
+    ContainerElsewhere {
+        /// `on another machine`, `at ssh://host`.
+        place: String,
+        /// The line to type.
+        inside: String,
     },
     /// What `--attach` names cannot be attached to.
     #[error("--attach {name}: {why}")]

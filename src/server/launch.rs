@@ -6,8 +6,10 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
+use super::container::Engine;
 use super::private::Private;
 use super::settings::Settings;
 use super::tree::Family;
@@ -44,6 +46,8 @@ pub struct Launch<'a> {
     pub id: &'a str,
     /// The descriptor limits, soft and hard, that it would have had from the shell.
     pub descriptors: (u64, u64),
+    /// The engine whose client the command is, where it runs in a container.
+    pub engine: Option<Engine>,
 }
 
 /// A running target. Dropping it kills the whole tree.
@@ -52,12 +56,30 @@ pub struct Target {
     pid: i32,
     watchdog: Watchdog,
     family: Family,
+    /// The client of its container.
+    client: Option<Client>,
     /// It ran before and goes on afterwards.
     attached: bool,
     /// Its output.
     pub log: File,
     /// When it was started.
     pub started: Instant,
+}
+
+/// The end of a container on our side.
+#[derive(Debug)]
+struct Client {
+    /// What descends from the watchdog for it.
+    family: Family,
+    engine: Engine,
+    /// The container was seen to be gone.
+    cleared: AtomicBool,
+}
+
+/// The mark of the next container that the run `id` launches.
+pub fn container_mark(id: &str) -> String {
+    static LAUNCHES: AtomicU32 = AtomicU32::new(0);
+    format!("{id}.{}", LAUNCHES.fetch_add(1, Ordering::Relaxed) + 1)
 }
 
 impl Launch<'_> {
@@ -75,6 +97,9 @@ impl Launch<'_> {
         let planned = self.env.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let ours = self.settings.set.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
         let family = Family::before_launch(watchdog);
+        if let Some(engine) = &self.engine {
+            watchdog.clear_at_end(engine);
+        }
         let started = Instant::now();
         let pid = watchdog
             .spawn(Start {
@@ -87,14 +112,15 @@ impl Launch<'_> {
                 descriptors: self.descriptors,
             })
             .map_err(spawn_failed)?;
-        Ok(Target {
-            pid,
-            watchdog: watchdog.clone(),
-            family: family.with_root(pid),
-            attached: false,
-            log: self.log,
-            started,
-        })
+        let family = family.with_root(pid);
+        let (family, client) = match self.engine {
+            None => (family, None),
+            Some(engine) => {
+                let cleared = AtomicBool::new(false);
+                (Family::of_container(&engine.mark, pid), Some(Client { family, engine, cleared }))
+            }
+        };
+        Ok(Target { pid, watchdog: watchdog.clone(), family, client, attached: false, log: self.log, started })
     }
 }
 
@@ -105,7 +131,7 @@ impl Target {
     /// `/dev/null` is not there.
     pub fn attach(pid: i32, watchdog: &Watchdog) -> Result<Self, TargetError> {
         let (family, log) = (Family::of_running(pid), attach::no_output()?);
-        Ok(Self { pid, watchdog: watchdog.clone(), family, attached: true, log, started: Instant::now() })
+        Ok(Self { pid, watchdog: watchdog.clone(), family, client: None, attached: true, log, started: Instant::now() })
     }
 
     /// It is somebody else's, who stops it.
@@ -134,7 +160,18 @@ impl Target {
             // How another's child ended is told to its parent alone.
             return self.alive().is_empty().then(|| ExitStatus::from_raw(UNKNOWN));
         }
-        self.watchdog.ended(self.pid)
+        let status = self.watchdog.ended(self.pid);
+        if self.client.is_some() { status.map(of_container) } else { status }
+    }
+
+    /// The engine that has it in a container.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.client.as_ref().map(|client| &client.engine)
+    }
+
+    /// Its container's client runs, and nothing of the server was seen yet.
+    pub fn is_awaited(&self) -> bool {
+        self.family.is_awaited() && self.exited().is_none()
     }
 
     /// Processes of the tree that still live, the root first, then parents before children. None only
@@ -142,12 +179,43 @@ impl Target {
     pub fn alive(&self) -> Vec<i32> {
         self.family.members_for_sure(&self.watchdog)
     }
+
+    /// The same with what else lives of the launch: a container's client, and what that has started.
+    pub fn left(&self) -> Vec<i32> {
+        let mut left = self.alive();
+        if let Some(client) = &self.client {
+            let client = client.family.members_for_sure(&self.watchdog);
+            left.extend(client.into_iter().filter(|pid| !self.family.has(*pid)));
+        }
+        left
+    }
+
+    /// Has its container removed, if it is not.
+    pub(super) fn clear(&self) {
+        let Some(client) = self.client.as_ref().filter(|client| !client.cleared.load(Ordering::Relaxed)) else {
+            return;
+        };
+        // A client that ended by itself has seen its container go; one that was ended may have asked for it.
+        let by_itself = self.watchdog.ended(self.pid).is_some_and(|status| status.code().is_some());
+        client.engine.clear(self.family.is_awaited() && !by_itself);
+        client.cleared.store(true, Ordering::Relaxed);
+        self.watchdog.cleared(&client.engine);
+    }
+}
+
+/// How a container's first process ended, by how its client did: beyond 128 stands the signal that ended it.
+fn of_container(status: ExitStatus) -> ExitStatus {
+    match status.code() {
+        Some(code @ 129..=192) => ExitStatus::from_raw(code - 128),
+        _ => status,
+    }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
         if !self.attached {
             super::stop::kill_tree(self);
+            self.clear();
         }
     }
 }

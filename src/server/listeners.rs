@@ -1,6 +1,7 @@
 //! Who listens, who is spoken to: readiness and the watch over mail that leaves the machine.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
@@ -103,11 +104,16 @@ pub fn other_side(address: SocketAddr) -> Option<OtherSide> {
     let mut all = Vec::new();
     let myself = Process::open(std::process::id() as i32).ok()?;
     SocketTable::open().read(&myself, Ask { ports: &[address.port()], ..Ask::ALL }, &mut all).ok()?;
+    side(&all, |ip| overlap(ip, address.ip()))
+}
+
+/// What the sockets on the server's port say, where one of them listens at an address that `is_meant`.
+fn side(sockets: &[TcpSocket], is_meant: impl Fn(IpAddr) -> bool) -> Option<OtherSide> {
     let mut side = OtherSide::default();
     let mut listens = false;
-    for socket in &all {
+    for socket in sockets {
         match socket.state {
-            State::Listen if overlap(socket.local.ip(), address.ip()) => {
+            State::Listen if is_meant(socket.local.ip()) => {
                 side.waiting += socket.receive_queue;
                 side.backlog = if listens { side.backlog.min(socket.send_queue) } else { socket.send_queue };
                 listens = true;
@@ -120,6 +126,30 @@ pub fn other_side(address: SocketAddr) -> Option<OtherSide> {
         }
     }
     listens.then_some(side)
+}
+
+/// The network that a process of a container lives in, as its kernel tells of it.
+#[derive(Debug)]
+pub struct Network {
+    process: Process,
+    table: Mutex<SocketTable>,
+}
+
+impl Network {
+    /// That of a process; `None` where we may not ask there: files alone do not tell how long the queue is.
+    pub fn of(pid: i32) -> Option<Self> {
+        let process = Process::open(pid).ok()?;
+        let table = Mutex::new(SocketTable::in_network_of(&process)?);
+        Some(Self { process, table })
+    }
+
+    /// What is known of the server's side of the connections to `port`, by whatever address they came.
+    pub fn other_side(&self, port: u16) -> Option<OtherSide> {
+        let mut all = Vec::new();
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.read(&self.process, Ask { ports: &[port], ..Ask::ALL }, &mut all).ok()?;
+        side(&all, |_| true)
+    }
 }
 
 /// The processes that have one of these sockets open, as far as we may look into them.

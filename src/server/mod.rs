@@ -2,6 +2,7 @@
 
 pub mod attach;
 pub mod command;
+pub mod container;
 mod error;
 pub mod group;
 mod launch;
@@ -18,5 +19,5 @@ pub mod valgrind;
 pub mod watchdog;
 
 pub use error::TargetError;
-pub use launch::{Launch, Target, describe, mark};
+pub use launch::{Launch, Target, container_mark, describe, mark};
 pub use watchdog::{Start, Watchdog};

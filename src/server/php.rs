@@ -53,14 +53,24 @@ echo "\n==profile-run==", json_encode([
 
 /// Asks `php`, with the options that the user typed before the script. `None` where it does not answer.
 pub fn ask(php: &Path, options: &[String], cwd: &Path, env: &BTreeMap<String, String>) -> Option<PhpFacts> {
-    let output = Command::new(php)
+    let mut command = Command::new(php);
+    command.current_dir(cwd).envs(env).env("XDEBUG_MODE", "off").env_remove("XDEBUG_CONFIG");
+    answer(command, php, options)
+}
+
+/// The same in a container, whose engine runs programs there by the words `exec`.
+pub fn ask_in_container(exec: &[String], php: &Path, options: &[String]) -> Option<PhpFacts> {
+    let (engine, rest) = exec.split_first()?;
+    let mut command = Command::new(engine);
+    command.args(rest).arg(php);
+    answer(command, php, options)
+}
+
+fn answer(mut command: Command, php: &Path, options: &[String]) -> Option<PhpFacts> {
+    let output = command
         .args(options)
         // What the user's prepended file prints or does is not wanted here, only its name.
         .args(["-r", SCRIPT])
-        .current_dir(cwd)
-        .envs(env)
-        .env("XDEBUG_MODE", "off")
-        .env_remove("XDEBUG_CONFIG")
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output()

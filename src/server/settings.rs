@@ -37,6 +37,8 @@ pub struct Surroundings<'a> {
     pub php: &'a Path,
     /// Where profiles go if the command names no folder, absolute.
     pub profiles: &'a Path,
+    /// The server runs in a container, where its own folders are not ours.
+    pub in_container: bool,
     /// The environment that the server would have, the plan's variables included.
     pub environment: &'a BTreeMap<String, String>,
     /// A prepended file that php's own configuration names.
@@ -102,7 +104,15 @@ fn profile(invocation: &Invocation, around: &Surroundings) -> Settings {
     let prepend = around.php.join("prepend.php");
     let typed = |key: &str| typed_setting(&invocation.argv, key);
 
-    let typed_folder = typed("xdebug.output_dir").map(|dir| around.cwd.join(dir));
+    let mut argv = invocation.argv.clone();
+    let mut typed_folder = typed("xdebug.output_dir").map(|dir| around.cwd.join(dir));
+    if around.in_container
+        && let Some(theirs) = typed("xdebug.output_dir")
+    {
+        notes.push(format!("Profiles did not go to {theirs}, as typed: that is a folder of the container."));
+        replace_setting(&mut argv, "xdebug.output_dir", &theirs, &around.profiles.display().to_string());
+        typed_folder = None;
+    }
     let profile_folder = typed_folder.unwrap_or_else(|| around.profiles.to_path_buf());
     if profile_folder != around.profiles {
         notes.push(format!("Profiles were written to {}, as typed, and read from there.", profile_folder.display()));
@@ -114,10 +124,9 @@ fn profile(invocation: &Invocation, around: &Surroundings) -> Settings {
     let settings = xdebug_settings(around.profiles, &prepend);
     let ini: String = settings.iter().map(|(key, value)| format!("{key}=\"{value}\"\n")).collect();
 
-    let mut argv = invocation.argv.clone();
     if let Some(file) = &typed_prepend {
         notes.push(format!("The prepended file {file} was run from ours in the profile pass."));
-        replace_prepend(&mut argv, file, &prepend.display().to_string());
+        replace_setting(&mut argv, "auto_prepend_file", file, &prepend.display().to_string());
     }
     if invocation.is_direct_php() {
         let flags = settings.iter().flat_map(|(key, value)| ["-d".to_owned(), format!("{key}={value}")]);
@@ -151,12 +160,12 @@ fn profile(invocation: &Invocation, around: &Surroundings) -> Settings {
     }
 }
 
-fn replace_prepend(argv: &mut [String], theirs: &str, ours: &str) {
+fn replace_setting(argv: &mut [String], key: &str, theirs: &str, ours: &str) {
     for argument in argv {
         for quote in ["", "'", "\""] {
-            let needle = format!("auto_prepend_file={quote}{theirs}{quote}");
+            let needle = format!("{key}={quote}{theirs}{quote}");
             if argument.contains(&needle) {
-                *argument = argument.replace(&needle, &format!("auto_prepend_file={quote}{ours}{quote}"));
+                *argument = argument.replace(&needle, &format!("{key}={quote}{ours}{quote}"));
             }
         }
     }
@@ -174,6 +183,7 @@ mod tests {
             php: None,
             names_php: php_at.is_some(),
             running: None,
+            client: None,
         }
     }
 
@@ -182,6 +192,7 @@ mod tests {
             cwd: Path::new("/srv/app"),
             php: Path::new("/tmp/1/php"),
             profiles: Path::new("/run/1/profile"),
+            in_container: false,
             environment,
             configured_prepend: None,
             counts: Path::new("/run/1/count"),
@@ -218,6 +229,15 @@ mod tests {
         assert!(settings.argv.contains(&"auto_prepend_file=/tmp/1/php/prepend.php".to_owned()));
         assert!(!settings.argv.contains(&"auto_prepend_file=boot.php".to_owned()));
         assert!(settings.files[1].1.contains("require 'boot.php';"));
+    }
+
+    #[test]
+    fn a_folder_of_a_container_is_replaced_by_the_one_that_is_mounted() {
+        let environment = BTreeMap::new();
+        let around = Surroundings { in_container: true, ..around(&environment) };
+        let settings = profile(&invocation("docker run x php -d xdebug.output_dir=/x y", None), &around);
+        assert_eq!(settings.argv.join(" "), "docker run x php -d xdebug.output_dir=/run/1/profile y");
+        assert_eq!(settings.profile_folder.as_deref(), Some(Path::new("/run/1/profile")));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::container::is_marked;
 use super::group;
 use super::launch::MARK;
 use super::watchdog::{self, Watchdog};
-use crate::proc::{Process, Tree};
+use crate::proc::{Entry, Process, Tree};
 
 /// Between two looks at a tree that seems to be empty.
 const AGAIN: Duration = Duration::from_millis(10);
@@ -38,6 +40,19 @@ pub struct Family {
     beside: Arc<BTreeMap<i32, u64>>,
     /// What was seen of it, by pid and start time.
     seen: Arc<Mutex<BTreeMap<i32, u64>>>,
+    /// A container's, which descends from its engine.
+    container: Option<Arc<Container>>,
+}
+
+/// By what the processes of a container are found.
+#[derive(Debug)]
+struct Container {
+    /// In the environment of the first one.
+    mark: String,
+    /// Start time of the client: none of them is older.
+    since: u64,
+    /// The first one was seen.
+    found: AtomicBool,
 }
 
 impl Family {
@@ -49,6 +64,7 @@ impl Family {
             group: watchdog.group().map(Into::into),
             beside: Arc::default(),
             seen: Arc::default(),
+            container: None,
         }
     }
 
@@ -62,9 +78,40 @@ impl Family {
 
     /// A process that runs already, and all below it. It has no watchdog.
     pub fn of_running(pid: i32) -> Self {
+        let family = Self::of_nobody(None);
+        family.adopt(pid);
+        family
+    }
+
+    /// What will run in the container of the launch marked so, which its `client` starts. The client is no part of it.
+    pub fn of_container(mark: &str, client: i32) -> Self {
+        let since = Process::open(client).and_then(|process| process.stat()).map_or(0, |stat| stat.start);
+        let container = Container { mark: mark.to_owned(), since, found: AtomicBool::new(false) };
+        Self::of_nobody(Some(Arc::new(container)))
+    }
+
+    fn of_nobody(container: Option<Arc<Container>>) -> Self {
+        let (beside, seen) = (Arc::default(), Arc::default());
+        Self { watchdog: NOBODY, root: NOBODY, group: None, beside, seen, container }
+    }
+
+    /// Takes up a process that is known to be its first one.
+    pub fn adopt(&self, pid: i32) {
         let start = Tree::scan().ok().and_then(|tree| tree.get(pid).map(|entry| entry.start));
-        let seen = start.map(|start| (pid, start)).into_iter().collect();
-        Self { watchdog: NOBODY, root: NOBODY, group: None, beside: Arc::default(), seen: Arc::new(Mutex::new(seen)) }
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).extend(start.map(|start| (pid, start)));
+        if let Some(container) = self.container.as_ref().filter(|_| start.is_some()) {
+            container.found.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A process that was seen to be of it.
+    pub fn has(&self, pid: i32) -> bool {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&pid)
+    }
+
+    /// It is a container's, and nothing of it was seen yet.
+    pub fn is_awaited(&self) -> bool {
+        self.container.as_ref().is_some_and(|container| !container.found.load(Ordering::Relaxed))
     }
 
     /// The same, now that its root is known.
@@ -81,6 +128,9 @@ impl Family {
     pub fn members_of(&self, tree: &Tree) -> Vec<i32> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|pid, start| tree.get(*pid).is_some_and(|e| e.start == *start));
+        if let Some(first) = self.container.as_ref().and_then(|container| container.first(tree)) {
+            seen.insert(first.pid, first.start);
+        }
         let is_beside = |pid: i32| tree.get(pid).is_some_and(|e| self.beside.get(&pid) == Some(&e.start));
         let mut seeds: Vec<i32> = tree.get(self.root).map(|e| e.pid).into_iter().collect();
         seeds.extend(tree.entries().iter().filter(|e| e.ppid == self.watchdog).map(|e| e.pid));
@@ -105,7 +155,7 @@ impl Family {
     pub fn members_for_sure(&self, watchdog: &Watchdog) -> Vec<i32> {
         for look in 0..LOOKS {
             let members = self.members();
-            if !members.is_empty() || watchdog.is_any_left() == Some(false) {
+            if !members.is_empty() || self.is_awaited() || watchdog.is_any_left() == Some(false) {
                 return members;
             }
             if look + 1 < LOOKS {
@@ -113,6 +163,19 @@ impl Family {
             }
         }
         Vec::new()
+    }
+}
+
+impl Container {
+    /// Its first process, at the moment that it is seen for the first time: it bears the mark, and its parent does not.
+    fn first(&self, tree: &Tree) -> Option<Entry> {
+        if self.found.load(Ordering::Relaxed) {
+            return None;
+        }
+        let young = tree.entries().iter().filter(|entry| entry.start >= self.since && entry.state != 'Z');
+        let first = young.filter(|entry| is_marked(entry.pid, &self.mark).unwrap_or(false)).min_by_key(|e| e.start)?;
+        self.found.store(true, Ordering::Relaxed);
+        Some(*first)
     }
 }
 
@@ -136,7 +199,12 @@ pub fn strays() -> Vec<(i32, String)> {
     let words = |pid: i32| Process::open(pid).and_then(|process| process.cmdline()).unwrap_or_default();
     let watchdogs: Vec<i32> =
         tree.pids().filter(|pid| words(*pid).first().is_some_and(|name| name == watchdog::NAME)).collect();
+    // A container descends from no watchdog; its mark begins with that of its run.
+    let ids: Vec<_> = watchdogs.iter().filter_map(|pid| words(*pid).pop()).collect();
     let is_guarded = |pid: i32, id: &str| {
+        if ids.iter().any(|own| id.split('.').next().is_some_and(|run| own == run)) {
+            return true;
+        }
         let run = id.split('-').next().and_then(|run| run.parse().ok());
         let above: Vec<i32> = watchdogs.iter().copied().chain(run).collect();
         above.contains(&pid) || is_below(&tree, pid, &above)
@@ -155,7 +223,6 @@ fn mark(pid: i32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proc::Entry;
 
     fn tree(links: &[(i32, i32, u64)]) -> Tree {
         let entry = |&(pid, ppid, start)| Entry { pid, ppid, session: 1, start, state: 'S' };
@@ -164,7 +231,7 @@ mod tests {
 
     fn family(root: i32, beside: &[(i32, u64)]) -> Family {
         let beside = Arc::new(beside.iter().copied().collect());
-        Family { watchdog: 10, root, group: None, beside, seen: Arc::default() }
+        Family { watchdog: 10, root, group: None, beside, seen: Arc::default(), container: None }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::exit::Exit;
 use super::fleet;
 use super::stdout::errln;
 use crate::load::external::locust;
-use crate::load::{self, Control, Job, Tool};
+use crate::load::{self, AskKernel, Control, Job, Tool};
 use crate::model::load_stats::{LoadRow, LoadStats, RowPass};
 use crate::model::plan::Engine;
 use crate::server::listeners::other_side;
@@ -52,7 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     let mut exit = Exit::Held;
     for mut job in jobs {
         server::choose_family(&mut job);
-        job.options.other_side = Some(other_side);
+        job.options.other_side = Some(AskKernel::by(other_side));
         let resolved = job.target.resolve(job.options.family, job.options.allow_remote)?;
         shown.begin(&job, &resolved);
         let server = server::Server::at(&resolved.endpoint);

@@ -42,7 +42,7 @@ impl Engine<'_> {
     /// What the kernel knows of the server's side now.
     pub fn other_side(&self) -> Option<OtherSide> {
         let Endpoint::Tcp(address) = &self.endpoint else { return None };
-        self.job.options.other_side.and_then(|ask| ask(*address))
+        self.job.options.other_side.as_ref()?.ask(*address)
     }
 
     /// Finds out whether the kernel's view shows the other side of our connections at all: behind a port that is

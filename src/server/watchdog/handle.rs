@@ -13,6 +13,7 @@ use std::time::Duration;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
+use super::super::container::Engine;
 use super::super::launch::MARK;
 use super::super::stop::stop_all;
 use super::super::tree::Family;
@@ -150,6 +151,16 @@ impl Watchdog {
     pub fn remove_at_end(&self, folder: &Path) {
         // Without a watchdog the run's own guard is left.
         let _ = self.link().tell(&Request::Remove(folder.into()));
+    }
+
+    /// Has the container of a launch cleared away at the end, also where the run is killed.
+    pub fn clear_at_end(&self, engine: &Engine) {
+        let _ = self.link().tell(&Request::Clear(engine.clone()));
+    }
+
+    /// The container of a launch is gone.
+    pub fn cleared(&self, engine: &Engine) {
+        let _ = self.link().tell(&Request::Cleared(engine.clone()));
     }
 
     /// Stops all that is left below the watchdog: what a hook has left behind.

@@ -16,6 +16,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
 use nix::unistd::Pid;
 
+use super::super::container::Engine;
 use super::super::group::Group;
 use super::super::tree::become_subreaper;
 use super::message::{Answer, Program, Request, receive, send};
@@ -28,6 +29,7 @@ struct Life<'a> {
     socket: BorrowedFd<'a>,
     started: BTreeSet<i32>,
     remove: Vec<OsString>,
+    containers: Vec<Engine>,
     group: Option<Group>,
 }
 
@@ -43,8 +45,13 @@ pub fn main(id: &str) -> io::Result<()> {
     become_subreaper()?;
     let signals = SignalFd::with_flags(&child_ended, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
     let stdin = io::stdin();
-    let mut life =
-        Life { socket: stdin.as_fd(), started: BTreeSet::new(), remove: Vec::new(), group: Group::create(id) };
+    let mut life = Life {
+        socket: stdin.as_fd(),
+        started: BTreeSet::new(),
+        remove: Vec::new(),
+        containers: Vec::new(),
+        group: Group::create(id),
+    };
     let group = life.group.as_ref().map(|group| group.path().to_path_buf());
     if send(life.socket, &Answer::Ready(group), &[]).is_ok() {
         while life.turn(&signals) {}
@@ -79,6 +86,14 @@ impl Life<'_> {
             Request::Left => Answer::Left(is_any_left()),
             Request::Remove(folder) => {
                 self.remove.push(folder);
+                return true;
+            }
+            Request::Clear(container) => {
+                self.containers.push(container);
+                return true;
+            }
+            Request::Cleared(container) => {
+                self.containers.retain(|other| *other != container);
                 return true;
             }
         };
@@ -157,6 +172,10 @@ impl Life<'_> {
             }
             self.reap();
             std::thread::sleep(Duration::from_millis(5));
+        }
+        // Their clients are dead by now, and ask for nothing more.
+        for container in &self.containers {
+            container.clear(true);
         }
         for folder in &self.remove {
             // Gone already where the run ended in order.

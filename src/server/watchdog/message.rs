@@ -10,6 +10,8 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use serde::{Deserialize, Serialize};
 
+use super::super::container::Engine;
+
 /// The longest message that is no start; those go through a file in memory.
 const LONGEST: usize = 16 * 1024;
 
@@ -22,6 +24,10 @@ pub enum Request {
     Left,
     /// Remove this folder at the end.
     Remove(OsString),
+    /// Clear this launch's container away at the end.
+    Clear(Engine),
+    /// It was cleared away.
+    Cleared(Engine),
 }
 
 /// A program to start.

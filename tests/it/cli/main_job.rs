@@ -252,13 +252,13 @@ fn what_cannot_run_says_why() {
     let bare = program().args(["php", "bin/console"]).output().unwrap();
     let nothing = program().args(["--"]).output().unwrap();
     let unknown = run.run(&["--load", "chrun"], &["php", CONSOLE]);
-    let docker = run.run(&[], &["docker", "run", "x"]);
+    let container = run.run(&[], &["kubectl", "run", "x"]);
     for (output, part) in [
         (&missing, "command not found: `no-such-program-anywhere`"),
         (&bare, "profile-run -- php bin/console"),
         (&nothing, "no command"),
         (&unknown, "did you mean `churn`?"),
-        (&docker, "inside the container"),
+        (&container, "inside the container"),
     ] {
         assert_eq!(output.status.code(), Some(2), "{}", text(output));
         assert!(text(output).contains(part), "{}", text(output));
