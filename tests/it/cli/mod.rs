@@ -8,6 +8,7 @@ mod bisect;
 mod callbacks;
 mod compare;
 mod console;
+mod container;
 mod count;
 mod differential;
 mod exports;
