@@ -63,6 +63,7 @@ truth: tools-truth build
 	PROFILE_RUN_TRUTH=100 $(CARGO) test --locked --release --test it verdict:: -- --nocapture
 	PROFILE_RUN_TRUTH=1 $(CARGO) test --locked --release --test it -- cli::bisect cli::count --nocapture
 	sh tests/truth/heap.sh
+	sh tests/truth/containers.sh
 	sh tests/truth/arm.sh
 
 faults: tools

@@ -29,6 +29,15 @@ emulated() {
     has bc || echo bc
 }
 
+# What tests/truth/containers.sh runs: the engines and what makes an image's root.
+containers() {
+    has dockerd || echo docker.io
+    has docker-compose || echo docker-compose
+    has podman || echo podman
+    has runc || echo runc
+    has debootstrap || echo debootstrap
+}
+
 # One word a package that is missing.
 missing() {
     has cc || echo gcc libc6-dev
@@ -50,7 +59,7 @@ missing() {
     has strace || echo strace
     has protoc || echo protobuf-compiler
     has openssl || echo openssl
-    [ "$1" != truth ] || { has ip || echo iproute2; has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; }
+    [ "$1" != truth ] || { has ip || echo iproute2; has node || echo nodejs; has javac || echo default-jdk-headless; cross; emulated; containers; }
     [ "$1" != dist ] || { has debootstrap || echo debootstrap; has busybox || echo busybox-static; has composer || echo composer; cross; has qemu-aarch64-static || echo qemu-user-static; }
     has groff || echo groff-base
     has npm || { [ -d target/peers/package ] && [ -d target/peers/axe ]; } || echo npm

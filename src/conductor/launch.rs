@@ -93,6 +93,12 @@ pub(super) async fn launch(run: &mut Context<'_>, pass: Pass) -> Result<Session,
             Pass::Profile => vec![folder(run.private.php(), false), folder(run.private.drop_folder(), true)],
             Pass::Measure | Pass::Count => Vec::new(),
         };
+        if pass == Pass::Profile {
+            settings.notes.push(
+                "Forked processes share their parent's profile: what tells them apart was not tried in a container."
+                    .to_owned(),
+            );
+        }
         settings = client.launched(settings, &run.plan.env, &mounts, mark);
     }
     let target = Launch {

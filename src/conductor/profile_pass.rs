@@ -44,6 +44,11 @@ pub(super) async fn profile_pass(run: &mut Context<'_>) -> Result<(), Halt> {
         return run.recorder.not_measured(why);
     }
     let mut session = launch::launch(run, Pass::Profile).await?;
+    if let Some(why) = no_profile(run).filter(|_| run.invocation.client.is_some()) {
+        // What a container runs is not known before.
+        stop::stop_session(run, session, STOP).await?;
+        return run.recorder.not_measured(why);
+    }
     if let Some(variable) = restarted::variable(session.server).filter(|_| run.allow_xdebug.is_none()) {
         let place = session.profiles.take();
         stop::stop_session(run, session, STOP).await?;
@@ -120,6 +125,7 @@ fn no_profile(run: &Context<'_>) -> Option<String> {
         None if run.php_asked => Some(
             "The profile: none can be recorded of what this server runs in; time by function is not known.".to_owned(),
         ),
+        None if run.invocation.client.is_some() => None,
         None => Some(
             "The profile: the server is not PHP (or its php could not be asked), so that Xdebug cannot profile it."
                 .to_owned(),

@@ -190,14 +190,13 @@ impl Target {
         left
     }
 
-    /// Has its container removed, if it is not.
-    pub(super) fn clear(&self) {
+    /// Has its container removed, if it is not. Where the client was `asked` to end before a container was seen, the engine
+    /// may still be about to make it, however the client ended.
+    pub(super) fn clear(&self, asked: bool) {
         let Some(client) = self.client.as_ref().filter(|client| !client.cleared.load(Ordering::Relaxed)) else {
             return;
         };
-        // A client that ended by itself has seen its container go; one that was ended may have asked for it.
-        let by_itself = self.watchdog.ended(self.pid).is_some_and(|status| status.code().is_some());
-        client.engine.clear(self.family.is_awaited() && !by_itself);
+        client.engine.clear(asked && self.family.is_awaited());
         client.cleared.store(true, Ordering::Relaxed);
         self.watchdog.cleared(&client.engine);
     }
@@ -215,7 +214,7 @@ impl Drop for Target {
     fn drop(&mut self) {
         if !self.attached {
             super::stop::kill_tree(self);
-            self.clear();
+            self.clear(true);
         }
     }
 }

@@ -41,7 +41,7 @@ pub fn stop(target: &Target, deadline: Duration) -> Stopped {
     if let Some(status) = target.exited()
         && target.left().is_empty()
     {
-        target.clear();
+        target.clear(false);
         return Stopped { how: describe(status), killed: false };
     }
     let mut next_signal = begin;
@@ -54,7 +54,7 @@ pub fn stop(target: &Target, deadline: Duration) -> Stopped {
                 Some(status) if status.signal() == Some(Signal::SIGTERM as i32) => "ended by SIGTERM".to_owned(),
                 status => format!("{} after SIGTERM", status.map(describe).unwrap_or_default()),
             };
-            target.clear();
+            target.clear(true);
             return Stopped { how, killed: false };
         }
         if !alive.is_empty() || target.is_awaited() {
@@ -73,7 +73,7 @@ pub fn stop(target: &Target, deadline: Duration) -> Stopped {
     }
     let ended = target.alive().is_empty() && !target.is_awaited();
     kill_tree(target);
-    target.clear();
+    target.clear(true);
     if ended {
         // Its container's client was only late.
         return Stopped { how: "ended after SIGTERM".to_owned(), killed: false };

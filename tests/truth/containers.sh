@@ -5,14 +5,14 @@
 #
 #   containers.sh [FOLDER]     (FOLDER: where the image's root and the engines' files are; a fresh one if absent)
 #
-# PROFILE_RUN: the program (target/release/profile-run); SCALE: of the sequential scenario's 10,000 sessions (0.8);
+# PROFILE_RUN: the program (target/release/profile-run); BUDGET: of each run (120s);
 # FAULTS: which (none session socket);
 # ULIMITS: more --ulimit options for podman, which raises limits where it may.
 set -eu
 here=$(cd "$(dirname "$0")/../.." && pwd)
 program=${PROFILE_RUN:-$here/target/release/profile-run}
 folder=${1:-$(mktemp -d)}
-scale=${SCALE:-0.8}
+budget=${BUDGET:-120s}
 image=profile-run-truth
 app=$here/fixtures/smtp-server
 serve="php bin/console smtp:serve --host 0.0.0.0"
@@ -86,7 +86,10 @@ limits() {
 
 left() {
     for kind in "docker ps -aq --filter label=profile-run" "pod ps -aq --filter label=profile-run"; do
-        [ -z "$($kind)" ] || wrong "$1: a container is left"
+        for id in $($kind); do
+            wrong "$1: a container is left"
+            ${kind%% *} rm -f "$id" >/dev/null
+        done
     done
     if pgrep -f 'smtp:serve --host 0.0.0.0' >/dev/null; then wrong "$1: a process is left"; fi
 }
@@ -95,7 +98,7 @@ judge() {
     name=$1 out=$2
     shift 2
     rm -rf "$out"
-    "$program" --quiet --load sequential --full --scale "$scale" --passes measure --out "$out" "$@" \
+    "$program" --quiet --load sequential --budget "$budget" --passes measure --out "$out" "$@" \
         >"$out.log" 2>&1 || true
     [ -f "$out/result.json" ] || { wrong "$name: no result"; cat "$out.log"; return; }
     say "$name: $(told "$out") limits $(limits "$out")"

@@ -99,12 +99,25 @@ fn the_server_is_found_by_its_mark_judged_profiled_and_stopped_with_its_client()
                 launch["command"].as_array().unwrap().iter().filter_map(|word| word.as_str()).collect();
             assert!(variables.contains(&"SMTP_FAULT=session") && !variables.contains(&"XDEBUG_MODE=debug"), "{client}");
         }
-        // A client of Python has some ten million bytes more than this server.
+        // The client is no part of it.
         let floors = result["floors"].as_array().unwrap();
         let processes = floors.iter().filter(|floor| floor["metric"] == "processes");
         assert!(processes.map(|floor| floor["value"].as_f64().unwrap()).all(|count| count == 1.0), "{client}");
         assert!(nothing_is_left(&port) && engine.containers(&run).is_empty(), "{client}");
     }
+}
+
+#[test]
+fn a_profile_alone_is_taken_of_what_a_container_turns_out_to_run() {
+    let (engine, run, port) = (Engine::start(&[]), Run::new(), port());
+    let server = ["docker", "run", "x", "php", CONSOLE, "smtp:serve", "--port", &port];
+    let output = engine.run(&run, &["--load", "smoke", "--passes", "profile"], &server);
+    assert_eq!(run.result()["profile"]["complete"], true, "{}", text(&output));
+    let (run, port) = (Run::new(), super::main_job::port());
+    let server = ["docker", "run", "x", "php", "-n", CONSOLE, "smtp:serve", "--port", &port];
+    let output = engine.run(&run, &["--load", "smoke", "--passes", "profile"], &server);
+    assert!(run.result()["not_measured"].to_string().contains("Xdebug"), "{}", text(&output));
+    assert!(run.result()["profile"].is_null() && nothing_is_left(&port), "{}", text(&output));
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Locust {
         }
         let fleet = &*self.fleet;
         let wave = fleet.waves.fetch_add(1, Ordering::Relaxed) + 1;
-        let side = job.options.other_side.and_then(|ask| ask(address));
+        let side = job.options.other_side.as_ref().and_then(|kernel| kernel.ask(address));
         let most = job.options.handshakes.map_or_else(|| handshakes(side.as_ref()), u64::from).max(1);
         let present = fleet.present()?;
         let orders = order::orders(job, (wave, present.len()), address, most)?;
