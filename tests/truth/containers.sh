@@ -110,7 +110,7 @@ out=$folder/out-profile
 rm -rf "$out"
 # shellcheck disable=SC2086 # words
 "$program" --quiet --load smoke --passes profile --out "$out" -- docker run $bounded $image $serve >"$out.log" 2>&1 || true
-grep -q '"complete":true' "$out/result.json" || wrong "the profile is not whole"
+grep -q '"complete": true' "$out/result.json" || wrong "the profile is not whole"
 left profile
 # shellcheck disable=SC2086 # words
 for signal in INT KILL; do
