@@ -16,6 +16,9 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long SIGKILL is sent again: a process in the kernel cannot be hurried.
 const KILL: Duration = Duration::from_secs(5);
 
+/// How long a container's client may go on with making the container.
+const MAKING: Duration = Duration::from_millis(2_500);
+
 /// How long a container's client may take when the server has ended.
 const CLIENT: Duration = Duration::from_secs(10);
 
@@ -61,9 +64,14 @@ pub fn stop(target: &Target, deadline: Duration) -> Stopped {
             was_alive = Instant::now();
         }
         if Instant::now() >= next_signal {
-            // A container's client ends with the server, and tidies up after it; one that waits for it is told.
-            ask_to_end(if target.is_awaited() { &left } else { &alive });
-            next_signal += AGAIN;
+            // A container's client ends with the server, and tidies up after it. One that is asked while it makes the
+            // container leaves behind what no engine removes: it is given a moment.
+            match target.is_awaited() {
+                false => ask_to_end(&alive),
+                true if begin.elapsed() > MAKING => ask_to_end(&left),
+                true => {}
+            }
+            next_signal = if target.is_awaited() { Instant::now() + LOOK } else { next_signal + AGAIN };
         }
         deaf = !alive.is_empty() && alive.iter().all(|pid| is_deaf(*pid));
         if deaf {

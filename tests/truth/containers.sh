@@ -84,6 +84,12 @@ limits() {
     sed -n 's/.*"event":"ready".*"descriptor_limit":\([0-9]*\).*"memory_limit":\([0-9]*\).*/\1 \2/p' "$1/journal.jsonl" | head -1
 }
 
+# Network namespaces that an engine keeps by a name.
+networks() {
+    ls /run/netns 2>/dev/null | wc -l
+}
+before=$(networks)
+
 left() {
     for kind in "docker ps -aq --filter label=profile-run" "pod ps -aq --filter label=profile-run"; do
         for id in $($kind); do
@@ -91,6 +97,7 @@ left() {
             ${kind%% *} rm -f "$id" >/dev/null
         done
     done
+    [ "$(networks)" = "$before" ] || { wrong "$1: a network namespace is left"; before=$(networks); }
     if pgrep -f 'smtp:serve --host 0.0.0.0' >/dev/null; then wrong "$1: a process is left"; fi
 }
 

@@ -82,14 +82,19 @@ impl Engine {
         Some(self.words.iter().cloned().chain(words).chain([id]).collect())
     }
 
+    /// Kills what runs in the container.
+    pub fn kill(&self) {
+        for pid in marked(&self.mark) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+
     /// Kills what is left of the container and has it removed. Where its client was killed the engine may still be about to
     /// make one, if none was seen: it `may_come`.
     pub fn clear(&self, mut may_come: bool) {
         let begun = Instant::now();
         while begun.elapsed() < REMOVAL {
-            for pid in marked(&self.mark) {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
+            self.kill();
             match self.containers() {
                 None => return,
                 Some(ids) if ids.is_empty() => {

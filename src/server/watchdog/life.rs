@@ -25,6 +25,9 @@ use crate::proc::Tree;
 /// How long it goes on killing at the end. A process that the kernel holds cannot be hurried.
 const END: Duration = Duration::from_secs(10);
 
+/// How long the clients of containers may take to end by themselves.
+const CLIENTS: Duration = Duration::from_secs(4);
+
 struct Life<'a> {
     socket: BorrowedFd<'a>,
     started: BTreeSet<i32>,
@@ -157,8 +160,20 @@ impl Life<'_> {
         }
     }
 
+    /// Ends what runs in containers, and lets their clients end by themselves: one that is killed while it makes a container, or
+    /// tidies up after it, leaves behind what no engine removes.
+    fn end_containers(&mut self) {
+        let deadline = Instant::now() + CLIENTS;
+        while !self.containers.is_empty() && is_any_left() && Instant::now() < deadline {
+            self.containers.iter().for_each(Engine::kill);
+            self.reap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Kills what is left, and removes what the run has left behind.
     fn clear_away(&mut self) {
+        self.end_containers();
         let me = std::process::id() as i32;
         let deadline = Instant::now() + END;
         while is_any_left() && Instant::now() < deadline {
