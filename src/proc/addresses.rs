@@ -39,7 +39,7 @@ fn local_v4(text: &str) -> Vec<IpAddr> {
     for line in text.lines() {
         if let Some(address) = line.trim_start().strip_prefix("|-- ") {
             leaf = address.trim().parse::<IpAddr>().ok();
-        } else if line.trim() == "/32 host LOCAL"
+        } else if line.split_whitespace().eq(["/32", "host", "LOCAL"])
             && let Some(address) = leaf.filter(|address| !address.is_loopback() && !all.contains(address))
         {
             all.push(address);
